@@ -1,0 +1,802 @@
+"""The compiled face of the simulator: owns memory, checks arguments, releases the GIL.
+
+- ``Core``: one machine's memory manager. Everything is a number here: pages, mappings, owners, areas.
+- It decides no namespace rule; ``machine.py`` and its neighbours do, and hand down tables.
+
+Calls check their arguments once, then run unchecked. A shortage of memory is a value (``status``), a
+broken invariant ends the process with a sentence.
+"""
+
+
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from swapfast.mm.bitmap cimport *
+from swapfast.mm.evict cimport *
+from swapfast.mm.fault cimport *
+from swapfast.mm.frames cimport *
+from swapfast.mm.owner cimport *
+from swapfast.mm.policy cimport *
+from swapfast.mm.ring cimport *
+from swapfast.mm.rmap cimport *
+from swapfast.mm.slots cimport *
+from swapfast.mm.touch cimport *
+from swapfast.mm.types cimport *
+from swapfast.mm.verify cimport *
+from swapfast.mm.writeback cimport *
+
+import numpy as np
+
+OK = ST_OK
+OOM = ST_OOM
+OOM_GROUP = ST_OOM_GROUP
+STALL = ST_STALL
+
+ANON = MAP_ANON
+SHM = MAP_SHM
+OBJECT = MAP_OBJECT
+
+UNSET = 0xFFFFFFFF
+NOWHERE = 0xFFFFFFFE
+
+PRESENT = PTE_PRESENT
+WRITABLE = PTE_WRITABLE
+ACCESSED = PTE_ACCESSED
+DIRTY = PTE_DIRTY
+SWAPPED = PTE_SWAP
+ZERO = PTE_ZERO
+MEMBER = PTE_MEMBER
+SHARED = PTE_SHARED
+
+PAGES_PER_BLOCK = 1 << BLOCK_SHIFT
+SLOTS_PER_CLUSTER = CLUSTER
+STAMP_LENGTH = STAMP_BYTES
+STAMP_TAG_LENGTH = STAMP_TAG
+
+MIXED_RULES = {"first-mm": MIXED_FIRST_MM, "allocator": MIXED_ALLOCATOR, "strict": MIXED_STRICT}
+
+
+def policy_names():
+    """Names of the replacement policies, in the order of the table."""
+    cdef policy_t table[POLICIES]
+    policy_fill(table)
+    return tuple((<bytes>table[i].name).decode() for i in range(POLICIES))
+
+
+cdef class Core:
+    """One machine's memory manager.
+
+    Parameters
+    ----------
+    memory : int
+        RAM in pages of 4096 bytes, 64 to 2**31.
+    modern : bool
+        Rules of Linux 6.18 if true, of 2.6.25 otherwise.
+    contents : bool
+        Whether frames hold real bytes.
+    mixed_rule : {"first-mm", "allocator", "strict"}
+        Who owns a page that mms of several namespaces map.
+    shared_strict : bool
+        Never swap a shared object that two namespaces touched.
+    page_cluster : int
+        log2 of the read-ahead window, 0 to 5 (/proc/sys/vm/page-cluster).
+    swappiness : int
+        0 to 100 (2.6.25) or 200 (6.18).
+    watermarks : tuple of int
+        min, low, high in pages.
+    file_cache : int
+        Clean page cache at boot, pages; given back before anything else.
+    times : dict
+        Simulated costs in nanoseconds, by field name.
+    """
+
+    cdef core_t c
+    cdef policy_t policies[POLICIES]
+    cdef bint busy
+    cdef dict buffers
+    cdef list free_mappings, free_owners, free_areas, free_groups
+    cdef uint32_t top_mapping, top_owner, top_area, top_group
+    cdef size_t frames_bytes
+
+    def __cinit__(self, uint64_t memory, bint modern, bint contents, *, mixed_rule="first-mm",
+                  bint shared_strict=False, uint32_t page_cluster=3, uint32_t swappiness=60,
+                  watermarks=(0, 0, 0), uint64_t file_cache=0, times=None):
+        cdef core_t *c = &self.c
+        memset(c, 0, sizeof(core_t))
+        if not 64 <= memory <= <uint64_t>1 << 31:
+            raise ValueError(f"memory is 64 to 2**31 pages, not {memory}")
+        if page_cluster > 5:
+            raise ValueError(f"page_cluster is 0 to 5, not {page_cluster}")
+        if swappiness > 200:
+            raise ValueError(f"swappiness is 0 to 200, not {swappiness}")
+        policy_fill(self.policies)
+        self.buffers = {}
+        self.free_mappings = []
+        self.free_owners = []
+        self.free_areas = []
+        self.free_groups = []
+        self.top_mapping = 1
+        self.top_owner = 0
+        self.top_area = 0
+        self.top_group = 0
+        c.memory = memory
+        c.modern = modern
+        c.linux25 = not modern
+        c.zero_page = modern
+        c.zeromap = modern and contents
+        c.rotation_batch = 31 if modern else 14
+        c.oom_retries = 16 if modern else 5
+        c.page_cluster = page_cluster
+        c.swappiness = swappiness
+        c.mixed_rule = MIXED_RULES[mixed_rule]
+        c.shared_strict = shared_strict
+        c.wmark_min, c.wmark_low, c.wmark_high = watermarks
+        c.file_cache = file_cache
+        self.set_times(times or {})
+        # A page that is freed while its write is queued leaves its place to another one.
+        c.queue_cap = <uint32_t>(2 * memory + MAX_PLUG)
+        c.queue = <uint32_t *>lazy_map(<size_t>c.queue_cap * 4)
+        c.queue_done = <uint64_t *>lazy_map(<size_t>c.queue_cap * 8)
+        if contents:
+            self.frames_bytes = <size_t>memory * PAGE_SIZE
+            c.frames = <uint8_t *>lazy_map(self.frames_bytes)
+            c.frame_stack = <uint32_t *>lazy_map(<size_t>memory * 4)
+            if c.frames == NULL or c.frame_stack == NULL:
+                raise MemoryError(f"cannot reserve {self.frames_bytes} bytes for page contents")
+        self.grow_tokens(64)
+        self.reserve_pages(1 << 16)
+        self.reserve_slots(1 << 12)
+
+    def __dealloc__(self):
+        cdef core_t *c = &self.c
+        cdef uint32_t i
+        for i in range(self.top_area):
+            if c.areas[i].used:
+                slots_free(&c.areas[i])
+        for i in range(self.top_group):
+            if c.groups[i].used:
+                ring_free(&c.groups[i].inactive)
+                ring_free(&c.groups[i].active)
+        for i in range(self.top_owner):
+            free(c.owners[i].areas)
+        cdef size_t n = c.pages_max
+        lazy_unmap(c.pte, n)
+        lazy_unmap(c.folio, n)
+        lazy_unmap(c.entry, n * 4)
+        lazy_unmap(c.where, n * 4)
+        lazy_unmap(c.next, n * 4)
+        lazy_unmap(c.prev, n * 4)
+        lazy_unmap(c.frame, n * 4)
+        lazy_unmap(c.alloc_owner, n * 4)
+        lazy_unmap(c.block_mapping, (n >> BLOCK_SHIFT) * 4)
+        lazy_unmap(c.slot_page, <size_t>c.slots_max * 4)
+        lazy_unmap(c.cluster_area, <size_t>c.slots_max // CLUSTER * 4)
+        lazy_unmap(c.frames, self.frames_bytes)
+        lazy_unmap(c.frame_stack, <size_t>c.memory * 4)
+        lazy_unmap(c.queue, <size_t>c.queue_cap * 4)
+        lazy_unmap(c.queue_done, <size_t>c.queue_cap * 8)
+        lazy_unmap(c.mappings, c.mappings_max * sizeof(mapping_t))
+        lazy_unmap(c.areas, c.areas_max * sizeof(area_t))
+        lazy_unmap(c.owners, c.owners_max * sizeof(owner_t))
+        lazy_unmap(c.groups, c.groups_max * sizeof(group_t))
+        lazy_unmap(c.token.interval, <size_t>c.token.mms * 4)
+        lazy_unmap(c.token.priority, <size_t>c.token.mms * 4)
+        lazy_unmap(c.token.last, <size_t>c.token.mms * 4)
+        lazy_unmap(c.token.stalled_until, <size_t>c.token.mms * 8)
+
+    # ------------------------------------------------------------ growing tables
+
+    cdef void *grown(self, void *p, size_t old_bytes, size_t new_bytes) except NULL:
+        cdef void *q = lazy_grow(p, old_bytes, new_bytes)
+        if q == NULL:
+            raise MemoryError(f"cannot map {new_bytes} bytes")
+        return q
+
+    cdef int idle(self) except -1:
+        if self.busy:
+            raise RuntimeError("this machine is in use by another thread; give each thread its own")
+        return 0
+
+    def reserve_pages(self, uint64_t n):
+        """Make room for page indexes below ``n``; untouched ones cost no memory."""
+        cdef core_t *c = &self.c
+        cdef size_t old = c.pages_max, new
+        self.idle()
+        if n <= old:
+            return
+        if n > <uint64_t>1 << 32:
+            raise MemoryError("more than 2**32 pages of address space")
+        new = max(n, min(2 * old, <size_t>0xFFFFFFC0))
+        new = (new + 63) & ~<size_t>63
+        if new > 0xFFFFFFC0:
+            new = 0xFFFFFFC0
+        c.pte = <uint8_t *>self.grown(c.pte, old, new)
+        c.folio = <uint8_t *>self.grown(c.folio, old, new)
+        c.entry = <uint32_t *>self.grown(c.entry, old * 4, new * 4)
+        c.where = <uint32_t *>self.grown(c.where, old * 4, new * 4)
+        c.next = <uint32_t *>self.grown(c.next, old * 4, new * 4)
+        c.prev = <uint32_t *>self.grown(c.prev, old * 4, new * 4)
+        c.frame = <uint32_t *>self.grown(c.frame, old * 4, new * 4)
+        c.alloc_owner = <uint32_t *>self.grown(c.alloc_owner, old * 4, new * 4)
+        c.block_mapping = <uint32_t *>self.grown(c.block_mapping, (old >> BLOCK_SHIFT) * 4,
+                                                 (new >> BLOCK_SHIFT) * 4)
+        c.pages_max = <uint32_t>new
+
+    def reserve_slots(self, uint64_t n):
+        """Make room for swap entries below ``n``."""
+        cdef core_t *c = &self.c
+        cdef size_t old = c.slots_max, new
+        self.idle()
+        if n <= old:
+            return
+        if n > 0xFFFFFE00:
+            raise MemoryError("more than 2**32 swap slots")
+        new = max(n, min(2 * old, <size_t>0xFFFFFE00))
+        new = (new + CLUSTER - 1) & ~<size_t>(CLUSTER - 1)
+        c.slot_page = <uint32_t *>self.grown(c.slot_page, old * 4, new * 4)
+        c.cluster_area = <uint32_t *>self.grown(c.cluster_area, old // CLUSTER * 4,
+                                                new // CLUSTER * 4)
+        c.slots_max = <uint32_t>new
+
+    cdef int grow_tokens(self, uint32_t n) except -1:
+        cdef token_t *t = &self.c.token
+        cdef size_t old = t.mms, new
+        if n <= old:
+            return 0
+        new = max(n, 2 * old)
+        t.interval = <uint32_t *>self.grown(t.interval, old * 4, new * 4)
+        t.priority = <uint32_t *>self.grown(t.priority, old * 4, new * 4)
+        t.last = <uint32_t *>self.grown(t.last, old * 4, new * 4)
+        t.stalled_until = <uint64_t *>self.grown(t.stalled_until, old * 8, new * 8)
+        t.mms = <uint32_t>new
+        return 0
+
+    # ------------------------------------------------------------ machine
+
+    def set_times(self, times):
+        """Set simulated costs (nanoseconds): a dict of the fields of ``times_t``."""
+        cdef times_t *t = &self.c.times
+        known = ("reference", "minor_fault", "swap_in", "reclaim", "scan_page", "unmap",
+                 "plug_page", "flush_request", "write_request", "write_page", "write_latency")
+        for name, value in times.items():
+            if name not in known:
+                raise ValueError(f"no cost is called {name!r}; there are {', '.join(known)}")
+            if not 0 <= value < 1 << 62:
+                raise ValueError(f"cost {name} is a number of nanoseconds, not {value}")
+        t.reference = times.get("reference", t.reference)
+        t.minor_fault = times.get("minor_fault", t.minor_fault)
+        t.swap_in = times.get("swap_in", t.swap_in)
+        t.reclaim = times.get("reclaim", t.reclaim)
+        t.scan_page = times.get("scan_page", t.scan_page)
+        t.unmap = times.get("unmap", t.unmap)
+        t.plug_page = times.get("plug_page", t.plug_page)
+        t.flush_request = times.get("flush_request", t.flush_request)
+        t.write_request = times.get("write_request", t.write_request)
+        t.write_page = times.get("write_page", t.write_page)
+        t.write_latency = times.get("write_latency", t.write_latency)
+
+    def counters(self):
+        """Event counters since boot, as a dict of int."""
+        return dict(self.c.count)
+
+    def clock(self):
+        """Simulated nanoseconds: ``now`` and where they went."""
+        cdef clock_t *t = &self.c.clock
+        return {"now": t.now, "references": t.in_references, "faults": t.in_faults,
+                "swap_in": t.in_swap_in, "reclaim": t.in_reclaim,
+                "writeback_wait": t.in_writeback_wait}
+
+    def set_now(self, uint64_t now):
+        """Move the clock to another task's time."""
+        self.c.clock.now = now
+
+    def memory(self):
+        """Pages: total, free, used, file_cache; slots: total_swap, free_swap."""
+        return {"total": self.c.memory, "free": free_pages(&self.c), "used": self.c.used,
+                "file_cache": self.c.file_cache, "total_swap": self.c.total_swap_pages,
+                "free_swap": self.c.nr_swap_pages}
+
+    def verify(self):
+        """Walk every structure the slow way; raise AssertionError naming what does not agree."""
+        cdef const char *why
+        cdef uint32_t i
+        self.idle()
+        cdef uint8_t[::1] in_use = np.zeros(max(self.c.mappings_max, 1), dtype=np.uint8)
+        for i in range(self.c.mappings_max):
+            in_use[i] = self.c.mappings[i].kind != MAP_FREE
+        why = verify_core(&self.c, &in_use[0])
+        if why != NULL:
+            raise AssertionError((<bytes>why).decode())
+
+    # ------------------------------------------------------------ mappings
+
+    def mapping_add(self, uint32_t kind, uint64_t base, uint64_t pages, uint32_t mm,
+                    uint32_t owner, uint32_t group, uint64_t object=0):
+        """Enter a run of page indexes; returns its number."""
+        cdef core_t *c = &self.c
+        cdef mapping_t *m
+        cdef uint32_t number
+        cdef uint64_t block
+        self.idle()
+        if base == 0 or base % (1 << BLOCK_SHIFT) or pages == 0:
+            raise ValueError("a mapping begins on a block and has pages")
+        if group >= self.top_group or not c.groups[group].used:
+            raise ValueError(f"no memory group {group}")
+        if owner >= self.top_owner and owner != OWNER_UNSET:
+            raise ValueError(f"no owner {owner}")
+        self.reserve_pages(base + pages)
+        if self.free_mappings:
+            number = self.free_mappings.pop()
+        else:
+            number = self.top_mapping
+            self.top_mapping += 1
+            if number >= c.mappings_max:
+                old = c.mappings_max
+                new = max(64, 2 * old)
+                c.mappings = <mapping_t *>self.grown(c.mappings, old * sizeof(mapping_t),
+                                                     new * sizeof(mapping_t))
+                c.mappings_max = new
+        self.grow_tokens(mm + 1)
+        m = &c.mappings[number]
+        m.kind = kind
+        m.base = <uint32_t>base
+        m.pages = <uint32_t>pages
+        m.mm = mm
+        m.owner = owner
+        m.group = group
+        m.object = <uint32_t>object
+        for block in range(base >> BLOCK_SHIFT, (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
+            c.block_mapping[block] = number
+        return number
+
+    cdef mapping_t *mapping(self, uint32_t number) except NULL:
+        if number >= self.top_mapping or self.c.mappings[number].kind == MAP_FREE:
+            raise ValueError(f"no mapping {number}")
+        return &self.c.mappings[number]
+
+    cdef int inside(self, mapping_t *m, uint64_t first, uint64_t count) except -1:
+        if first > m.pages or count > m.pages - first:
+            raise ValueError(f"pages {first}..{first + count - 1} of a mapping of {m.pages}")
+        return 0
+
+    def mapping_zap(self, uint32_t number, uint64_t first, uint64_t count):
+        """Drop a range of pages, their memory and their slots; they are untouched afterwards."""
+        cdef mapping_t *m = self.mapping(number)
+        cdef uint64_t i
+        cdef uint32_t base = m.base
+        self.idle()
+        self.inside(m, first, count)
+        with nogil:
+            if m.kind == MAP_OBJECT:
+                for i in range(first, first + count):
+                    zap_object(&self.c, <uint32_t>(base + i))
+            else:
+                for i in range(first, first + count):
+                    zap(&self.c, <uint32_t>(base + i))
+
+    def mapping_remove(self, uint32_t number):
+        """Drop all pages and the number itself."""
+        cdef mapping_t *m = self.mapping(number)
+        self.mapping_zap(number, 0, m.pages)
+        m.kind = MAP_FREE
+        self.free_mappings.append(number)
+
+    def mapping_fork(self, uint32_t parent, uint32_t child):
+        """Copy the page-table entries of one private mapping to another of the same size."""
+        cdef mapping_t *p = self.mapping(parent)
+        cdef mapping_t *q = self.mapping(child)
+        cdef uint32_t i
+        self.idle()
+        if p.kind != MAP_ANON or q.kind != MAP_ANON or p.pages != q.pages:
+            raise ValueError("fork copies private mappings of the same size")
+        with nogil:
+            for i in range(p.pages):
+                if self.c.pte[p.base + i] != 0:
+                    fork_page(&self.c, p.base + i, q.base + i)
+
+    def mapping_set_owner(self, uint32_t number, uint32_t owner):
+        """Say which namespace pays from now on (``UNSET``: the next to touch it)."""
+        cdef mapping_t *m = self.mapping(number)
+        if owner >= self.top_owner and owner < OWNER_NOWHERE:
+            raise ValueError(f"no owner {owner}")
+        m.owner = owner
+
+    def mapping_owner(self, uint32_t number):
+        """The owner's number, ``UNSET`` or ``NOWHERE``."""
+        return self.mapping(number).owner
+
+    def mapping_count(self, uint32_t number):
+        """(resident, swapped, zero): pages of this mapping by state, as its page table shows them."""
+        cdef mapping_t *m = self.mapping(number)
+        cdef uint64_t resident = 0, swapped = 0, zero = 0
+        cdef uint32_t i, bits
+        with nogil:
+            for i in range(m.base, m.base + m.pages):
+                bits = self.c.pte[i]
+                if m.kind == MAP_OBJECT:
+                    resident += self.c.folio[i] & F_RESIDENT
+                    swapped += (bits & PTE_SWAP) != 0 and (self.c.folio[i] & F_RESIDENT) == 0
+                elif bits & PTE_ZERO:
+                    zero += 1
+                elif bits & PTE_PRESENT:
+                    resident += 1
+                elif bits & PTE_SWAP:
+                    swapped += 1
+        return resident, swapped, zero
+
+    def mapping_state(self, uint32_t number, uint64_t first, uint64_t count):
+        """Arrays for a range: ``pte`` (uint8), ``entry`` (uint32, 0: no slot), ``sharers`` (uint32)."""
+        cdef mapping_t *m = self.mapping(number)
+        cdef core_t *c = &self.c
+        cdef uint64_t i
+        cdef uint32_t page, home, p, n
+        self.inside(m, first, count)
+        pte = np.zeros(count, dtype=np.uint8)
+        entry = np.zeros(count, dtype=np.uint32)
+        sharers = np.zeros(count, dtype=np.uint32)
+        cdef uint8_t[::1] v = pte
+        cdef uint32_t[::1] e = entry
+        cdef uint32_t[::1] s = sharers
+        with nogil:
+            for i in range(count):
+                page = <uint32_t>(m.base + first + i)
+                v[i] = c.pte[page]
+                if v[i] == 0 or v[i] & PTE_ZERO:
+                    continue
+                home = home_of(c, page)
+                if c.folio[home] & F_SWAPCACHE or not c.folio[home] & F_RESIDENT:
+                    if c.folio[home] & F_RESIDENT or c.pte[home] & PTE_SWAP:
+                        e[i] = c.entry[home]
+                n = 1
+                p = c.next[home]
+                while p != NIL and p != home:
+                    n += 1
+                    p = c.next[p]
+                s[i] = n
+        return pte, entry, sharers
+
+    def mapping_swapped(self, uint32_t number):
+        """Page numbers whose entry is a swap entry, as a uint32 array."""
+        cdef mapping_t *m = self.mapping(number)
+        state = np.asarray(<uint8_t[:m.pages]>(self.c.pte + m.base))
+        return np.flatnonzero(state & PTE_SWAP).astype(np.uint32)
+
+    # ------------------------------------------------------------ references and bytes
+
+    def touch(self, uint32_t number, const uint32_t[::1] refs not None, *, uint64_t start=0,
+              bint stop_on_major=False, tag=None, uint64_t first_number=0, bint checked=False):
+        """Replay references (bit 31 = write, low 31 bits = page of the mapping) from ``start``.
+
+        Returns ``(done, status)``: how many of ``refs`` are finished, and ``OK``, ``OOM``, ``OOM_GROUP``
+        or ``STALL`` (a major fault, if ``stop_on_major``). With ``tag`` (16 bytes) and contents each
+        write stamps its page. ``checked`` skips the range check of a caller that did it.
+        """
+        cdef mapping_t *m = self.mapping(number)
+        cdef batch_t batch
+        cdef uint64_t n = refs.shape[0], i, done
+        cdef uint32_t worst = 0, base = m.base, page
+        cdef group_t *g = &self.c.groups[m.group]
+        cdef bytes held = None
+        self.idle()
+        if start >= n:
+            return n, ST_OK
+        memset(&batch, 0, sizeof(batch))
+        batch.base_number = first_number + start
+        if tag is not None:
+            held = tag
+            if len(held) != STAMP_TAG:
+                raise ValueError(f"a tag is {STAMP_TAG} bytes")
+            batch.tag = held
+        if not checked:
+            with nogil:
+                for i in range(start, n):
+                    page = refs[i] & REF_PAGE
+                    if page > worst:
+                        worst = page
+            if worst >= m.pages:
+                raise ValueError(f"page {worst} of a mapping of {m.pages} pages")
+        self.c.current_mm = m.mm
+        self.busy = True
+        with nogil:
+            if g.policy.touch != NULL or (batch.tag != NULL and self.c.frames != NULL):
+                done = touch_every(&self.c, g, base, &refs[start], n - start, stop_on_major, &batch)
+            else:
+                done = touch_hits(&self.c, base, &refs[start], n - start, stop_on_major, &batch)
+        self.busy = False
+        return start + done, batch.status
+
+    def copy_in(self, uint32_t number, uint64_t offset, const uint8_t[::1] data not None):
+        """Write bytes at a byte offset; returns ``(bytes done, status)``."""
+        return self.copy(number, offset, <uint8_t *>&data[0] if data.shape[0] else NULL,
+                         data.shape[0], True)
+
+    def copy_out(self, uint32_t number, uint64_t offset, uint8_t[::1] data not None):
+        """Read bytes at a byte offset into ``data``; returns ``(bytes done, status)``."""
+        return self.copy(number, offset, &data[0] if data.shape[0] else NULL, data.shape[0], False)
+
+    cdef tuple copy(self, uint32_t number, uint64_t offset, uint8_t *data, uint64_t n, bint write):
+        cdef mapping_t *m = self.mapping(number)
+        cdef core_t *c = &self.c
+        cdef uint64_t done = 0, at, span
+        cdef uint32_t page, bits, need = PTE_PRESENT | (PTE_WRITABLE if write else 0)
+        cdef int status = ST_OK
+        cdef uint8_t *frame
+        cdef group_t *g = &c.groups[m.group]
+        self.idle()
+        if offset > <uint64_t>m.pages * PAGE_SIZE or n > <uint64_t>m.pages * PAGE_SIZE - offset:
+            raise ValueError("bytes outside the mapping")
+        if c.frames == NULL:
+            raise ValueError("a machine without contents has no bytes")
+        c.current_mm = m.mm
+        self.busy = True
+        with nogil:
+            while done < n:
+                at = offset + done
+                page = m.base + <uint32_t>(at >> PAGE_SHIFT)
+                bits = c.pte[page]
+                if (bits & need) != need:
+                    status = fault(c, page, write)
+                    if status != ST_OK:
+                        break
+                    bits = c.pte[page]
+                elif g.policy.touch != NULL:
+                    g.policy.touch(c, g, page)
+                c.pte[page] = <uint8_t>(bits | PTE_ACCESSED | (PTE_DIRTY if write else 0))
+                at &= PAGE_SIZE - 1
+                span = PAGE_SIZE - at
+                if span > n - done:
+                    span = n - done
+                if bits & PTE_ZERO:
+                    memset(data + done, 0, span)
+                else:
+                    frame = frame_at(c, home_of(c, page)) + at
+                    if write:
+                        memcpy(frame, data + done, span)
+                    else:
+                        memcpy(data + done, frame, span)
+                done += span
+                charge_time(c, 1)
+        self.busy = False
+        return done, status
+
+    # ------------------------------------------------------------ memory groups
+
+    def group_add(self, policy, uint64_t limit=0):
+        """A memory group under a replacement policy; ``limit`` in pages, 0 = none."""
+        cdef core_t *c = &self.c
+        cdef bytes name = policy.encode()
+        cdef const policy_t *p = policy_find(self.policies, name)
+        cdef uint32_t number
+        cdef group_t *g
+        cdef uint64_t most = c.memory
+        self.idle()
+        if p == NULL:
+            raise ValueError(f"no policy {policy!r}; there are {', '.join(policy_names())}")
+        if self.free_groups:
+            number = self.free_groups.pop()
+        else:
+            number = self.top_group
+            self.top_group += 1
+            if number >= c.groups_max:
+                old = c.groups_max
+                new = max(8, 2 * old)
+                c.groups = <group_t *>self.grown(c.groups, old * sizeof(group_t),
+                                                 new * sizeof(group_t))
+                c.groups_max = new
+        g = &c.groups[number]
+        memset(g, 0, sizeof(group_t))
+        g.policy = p
+        g.limit = limit
+        g.id = number
+        g.prev_priority = DEF_PRIORITY
+        if 0 < limit < most:
+            most = limit
+        if not ring_init(&g.inactive, most) or not ring_init(&g.active, most):
+            raise MemoryError("no room for the lists of a memory group")
+        g.used = True
+        return number
+
+    def group_remove(self, uint32_t number):
+        """Forget an empty group."""
+        cdef group_t *g = self.group(number)
+        self.idle()
+        if g.usage:
+            raise ValueError(f"group {number} still has {g.usage} pages")
+        ring_free(&g.inactive)
+        ring_free(&g.active)
+        g.used = False
+        self.free_groups.append(number)
+
+    cdef group_t *group(self, uint32_t number) except NULL:
+        if number >= self.top_group or not self.c.groups[number].used:
+            raise ValueError(f"no memory group {number}")
+        return &self.c.groups[number]
+
+    def group_info(self, uint32_t number):
+        """limit, usage, inactive, active in pages, and the policy's name."""
+        cdef group_t *g = self.group(number)
+        return {"limit": g.limit, "usage": g.usage, "inactive": g.inactive.live,
+                "active": g.active.live, "policy": (<bytes>g.policy.name).decode()}
+
+    # ------------------------------------------------------------ owners and areas
+
+    def owner_add(self):
+        """A new namespace's number; it may use no area yet."""
+        cdef core_t *c = &self.c
+        cdef uint32_t number
+        self.idle()
+        if self.free_owners:
+            number = self.free_owners.pop()
+        else:
+            number = self.top_owner
+            self.top_owner += 1
+            if number >= c.owners_max:
+                old = c.owners_max
+                new = max(16, 2 * old)
+                c.owners = <owner_t *>self.grown(c.owners, old * sizeof(owner_t),
+                                                 new * sizeof(owner_t))
+                c.owners_max = new
+        memset(&c.owners[number], 0, sizeof(owner_t))
+        c.owners[number].used = True
+        return number
+
+    def owner_remove(self, uint32_t number):
+        """Forget a namespace that has no area."""
+        self.idle()
+        self.owner_set_areas(number, ())
+        self.c.owners[number].used = False
+        self.free_owners.append(number)
+
+    def owner_set_areas(self, uint32_t number, areas):
+        """Hand down which areas an owner may use, highest priority first."""
+        cdef owner_t *o
+        cdef uint32_t *table = NULL
+        cdef uint32_t i, n = len(areas)
+        self.idle()
+        if number >= self.top_owner or not self.c.owners[number].used:
+            raise ValueError(f"no owner {number}")
+        for a in areas:
+            self.area(a)
+        if n:
+            table = <uint32_t *>malloc(n * sizeof(uint32_t))
+            if table == NULL:
+                raise MemoryError("no room for a table of areas")
+            for i in range(n):
+                table[i] = areas[i]
+        o = &self.c.owners[number]
+        free(o.areas)
+        o.areas = table
+        o.count = n
+        o.cursor = 0
+        o.current = 0
+
+    def area_add(self, uint64_t base, uint64_t slots, int32_t prio, uint32_t owner, *,
+                 bad=None, file=None, bint clustered=False):
+        """Enter an area: machine-wide entries ``base`` to ``base + slots - 1``; slot 0 is its header.
+
+        Parameters
+        ----------
+        base : int
+            Multiple of 512.
+        slots : int
+            Slots including the header, at least 2.
+        bad : uint32 array, optional
+            Slots never given.
+        file : writable buffer, optional
+            The mapped swapfile, at least ``slots * 4096`` bytes; kept until ``area_remove``.
+        clustered : bool
+            6.18 slot clusters, else next-fit.
+        """
+        cdef core_t *c = &self.c
+        cdef area_t *a
+        cdef uint32_t number
+        cdef uint64_t k
+        cdef uint8_t[::1] view
+        self.idle()
+        if base % CLUSTER or slots < 2 or slots > <uint64_t>1 << 31:
+            raise ValueError("an area begins on a cluster and has 2 to 2**31 slots")
+        listed = np.ascontiguousarray(() if bad is None else bad, dtype=np.uint32)
+        if listed.size and int(listed.max()) >= slots:
+            raise ValueError("a bad slot lies in its area")
+        cdef const uint32_t[::1] badly = listed
+        if file is not None:
+            view = file
+            if <uint64_t>view.shape[0] < slots * PAGE_SIZE:
+                raise ValueError("the mapped file is shorter than its slots")
+        self.reserve_slots(base + slots)
+        if self.free_areas:
+            number = self.free_areas.pop()
+        else:
+            number = self.top_area
+            self.top_area += 1
+            if number >= c.areas_max:
+                old = c.areas_max
+                new = max(8, 2 * old)
+                c.areas = <area_t *>self.grown(c.areas, old * sizeof(area_t), new * sizeof(area_t))
+                c.areas_max = new
+        a = &c.areas[number]
+        memset(a, 0, sizeof(area_t))
+        a.base = <uint32_t>base
+        a.prio = prio
+        a.owner = owner
+        a.strategy = SLOTS_CLUSTER if clustered else SLOTS_NEXTFIT
+        if not slots_init(a, <uint32_t>slots, &badly[0] if listed.size else NULL,
+                          <uint32_t>listed.size):
+            self.free_areas.append(number)
+            raise MemoryError("no room for the maps of a swap area")
+        if c.zeromap:
+            a.zeromap_bytes = ((slots + 63) >> 6) * 8
+            a.zeromap = <uint64_t *>lazy_map(a.zeromap_bytes)
+            if a.zeromap == NULL:
+                slots_free(a)
+                self.free_areas.append(number)
+                raise MemoryError("no room for the zero map of a swap area")
+        if file is not None:
+            a.file = &view[0]
+            self.buffers[number] = view
+        for k in range(base // CLUSTER, (base + slots + CLUSTER - 1) // CLUSTER):
+            c.cluster_area[k] = number
+        a.used = True
+        a.writeok = True
+        c.total_swap_pages += a.pages
+        c.nr_swap_pages += a.pages
+        return number
+
+    cdef area_t *area(self, uint32_t number) except NULL:
+        if number >= self.top_area or not self.c.areas[number].used:
+            raise ValueError(f"no area {number}")
+        return &self.c.areas[number]
+
+    def area_info(self, uint32_t number):
+        """base, slots, pages (usable), inuse, prio, owner, writeok, pswpin, pswpout."""
+        cdef area_t *a = self.area(number)
+        return {"base": a.base, "slots": a.slots, "pages": a.pages, "inuse": a.inuse,
+                "prio": a.prio, "owner": a.owner, "writeok": bool(a.writeok),
+                "pswpin": a.pswpin, "pswpout": a.pswpout}
+
+    def area_set_prio(self, uint32_t number, int32_t prio):
+        """Renumber a default priority."""
+        self.area(number).prio = prio
+
+    def area_set_writeok(self, uint32_t number, bint writeok):
+        """SWP_WRITEOK: whether new slots may be given. Off while it is being swapped off."""
+        cdef area_t *a = self.area(number)
+        self.idle()
+        if a.writeok and not writeok:
+            self.c.total_swap_pages -= a.pages
+            self.c.nr_swap_pages -= a.pages - a.inuse
+        elif writeok and not a.writeok:
+            self.c.total_swap_pages += a.pages
+            self.c.nr_swap_pages += a.pages - a.inuse
+        a.writeok = writeok
+
+    def area_unuse(self, uint32_t number, uint64_t first=1):
+        """Read back every slot in use from ``first`` on; returns ``(next slot, status)``."""
+        cdef area_t *a = self.area(number)
+        cdef uint64_t slot = first
+        cdef int status = ST_OK
+        self.idle()
+        self.busy = True
+        with nogil:
+            wait_all(&self.c)
+            while a.inuse > 0 and slot < a.slots:
+                if self.c.slot_page[a.base + slot] != NIL:
+                    status = swapoff_slot(&self.c, <uint32_t>(a.base + slot))
+                    if status != ST_OK:
+                        break
+                slot += 1
+        self.busy = False
+        return slot, status
+
+    def area_remove(self, uint32_t number):
+        """Forget an area without slots in use and let go of its file."""
+        cdef area_t *a = self.area(number)
+        self.idle()
+        if a.inuse:
+            raise ValueError(f"area {number} still has {a.inuse} slots in use")
+        if a.writeok:
+            self.area_set_writeok(number, False)
+        slots_free(a)
+        a.used = False
+        self.buffers.pop(number, None)
+        self.free_areas.append(number)

@@ -1,0 +1,57 @@
+/* check.h: invariants and lazily zeroed memory for the core.
+ *
+ * - SWAPFAST_CHECK(cond, sentence): always on, O(1); a broken invariant is a bug and ends the process.
+ * - lazy_map(bytes), lazy_grow(p, old, new), lazy_unmap(p, bytes): zero pages straight from the
+ *   kernel. Memory that is never written costs nothing, and growing moves page tables, not bytes.
+ */
+#ifndef SWAPFAST_CHECK_H
+#define SWAPFAST_CHECK_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#define SWAPFAST_CHECK(cond, sentence)                                                      \
+    do {                                                                                    \
+        if (__builtin_expect(!(cond), 0)) {                                                 \
+            fprintf(stderr, "swapfast: broken invariant: %s (%s:%d)\n", (sentence), __FILE__, \
+                    __LINE__);                                                              \
+            abort();                                                                        \
+        }                                                                                   \
+    } while (0)
+
+static inline void *lazy_map(size_t bytes) {
+    if (bytes == 0) bytes = 4096;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static inline void *lazy_grow(void *p, size_t old_bytes, size_t new_bytes) {
+    if (p == NULL) return lazy_map(new_bytes);
+    if (old_bytes == 0) old_bytes = 4096;
+    void *q = mremap(p, old_bytes, new_bytes, MREMAP_MAYMOVE);
+    return q == MAP_FAILED ? NULL : q;
+}
+
+static inline void lazy_unmap(void *p, size_t bytes) {
+    if (p != NULL) munmap(p, bytes == 0 ? 4096 : bytes);
+}
+
+/* 1 if the 4096 bytes at p are all zero: the first word decides for most pages. */
+static inline int page_is_zero(const uint8_t *p) {
+    const uint64_t *w = (const uint64_t *)p;
+    if (w[0] | w[511]) return 0;
+    return memcmp(p, p + 8, 4096 - 8) == 0;
+}
+
+static inline int lowest_bit64(uint64_t w) { return __builtin_ctzll(w); }
+static inline int popcount64(uint64_t w) { return __builtin_popcountll(w); }
+static inline void prefetch_write(const void *p) { __builtin_prefetch(p, 1, 3); }
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#endif

@@ -1,0 +1,199 @@
+# evict: the steps that take a folio out of memory, common to every policy.
+#
+# - slot_for(core, home): it owns a slot its namespace may use; False: nowhere to go (activate it)
+# - unmap(core, home) -> was it dirty?
+# - write_out(core, home) -> True: the write is under way; False: nothing to write (page of zeroes)
+# - write_now(core, home): the same without waiting, for policies without asynchronous write-out
+# - release(core, g, home): clean and unmapped: its memory is free
+# - slot_drop(core, home): a folio in memory gives its slot back, if nobody else needs it
+# - evict_now(core, g, home): all of it at once
+
+from swapfast.mm.types cimport *
+from swapfast.mm.frames cimport frame_at, frame_give
+from swapfast.mm.owner cimport *
+from swapfast.mm.writeback cimport plug_add
+from libc.string cimport memcpy, memset
+
+cdef inline bint has_swap_users(core_t *core, uint32_t home) noexcept nogil:
+    # Does a page-table entry of the group still hold the swap entry?
+    cdef uint32_t p
+    if core.pte[home] & PTE_SWAP:
+        return True
+    p = core.next[home]
+    while p != NIL and p != home:
+        if core.pte[p] & PTE_SWAP:
+            return True
+        p = core.next[p]
+    return False
+
+cdef inline bint slot_drop(core_t *core, uint32_t home) noexcept nogil:
+    if (core.folio[home] & (F_SWAPCACHE | F_WRITEBACK)) != F_SWAPCACHE:
+        return False
+    if has_swap_users(core, home):
+        return False
+    swap_give(core, core.entry[home])
+    core.folio[home] &= ~F_SWAPCACHE
+    return True
+
+cdef inline bint owner_may_use(core_t *core, uint32_t owner, area_t *a) noexcept nogil:
+    cdef uint32_t k
+    cdef owner_t *o
+    if owner >= core.owners_max:
+        return False
+    o = &core.owners[owner]
+    for k in range(o.count):
+        if &core.areas[o.areas[k]] == a:
+            return True
+    return False
+
+cdef inline void count_leak(core_t *core, uint32_t home, uint32_t owner) noexcept nogil:
+    # A shared object's page goes to one namespace's area although another namespace maps it.
+    cdef uint32_t p = core.next[home]
+    while p != NIL and p != home:
+        if owner_of_mapping(core, p) != owner:
+            core.count.leaked += 1
+            return
+        p = core.next[p]
+
+cdef inline bint slot_for(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t owner, entry
+    if core.folio[home] & F_SWAPCACHE:
+        return True
+    owner = owner_of(core, home)
+    entry = swap_alloc(core, owner)
+    if entry == NO_SLOT:
+        core.count.no_slot += 1
+        return False
+    if core.pte[home] & PTE_SHARED:
+        count_leak(core, home, owner)
+    core.entry[home] = entry
+    core.slot_page[entry] = home
+    core.folio[home] |= F_SWAPCACHE
+    return True
+
+cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
+    # Before new bytes go into a slot: the slot must be in an area of the page's own namespace. A page
+    # inherited at clone may still own one in the parent's area; it moves then.
+    cdef uint32_t owner = owner_of(core, home), entry
+    cdef area_t *a = area_of(core, core.entry[home])
+    if a.owner == owner or owner_may_use(core, owner, a):
+        return True
+    entry = swap_alloc(core, owner)
+    if entry == NO_SLOT:
+        core.count.no_slot += 1
+        return False
+    swap_give(core, core.entry[home])
+    core.entry[home] = entry
+    core.slot_page[entry] = home
+    return True
+
+cdef inline bint is_dirty(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t p
+    if core.pte[home] & PTE_DIRTY:
+        return True
+    p = core.next[home]
+    while p != NIL and p != home:
+        if core.pte[p] & PTE_DIRTY:
+            return True
+        p = core.next[p]
+    return False
+
+cdef inline bint unmap(core_t *core, uint32_t home) noexcept nogil:
+    # Every page-table entry that maps the folio gets the swap entry instead; those of a shared object
+    # become empty, the object keeps the entry.
+    cdef uint32_t p, n, dirty = 0
+    if core.pte[home] & PTE_SHARED:
+        p = core.next[home]
+        while p != NIL and p != home:
+            n = core.next[p]
+            dirty |= core.pte[p] & PTE_DIRTY
+            core.pte[p] = PTE_SHARED
+            core.next[p] = NIL
+            core.prev[p] = NIL
+            p = n
+        core.next[home] = NIL
+        core.prev[home] = NIL
+        core.pte[home] |= PTE_SWAP
+        return dirty != 0
+    if core.pte[home] & PTE_PRESENT:
+        dirty = core.pte[home] & PTE_DIRTY
+        core.pte[home] = PTE_SWAP
+    p = core.next[home]
+    while p != NIL and p != home:
+        if core.pte[p] & PTE_PRESENT:
+            dirty |= core.pte[p] & PTE_DIRTY
+            core.pte[p] = PTE_SWAP | PTE_MEMBER
+        p = core.next[p]
+    return dirty != 0
+
+cdef inline bint write_bytes(core_t *core, uint32_t home) noexcept nogil:
+    # False: all zero, remembered in the zero map instead of written (6.18 swap_writeout).
+    cdef area_t *a = area_of(core, core.entry[home])
+    cdef uint32_t slot = core.entry[home] - a.base
+    cdef uint8_t *frame = frame_at(core, home)
+    cdef uint64_t bit = <uint64_t>1 << (slot & 63)
+    if frame != NULL:
+        if a.zeromap != NULL:
+            if page_is_zero(frame):
+                a.zeromap[slot >> 6] |= bit
+                core.count.swpout_zero += 1
+                return False
+            a.zeromap[slot >> 6] &= ~bit
+        if a.file != NULL:
+            memcpy(a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE)
+    core.count.pswpout += 1
+    a.pswpout += 1
+    return True
+
+cdef inline bint write_out(core_t *core, uint32_t home) noexcept nogil:
+    if not write_bytes(core, home):
+        return False
+    core.folio[home] |= F_WRITEBACK
+    plug_add(core, home)
+    return True
+
+cdef inline void read_in(core_t *core, uint32_t home) noexcept nogil:
+    cdef area_t *a = area_of(core, core.entry[home])
+    cdef uint32_t slot = core.entry[home] - a.base
+    cdef uint8_t *frame = frame_at(core, home)
+    if a.zeromap != NULL and (a.zeromap[slot >> 6] >> (slot & 63)) & 1:
+        if frame != NULL:
+            memset(frame, 0, PAGE_SIZE)
+        core.count.swpin_zero += 1
+        return
+    if frame != NULL and a.file != NULL:
+        memcpy(frame, a.file + <size_t>slot * PAGE_SIZE, PAGE_SIZE)
+    core.count.pswpin += 1
+    a.pswpin += 1
+
+cdef inline void page_freed(core_t *core, group_t *g, uint32_t home) noexcept nogil:
+    frame_give(core, home)
+    g.usage -= 1
+    core.used -= 1
+    core.pages_scanned = 0
+    core.all_unreclaimable = False
+
+cdef inline void release(core_t *core, group_t *g, uint32_t home) noexcept nogil:
+    # The caller took it off its list. The shadow stays in where[home].
+    cdef uint32_t shadow = <uint32_t>(g.age) & SHADOW_AGE
+    if core.folio[home] & F_WORKINGSET:
+        shadow |= SHADOW_WS
+    core.where[home] = shadow
+    core.folio[home] = 0
+    g.age += 1
+    page_freed(core, g, home)
+
+cdef inline bint evict_now(core_t *core, group_t *g, uint32_t home) noexcept nogil:
+    # Off its list already. False: there is no slot for it.
+    cdef bint must_write = not core.folio[home] & F_SWAPCACHE
+    if not slot_for(core, home):
+        return False
+    if is_dirty(core, home):
+        must_write = True
+        if not slot_own(core, home):
+            return False
+    unmap(core, home)
+    if must_write:
+        write_bytes(core, home)
+    release(core, g, home)
+    return True

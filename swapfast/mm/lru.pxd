@@ -1,0 +1,36 @@
+# lru: the active and the inactive list of a memory group, shared by the Linux policies.
+#
+# - lru_add(core, g, page): at the head of the list that its F_ACTIVE names
+# - lru_leave, lru_rehome: the policy contract's parts that are the same for every list policy
+# - isolate(core, g, ring, batch, want) -> pages taken from the tail, marked F_ISOLATED
+# - putback(core, g, page): at the head again
+
+from swapfast.mm.types cimport *
+from swapfast.mm.ring cimport *
+
+cdef inline void lru_add(core_t *core, group_t *g, uint32_t page) noexcept nogil:
+    ring_push(&g.active if core.folio[page] & F_ACTIVE else &g.inactive, core.where, page)
+
+cdef inline void lru_leave(core_t *core, group_t *g, uint32_t page) noexcept nogil:
+    ring_drop(&g.active if core.folio[page] & F_ACTIVE else &g.inactive, core.where, page)
+
+cdef inline void lru_rehome(core_t *core, group_t *g, uint32_t old, uint32_t new) noexcept nogil:
+    cdef ring_t *r = &g.active if core.folio[new] & F_ACTIVE else &g.inactive
+    SWAPFAST_CHECK(r.buf[core.where[new]] == old, b"a page that moves was on its list")
+    r.buf[core.where[new]] = new
+
+cdef inline uint32_t isolate(core_t *core, ring_t *r, uint32_t *batch,
+                             uint32_t want) noexcept nogil:
+    cdef uint32_t n = 0, page
+    while n < want:
+        page = ring_pop(r)
+        if page == NIL:
+            break
+        core.folio[page] |= F_ISOLATED
+        batch[n] = page
+        n += 1
+    return n
+
+cdef inline void putback(core_t *core, group_t *g, uint32_t page) noexcept nogil:
+    core.folio[page] &= ~F_ISOLATED
+    lru_add(core, g, page)

@@ -1,0 +1,33 @@
+# policy: the table of replacement policies. A policy is one file and one line here.
+#
+# The contract is policy_t in types.pxd: enter, leave, rehome, reclaim, and touch for those that need
+# every reference. Policies see pages and lists, never areas.
+#
+# - policy_find(name) -> its table, or NULL
+# - policy_name(i) -> names in order, NULL at the end
+
+from swapfast.mm.types cimport *
+from swapfast.mm.lru cimport lru_leave, lru_rehome
+from swapfast.mm.policy_linux25 cimport enter_25, reclaim_25
+from swapfast.mm.policy_linux618 cimport enter_618, reclaim_618
+from swapfast.mm.policy_fifo cimport enter_fifo, reclaim_fifo
+from swapfast.mm.policy_clock cimport reclaim_clock
+from swapfast.mm.policy_lru cimport touch_lru, reclaim_lru
+from libc.string cimport strcmp
+
+cdef enum:
+    POLICIES = 5
+
+cdef inline void policy_fill(policy_t *table) noexcept nogil:
+    table[0] = policy_t(b"linux-2.6.25", enter_25, lru_leave, lru_rehome, reclaim_25, NULL)
+    table[1] = policy_t(b"linux-6.18", enter_618, lru_leave, lru_rehome, reclaim_618, NULL)
+    table[2] = policy_t(b"lru", enter_fifo, lru_leave, lru_rehome, reclaim_lru, touch_lru)
+    table[3] = policy_t(b"fifo", enter_fifo, lru_leave, lru_rehome, reclaim_fifo, NULL)
+    table[4] = policy_t(b"clock", enter_fifo, lru_leave, lru_rehome, reclaim_clock, NULL)
+
+cdef inline const policy_t *policy_find(const policy_t *table, const char *name) noexcept nogil:
+    cdef uint32_t i
+    for i in range(POLICIES):
+        if strcmp(table[i].name, name) == 0:
+            return &table[i]
+    return NULL

@@ -1,0 +1,27 @@
+# policy_clock: FIFO with a second chance (Corbato 1968).
+#
+#      new ──► [ head ... tail ] ──► accessed?  yes: bit off, back to the head
+#                                               no:  evicted
+#
+# Handing an accessed page from the tail to the head is the hand of the clock moving on. A hit costs one
+# bit in the page-table entry; a scan ends because every step either evicts or clears a bit.
+
+from swapfast.mm.types cimport *
+from swapfast.mm.ring cimport *
+from swapfast.mm.lru cimport *
+from swapfast.mm.rmap cimport clear_young
+from swapfast.mm.evict cimport evict_now
+
+cdef inline uint64_t reclaim_clock(core_t *core, group_t *g, uint64_t want) noexcept nogil:
+    cdef uint32_t page
+    cdef uint64_t tries = 2 * <uint64_t>g.inactive.live
+    core.count.reclaims += 1
+    while tries > 0:
+        tries -= 1
+        page = ring_pop(&g.inactive)
+        core.count.pgscan_direct += 1
+        if not clear_young(core, page) and evict_now(core, g, page):
+            core.count.pgsteal_direct += 1
+            return 1
+        ring_push(&g.inactive, core.where, page)
+    return 0

@@ -1,0 +1,27 @@
+# policy_fifo: the page that came first goes first.
+#
+#      new ──► [ head ... tail ] ──► evicted
+#
+# No bit is looked at. The lower bound of what any other policy should do (Belady 1966).
+
+from swapfast.mm.types cimport *
+from swapfast.mm.ring cimport *
+from swapfast.mm.lru cimport *
+from swapfast.mm.evict cimport evict_now
+
+cdef inline void enter_fifo(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil:
+    core.folio[page] &= ~F_ACTIVE
+    lru_add(core, g, page)
+
+cdef inline uint64_t reclaim_fifo(core_t *core, group_t *g, uint64_t want) noexcept nogil:
+    cdef uint32_t page, tries = g.inactive.live
+    core.count.reclaims += 1
+    while tries > 0:
+        tries -= 1
+        page = ring_pop(&g.inactive)
+        core.count.pgscan_direct += 1
+        if evict_now(core, g, page):
+            core.count.pgsteal_direct += 1
+            return 1
+        ring_push(&g.inactive, core.where, page)
+    return 0

@@ -1,0 +1,220 @@
+# policy_linux25: reclaim in Linux 2.6.25 (mm/vmscan.c), one active and one inactive list.
+#
+#      new page, swap-in ──► [  active  ] ──► not mapped, or reclaim_mapped and not referenced
+#                               ▲                        │
+#                   referenced, │                        ▼
+#                   no slot     └───────────────── [ inactive ] ──► evicted
+#
+# Mapped pages leave the active list only under pressure: the *swap tendency*
+#     mapped_ratio / 2 + distress + swappiness + imbalance  >=  100
+# where distress = 100 >> priority rises as scans fail. A page at the inactive tail that was referenced is
+# activated at the first sight. Both windows are (list >> priority) + 1 pages carried over until 32 are
+# due, and a pass finishes its windows even when it has freed enough.
+# The *swap token* (mm/thrash.c) lets one thrashing mm keep its pages: while its holder waits in a fault,
+# its pages count as referenced for everybody else.
+
+from swapfast.mm.types cimport *
+from swapfast.mm.ring cimport *
+from swapfast.mm.lru cimport *
+from swapfast.mm.rmap cimport *
+from swapfast.mm.evict cimport *
+from swapfast.mm.owner cimport vm_swap_full, mapping_of
+from swapfast.mm.writeback cimport *
+
+cdef inline bint token_protects(core_t *core, uint32_t home) noexcept nogil:
+    # page_referenced_one: the holder's page, in a fault, and somebody else is reclaiming.
+    cdef uint32_t holder = core.token.holder, p
+    if (holder == 0 or holder == core.current_mm
+            or core.token.stalled_until[holder] <= core.clock.now):
+        return False
+    if core.pte[home] & PTE_PRESENT and mapping_of(core, home).mm == holder:
+        return True
+    p = core.next[home]
+    while p != NIL and p != home:
+        if core.pte[p] & PTE_PRESENT and mapping_of(core, p).mm == holder:
+            return True
+        p = core.next[p]
+    return False
+
+cdef inline void grab_token(core_t *core, uint32_t mm) noexcept nogil:
+    # grab_swap_token, called by every fault that reads from swap.
+    cdef token_t *t = &core.token
+    cdef uint32_t now, interval
+    t.faults += 1
+    now = <uint32_t>t.faults
+    interval = now - t.last[mm]
+    if t.holder == 0:
+        t.priority[mm] += 2
+        t.holder = mm
+    elif mm != t.holder:
+        if interval < t.interval[mm]:
+            t.priority[mm] += 1
+        elif t.priority[mm] > 0:
+            t.priority[mm] -= 1
+        if t.priority[mm] > t.priority[t.holder]:
+            t.priority[mm] += 2
+            t.holder = mm
+    else:
+        t.priority[mm] += 2
+    t.last[mm] = now
+    t.interval[mm] = interval
+
+cdef inline void enter_25(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil:
+    # Anonymous pages, copies and swap-ins begin on the active list; page cache, and so the pages of
+    # shared objects, on the inactive one.
+    if how == ENTER_NEW or how == ENTER_SWAPIN or how == ENTER_AHEAD:
+        core.folio[page] |= F_ACTIVE
+    lru_add(core, g, page)
+
+cdef inline bint referenced_25(core_t *core, uint32_t page) noexcept nogil:
+    cdef bint referenced = clear_young(core, page)
+    if core.folio[page] & F_REFERENCED:
+        core.folio[page] &= ~F_REFERENCED
+        referenced = True
+    return referenced or token_protects(core, page)
+
+cdef inline bint reclaim_mapped_25(core_t *core, group_t *g, uint32_t priority,
+                                   bint limited) noexcept nogil:
+    cdef uint64_t total = g.limit if limited else core.memory
+    cdef uint64_t mapped, distress, tendency, imbalance
+    cdef uint64_t lru = <uint64_t>g.inactive.live + g.active.live
+    if not limited and core.pages_scanned >= 3 * lru:   # zone_is_near_oom
+        return True
+    mapped = 100 * g.usage // (total if total else 1)
+    distress = 100 >> (g.prev_priority if g.prev_priority < priority else priority)
+    tendency = mapped // 2 + distress + core.swappiness
+    imbalance = (<uint64_t>g.active.live // (<uint64_t>g.inactive.live + 1)
+                 * (core.swappiness + 1) // 100 * mapped // 100)
+    return tendency + imbalance >= 100
+
+cdef inline void scan_active_25(core_t *core, group_t *g, uint32_t want, uint32_t priority,
+                                bint limited) noexcept nogil:
+    cdef uint32_t batch[32]
+    cdef uint32_t n, i, page
+    cdef bint reclaim_mapped = reclaim_mapped_25(core, g, priority, limited)
+    take_completions(core)
+    rotation_drain(core)
+    n = isolate(core, &g.active, batch, want)
+    core.count.pgrefill += n
+    core.pages_scanned += n
+    core.clock.now += core.times.scan_page * n
+    for i in range(n):
+        page = batch[i]
+        if mapped_bits(core, page) & PTE_PRESENT:
+            if (not reclaim_mapped or core.total_swap_pages == 0
+                    or referenced_25(core, page)):
+                putback(core, g, page)
+                continue
+        core.folio[page] &= ~F_ACTIVE
+        core.count.pgdeactivate += 1
+        putback(core, g, page)
+
+cdef inline uint32_t judge_25(core_t *core, group_t *g, uint32_t page) noexcept nogil:
+    # shrink_page_list for one isolated page: 0 keep, 1 activate, 2 freed.
+    cdef bint must_write, referenced
+    if core.folio[page] & F_WRITEBACK:
+        return 0
+    referenced = referenced_25(core, page)
+    if referenced and (mapped_bits(core, page) & PTE_PRESENT or core.folio[page] & F_SWAPCACHE):
+        return 1
+    must_write = not core.folio[page] & F_SWAPCACHE
+    if not slot_for(core, page):
+        return 1
+    if is_dirty(core, page):
+        must_write = True
+        if not slot_own(core, page):
+            return 1
+    if mapped_bits(core, page) & PTE_PRESENT:
+        core.clock.now += core.times.unmap
+    unmap(core, page)
+    if must_write and write_out(core, page):
+        return 0
+    core.folio[page] &= ~F_ISOLATED
+    release(core, g, page)
+    return 2
+
+cdef inline uint64_t scan_inactive_25(core_t *core, group_t *g, uint32_t want) noexcept nogil:
+    cdef uint32_t batch[32]
+    cdef uint32_t n, i, verdict
+    cdef uint64_t freed = 0
+    take_completions(core)
+    rotation_drain(core)
+    n = isolate(core, &g.inactive, batch, want)
+    core.pages_scanned += n
+    if core.in_kswapd:
+        core.count.pgscan_kswapd += n
+    else:
+        core.count.pgscan_direct += n
+    core.clock.now += core.times.scan_page * n
+    for i in range(n):
+        verdict = judge_25(core, g, batch[i])
+        if verdict == 2:
+            freed += 1
+            continue
+        if verdict == 1:
+            core.folio[batch[i]] |= F_ACTIVE
+            core.count.pgactivate += 1
+            if vm_swap_full(core):
+                slot_drop(core, batch[i])
+        putback(core, g, batch[i])
+    if core.in_kswapd:
+        core.count.pgsteal_kswapd += freed
+    else:
+        core.count.pgsteal_direct += freed
+    return freed
+
+cdef inline uint64_t shrink_25(core_t *core, group_t *g, uint32_t priority,
+                               bint limited) noexcept nogil:
+    cdef uint64_t want_active, want_inactive, freed = 0
+    cdef uint32_t k
+    if limited:
+        want_active = g.active.live >> priority
+        want_inactive = g.inactive.live >> priority
+    else:
+        g.scan_active += (g.active.live >> priority) + 1
+        g.scan_inactive += (g.inactive.live >> priority) + 1
+        want_active = want_inactive = 0
+        if g.scan_active >= SCAN_BATCH:
+            want_active = g.scan_active
+            g.scan_active = 0
+        if g.scan_inactive >= SCAN_BATCH:
+            want_inactive = g.scan_inactive
+            g.scan_inactive = 0
+    while want_active > 0 or want_inactive > 0:
+        if want_active > 0:
+            k = <uint32_t>(want_active if want_active < SCAN_BATCH else SCAN_BATCH)
+            want_active -= k
+            scan_active_25(core, g, k, priority, limited)
+        if want_inactive > 0:
+            k = <uint32_t>(want_inactive if want_inactive < SCAN_BATCH else SCAN_BATCH)
+            want_inactive -= k
+            freed += scan_inactive_25(core, g, k)
+    plug_flush(core)
+    return freed
+
+cdef inline uint64_t reclaim_25(core_t *core, group_t *g, uint64_t want) noexcept nogil:
+    # try_to_free_pages, balance_pgdat, try_to_free_mem_cgroup_pages.
+    cdef uint64_t freed = 0, begin = core.clock.now
+    cdef bint limited = g.limit != 0
+    cdef int priority = DEF_PRIORITY, lowest = 0
+    core.count.reclaims += 1
+    core.clock.now += core.times.reclaim
+    if core.all_unreclaimable and not limited:
+        lowest = DEF_PRIORITY   # only a poll, until a page is freed
+    while priority >= lowest:
+        if priority == 0:
+            core.token.holder = 0   # disable_swap_token
+        freed += shrink_25(core, g, priority, limited)
+        if <uint32_t>priority < g.prev_priority:
+            g.prev_priority = priority
+        if freed >= want:
+            break
+        if priority < DEF_PRIORITY - 2:
+            # congestion_wait: writes get their time.
+            wait_all(core)
+        priority -= 1
+    g.prev_priority = priority if priority > 0 else 0
+    if not limited and core.pages_scanned >= 6 * (<uint64_t>g.active.live + g.inactive.live):
+        core.all_unreclaimable = True
+    core.clock.in_reclaim += core.clock.now - begin
+    return freed

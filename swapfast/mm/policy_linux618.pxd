@@ -1,0 +1,205 @@
+# policy_linux618: reclaim of anonymous memory in Linux 6.18, classic LRU (mm/vmscan.c, mm/workingset.c).
+#
+#      new page, swap-in ──► [ inactive ] ──► evicted: shadow = age
+#                               │   ▲             │
+#        second access found    │   │ deactivate  │ refault: distance = age - shadow
+#        by a scan              ▼   │             │   <= active pages: straight to active
+#                            [  active  ] ◄───────┘
+#
+# A page is judged at the inactive tail by its accessed bit: the first time it is found accessed it goes
+# round once more (PG_referenced), the second time it is activated. The *nonresident age* counts evictions
+# and activations; the age that passed between eviction and refault is the refault distance, the number
+# of further inactive pages that would have kept it in memory. If that is no more than the active list
+# holds, the page competes with active pages and is activated, and the next reclaim deactivates.
+#
+# What is evicted dirty, or for the first time, is written first: it survives this scan, and goes at the
+# next unless it was touched. Sources: shrink_node, get_scan_count, shrink_inactive_list,
+# folio_check_references, workingset_refault, lru_note_cost, folio_rotate_reclaimable.
+
+from swapfast.mm.types cimport *
+from swapfast.mm.ring cimport *
+from swapfast.mm.lru cimport *
+from swapfast.mm.rmap cimport *
+from swapfast.mm.evict cimport *
+from swapfast.mm.owner cimport vm_swap_full
+from swapfast.mm.writeback cimport *
+
+cdef inline bint inactive_is_low(group_t *g) noexcept nogil:
+    cdef uint64_t gb = (<uint64_t>g.inactive.live + g.active.live) >> 18, ratio = 1, square
+    if gb:
+        # int_sqrt(10 * gb)
+        square = 10 * gb
+        ratio = 1
+        while (ratio + 1) * (ratio + 1) <= square:
+            ratio += 1
+    return <uint64_t>g.inactive.live * ratio < g.active.live
+
+cdef inline void note_cost(group_t *g, uint64_t io, uint64_t rotated) noexcept nogil:
+    cdef uint64_t x = 32 * io + rotated
+    if x == 0:
+        return
+    g.cost += x
+    if g.cost > (<uint64_t>g.inactive.live + g.active.live) >> 2:
+        g.cost >>= 1
+
+cdef inline void refault_618(core_t *core, group_t *g, uint32_t page) noexcept nogil:
+    cdef uint32_t shadow = core.where[page]
+    cdef uint32_t distance = (<uint32_t>(g.age) - shadow) & SHADOW_AGE
+    core.count.workingset_refault += 1
+    # Without a free slot active anonymous pages do not count (mem_cgroup_get_nr_swap_pages).
+    if distance > (g.active.live if core.nr_swap_pages > 0 else 0):
+        return
+    core.folio[page] |= F_ACTIVE
+    g.age += 1
+    g.ws_act += 1
+    core.count.workingset_activate += 1
+    if shadow & SHADOW_WS:
+        core.folio[page] |= F_WORKINGSET
+        core.count.workingset_restore += 1
+        note_cost(g, 1, 0)
+
+cdef inline void enter_618(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil:
+    if how == ENTER_SWAPIN or how == ENTER_AHEAD:
+        refault_618(core, g, page)
+    lru_add(core, g, page)
+
+cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
+                               uint64_t *written) noexcept nogil:
+    # shrink_folio_list for one isolated page: 0 keep, 1 activate, 2 freed.
+    cdef uint32_t folio
+    cdef bint must_write
+    if core.folio[page] & F_WRITEBACK:
+        wait_for(core, page)
+    folio = core.folio[page]
+    core.folio[page] = folio & ~F_REFERENCED
+    if clear_young(core, page):
+        core.folio[page] |= F_REFERENCED
+        if not folio & F_REFERENCED:
+            return 0
+        if vm_swap_full(core):
+            slot_drop(core, page)
+        return 1
+    must_write = not folio & F_SWAPCACHE
+    if not slot_for(core, page):
+        return 1
+    if is_dirty(core, page):
+        must_write = True
+        if not slot_own(core, page):
+            return 1
+    if mapped_bits(core, page) & PTE_PRESENT:
+        core.clock.now += core.times.unmap
+    unmap(core, page)
+    if must_write and write_out(core, page):
+        written[0] += 1
+        return 0
+    core.folio[page] &= ~F_ISOLATED
+    release(core, g, page)
+    return 2
+
+cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) noexcept nogil:
+    cdef uint32_t batch[32]
+    cdef uint32_t kept[32]
+    cdef uint32_t n, i, nkept = 0, verdict
+    cdef uint64_t written = 0, freed = 0
+    take_completions(core)
+    rotation_drain(core)
+    n = isolate(core, &g.inactive, batch, want)
+    if core.in_kswapd:
+        core.count.pgscan_kswapd += n
+    else:
+        core.count.pgscan_direct += n
+    for i in range(n):
+        core.clock.now += core.times.scan_page
+        verdict = judge_618(core, g, batch[i], &written)
+        if verdict == 2:
+            freed += 1
+            continue
+        if verdict == 1:
+            core.folio[batch[i]] |= F_ACTIVE
+            core.count.pgactivate += 1
+        kept[nkept] = batch[i]
+        nkept += 1
+    for i in range(nkept):
+        if core.folio[kept[i]] & F_ACTIVE:
+            g.age += 1
+        putback(core, g, kept[i])
+    if core.in_kswapd:
+        core.count.pgsteal_kswapd += freed
+    else:
+        core.count.pgsteal_direct += freed
+    note_cost(g, written, n - freed)
+    return freed
+
+cdef inline void scan_active_618(core_t *core, group_t *g, uint32_t want) noexcept nogil:
+    cdef uint32_t i, page
+    take_completions(core)
+    rotation_drain(core)
+    for i in range(want):
+        page = ring_pop(&g.active)
+        if page == NIL:
+            break
+        clear_young(core, page)
+        core.folio[page] = (core.folio[page] & ~F_ACTIVE) | F_WORKINGSET
+        ring_push(&g.inactive, core.where, page)
+        core.count.pgdeactivate += 1
+        core.count.pgrefill += 1
+        core.clock.now += core.times.scan_page
+
+cdef inline uint64_t shrink_618(core_t *core, group_t *g, uint32_t priority, bint force,
+                                bint *skipped) noexcept nogil:
+    cdef bint may = force or g.ws_act != g.ws_seen or inactive_is_low(g)
+    cdef uint64_t want_inactive = g.inactive.live >> priority
+    cdef uint64_t want_active = g.active.live >> priority
+    cdef uint64_t total, anon, other, freed = 0
+    cdef uint32_t k
+    if priority > 0:
+        # get_scan_count: anonymous against file pages, by swappiness and cost; there are no file pages.
+        total = 3 * g.cost + 1
+        anon = core.swappiness * total // (2 * g.cost + 1)
+        other = (200 - core.swappiness) * total // (g.cost + 1)
+        if anon + other > 0:
+            want_inactive = want_inactive * anon // (anon + other)
+            want_active = want_active * anon // (anon + other)
+    while want_inactive > 0:
+        k = <uint32_t>(want_inactive if want_inactive < SCAN_BATCH else SCAN_BATCH)
+        want_inactive -= k
+        freed += scan_inactive_618(core, g, k)
+        k = <uint32_t>(want_active if want_active < SCAN_BATCH else SCAN_BATCH)
+        want_active -= k
+        if k > 0:
+            if may:
+                scan_active_618(core, g, k)
+            else:
+                skipped[0] = True
+        if freed >= SCAN_BATCH:
+            break
+    plug_flush(core)
+    if inactive_is_low(g):
+        scan_active_618(core, g, SCAN_BATCH)
+    return freed
+
+cdef inline uint64_t reclaim_618(core_t *core, group_t *g, uint64_t want) noexcept nogil:
+    # do_try_to_free_pages: priorities 12 down to 0; a round that frees nothing is repeated over the
+    # whole tree, then with deactivation forced.
+    cdef uint64_t freed = 0, begin = core.clock.now
+    cdef bint full = False, force = False, skipped = False
+    cdef int priority
+    core.count.reclaims += 1
+    core.clock.now += core.times.reclaim
+    while True:
+        priority = DEF_PRIORITY
+        while priority >= 0:
+            freed += shrink_618(core, g, priority, force, &skipped)
+            if freed >= want:
+                break
+            priority -= 1
+        g.ws_seen = g.ws_act
+        if freed == 0 and not full:
+            full = True
+        elif freed == 0 and skipped and not force:
+            force = True
+            skipped = False
+        else:
+            break
+    core.clock.in_reclaim += core.clock.now - begin
+    return freed

@@ -1,0 +1,76 @@
+# ring: a list that is consumed at its tail and fed at its head, as a ring of page indexes.
+#
+# Sequential reads and no links. A page that leaves from the middle (munmap, exit, rotation) leaves a
+# tombstone (NIL); when the ring is full it is packed. Its capacity is at least a quarter above the most
+# pages it can hold, so packing costs at most four moves for each push.
+#
+# - ring_init(r, most) / ring_free(r): most = pages it may ever hold at once
+# - ring_push(r, where, page) at the head; ring_push_tail at the tail: scanned next
+# - ring_pop(r) -> oldest page, NIL when there is none
+# - ring_drop(r, where, page): a tombstone instead of the page
+
+from swapfast.mm.types cimport *
+from libc.string cimport memset
+
+cdef inline bint ring_init(ring_t *r, uint64_t most) noexcept nogil:
+    cdef uint64_t cap = most + (most >> 2) + 64
+    memset(r, 0, sizeof(ring_t))
+    r.buf = <uint32_t *>lazy_map(cap * sizeof(uint32_t))
+    r.cap = <uint32_t>cap
+    return r.buf != NULL
+
+cdef inline void ring_free(ring_t *r) noexcept nogil:
+    lazy_unmap(r.buf, <size_t>r.cap * sizeof(uint32_t))
+    memset(r, 0, sizeof(ring_t))
+
+cdef inline void ring_pack(ring_t *r, uint32_t *where) noexcept nogil:
+    # Moves the live entries towards the tail, in order: the target never passes the source.
+    cdef uint32_t source = r.tail, target = r.tail, i, page
+    SWAPFAST_CHECK(r.live < r.cap, b"a ring has room once its tombstones are gone")
+    for i in range(r.span):
+        page = r.buf[source]
+        source = 0 if source + 1 == r.cap else source + 1
+        if page != NIL:
+            r.buf[target] = page
+            where[page] = target
+            target = 0 if target + 1 == r.cap else target + 1
+    r.span = r.live
+    r.head = target
+
+cdef inline void ring_push(ring_t *r, uint32_t *where, uint32_t page) noexcept nogil:
+    if UNLIKELY(r.span == r.cap):
+        ring_pack(r, where)
+    r.buf[r.head] = page
+    where[page] = r.head
+    r.head = 0 if r.head + 1 == r.cap else r.head + 1
+    r.span += 1
+    r.live += 1
+
+cdef inline void ring_push_tail(ring_t *r, uint32_t *where, uint32_t page) noexcept nogil:
+    if UNLIKELY(r.span == r.cap):
+        ring_pack(r, where)
+    r.tail = r.cap - 1 if r.tail == 0 else r.tail - 1
+    r.buf[r.tail] = page
+    where[page] = r.tail
+    r.span += 1
+    r.live += 1
+
+cdef inline uint32_t ring_pop(ring_t *r) noexcept nogil:
+    cdef uint32_t page
+    if r.live == 0:
+        return NIL
+    while True:   # ends: a live entry lies between tail and head
+        page = r.buf[r.tail]
+        r.tail = 0 if r.tail + 1 == r.cap else r.tail + 1
+        r.span -= 1
+        if page != NIL:
+            r.live -= 1
+            return page
+
+cdef inline void ring_drop(ring_t *r, uint32_t *where, uint32_t page) noexcept nogil:
+    SWAPFAST_CHECK(r.buf[where[page]] == page, b"a page on a list is where it says it is")
+    r.buf[where[page]] = NIL
+    r.live -= 1
+    if r.live == 0:
+        r.span = 0
+        r.tail = r.head

@@ -1,0 +1,141 @@
+# rmap: pages that hold the same data. One page of the group is its home; the others point at it.
+#
+#   home -> next -> next -> (home)      in order of arrival: the parent before the child
+#
+# A page alone in its group needs no links: next[home] is NIL. The home of a shared object's page is
+# the object's own page, which is never mapped itself.
+#
+# - home_of(core, page); alone(core, home)
+# - rmap_join(core, home, page): page becomes the last member
+# - rmap_leave(core, page) -> what is left: the home of the remaining group, or NIL
+# - mapped_bits(core, home): the OR of the page-table bytes of the members that map it
+# - clear_young(core, home) -> were any accessed?  (folio_referenced / page_referenced)
+
+from swapfast.mm.types cimport *
+from swapfast.mm.owner cimport mapping_of
+
+cdef inline group_t *group_of(core_t *core, uint32_t page) noexcept nogil:
+    return &core.groups[mapping_of(core, page).group]
+
+cdef inline uint32_t home_of(core_t *core, uint32_t page) noexcept nogil:
+    return core.where[page] if core.pte[page] & PTE_MEMBER else page
+
+cdef inline bint alone(core_t *core, uint32_t home) noexcept nogil:
+    return core.next[home] == NIL
+
+cdef inline void rmap_join(core_t *core, uint32_t home, uint32_t page) noexcept nogil:
+    cdef uint32_t last
+    if core.next[home] == NIL:
+        core.next[home] = page
+        core.prev[home] = page
+        core.next[page] = home
+        core.prev[page] = home
+    else:
+        last = core.prev[home]
+        core.next[last] = page
+        core.prev[page] = last
+        core.next[page] = home
+        core.prev[home] = page
+    core.pte[page] |= PTE_MEMBER
+    core.where[page] = home
+
+cdef inline void rmap_unlink(core_t *core, uint32_t page) noexcept nogil:
+    cdef uint32_t n = core.next[page], p = core.prev[page]
+    core.next[page] = NIL
+    core.prev[page] = NIL
+    if n == NIL:
+        return
+    if n == p:
+        core.next[n] = NIL
+        core.prev[n] = NIL
+    else:
+        core.next[p] = n
+        core.prev[n] = p
+
+cdef inline void queue_rename(core_t *core, uint32_t old, uint32_t new) noexcept nogil:
+    # A page under write-out, or waiting for its rotation, goes by another name (NIL: it is gone).
+    cdef uint32_t i, at
+    for i in range(core.plug_pages):
+        if core.plug[i] == old:
+            core.plug[i] = new
+    for i in range(core.queue_len):
+        at = (core.queue_tail + i) % core.queue_cap
+        if core.queue[at] == old:
+            core.queue[at] = new
+    for i in range(core.rotation_len):
+        if core.rotation[i] == old:
+            core.rotation[i] = new
+
+cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil:
+    # The folio's state moves from one page to another; the members follow. Cost: one step a member.
+    cdef uint32_t p
+    cdef group_t *from_group = group_of(core, old)
+    cdef group_t *to_group = group_of(core, new)
+    cdef uint32_t at = core.where[old]
+    core.folio[new] = core.folio[old]
+    core.entry[new] = core.entry[old]
+    core.pte[new] &= ~PTE_MEMBER
+    if core.frames != NULL:
+        core.frame[new] = core.frame[old]
+    if core.mixed_rule == MIXED_ALLOCATOR:
+        core.alloc_owner[new] = core.alloc_owner[old]
+        if core.alloc_owner[new] == 0:
+            core.alloc_owner[new] = mapping_of(core, old).owner + 1
+        core.alloc_owner[old] = 0
+    if core.folio[old] & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
+        core.slot_page[core.entry[new]] = new
+    p = core.next[new]
+    while p != NIL and p != new:
+        if p != old:
+            core.where[p] = new
+        p = core.next[p]
+    core.where[new] = at
+    if core.folio[new] & F_RESIDENT:
+        if from_group != to_group:
+            # The charge follows the home, so that a list holds only pages that its group pays for.
+            from_group.policy.leave(core, from_group, old)
+            from_group.usage -= 1
+            to_group.usage += 1
+            to_group.policy.enter(core, to_group, new, ENTER_MOVE)
+        else:
+            from_group.policy.rehome(core, from_group, old, new)
+    queue_rename(core, old, new)
+    core.folio[old] = 0
+
+cdef inline uint32_t rmap_leave(core_t *core, uint32_t page) noexcept nogil:
+    cdef uint32_t heir
+    if core.pte[page] & PTE_MEMBER:
+        heir = core.where[page]
+        rmap_unlink(core, page)
+        core.pte[page] &= ~PTE_MEMBER
+        return heir
+    heir = core.next[page]
+    if heir == NIL:
+        return NIL
+    rehome(core, page, heir)
+    rmap_unlink(core, page)
+    return heir
+
+cdef inline uint32_t mapped_bits(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t bits = 0, p
+    if core.pte[home] & PTE_PRESENT:
+        bits = core.pte[home]
+    p = core.next[home]
+    while p != NIL and p != home:
+        if core.pte[p] & PTE_PRESENT:
+            bits |= core.pte[p]
+        p = core.next[p]
+    return bits
+
+cdef inline bint clear_young(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t p, young = 0
+    if core.pte[home] & PTE_PRESENT:
+        young = core.pte[home] & PTE_ACCESSED
+        core.pte[home] &= ~PTE_ACCESSED
+    p = core.next[home]
+    while p != NIL and p != home:
+        if core.pte[p] & PTE_PRESENT:
+            young |= core.pte[p] & PTE_ACCESSED
+            core.pte[p] &= ~PTE_ACCESSED
+        p = core.next[p]
+    return young != 0

@@ -1,0 +1,112 @@
+# touch: the loop that everything else exists for. One reference after the other, hits decided by one
+# byte; everything that is not a hit is a fault.
+#
+# - touch_hits(core, base, refs, n, start, stop_on_major): references without contents
+# - touch_every(core, g, base, ...): the policy sees each touch; with contents each write can leave a
+#   readable stamp in its page
+# Each returns how many references are done; batch.status says why it stopped.
+#
+# A stamp is STAMP_BYTES of text at the page's start: tag (16 characters), page and number of the
+# reference in hexadecimal, a newline: "login1/sort     page 0000002a ref 00000000000186a0\n".
+
+from swapfast.mm.types cimport *
+from swapfast.mm.fault cimport fault
+from swapfast.mm.frames cimport frame_at
+from swapfast.mm.rmap cimport home_of
+from libc.string cimport memcpy
+
+cdef enum:
+    STAMP_BYTES = 52
+    STAMP_TAG = 16
+
+cdef struct batch_t:
+    int status
+    uint64_t done            # references finished
+    uint64_t base_number     # number of refs[0] in its trace, for stamps
+    const char *tag          # STAMP_TAG characters, or NULL: writes leave no stamp
+
+cdef inline void charge_time(core_t *core, uint64_t references) noexcept nogil:
+    core.clock.now += references * core.times.reference
+    core.clock.in_references += references * core.times.reference
+
+cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *refs, uint64_t n,
+                                bint stop_on_major, batch_t *batch) noexcept nogil:
+    cdef uint8_t *pte = core.pte
+    cdef uint64_t i = 0, timed = 0, majors
+    cdef uint32_t ref, page, need, bits
+    cdef int status
+    batch.status = ST_OK
+    while i < n:
+        ref = refs[i]
+        page = base + (ref & REF_PAGE)
+        # PRESENT for a read; PRESENT and WRITABLE for a write, which sets DIRTY as well.
+        need = PTE_PRESENT | ((ref >> 31) * PTE_WRITABLE)
+        bits = pte[page]
+        if LIKELY((bits & need) == need):
+            pte[page] = <uint8_t>(bits | PTE_ACCESSED | ((ref >> 31) * PTE_DIRTY))
+            i += 1
+            continue
+        charge_time(core, i + 1 - timed)
+        timed = i + 1
+        majors = core.count.pgmajfault
+        status = fault(core, page, ref >> 31)
+        if UNLIKELY(status != ST_OK):
+            batch.status = status
+            return i
+        i += 1
+        if stop_on_major and core.count.pgmajfault != majors:
+            batch.status = ST_STALL
+            break
+    if i > timed:
+        charge_time(core, i - timed)
+    return i
+
+cdef inline void hex_digits(char *to, uint64_t value, uint32_t digits) noexcept nogil:
+    cdef uint32_t nibble
+    while digits > 0:
+        digits -= 1
+        nibble = value & 15
+        to[digits] = <char>(nibble + (48 if nibble < 10 else 87))
+        value >>= 4
+
+cdef inline void stamp(core_t *core, uint32_t page, uint32_t number, batch_t *batch,
+                       uint64_t i) noexcept nogil:
+    cdef char *to = <char *>frame_at(core, home_of(core, page))
+    memcpy(to, batch.tag, STAMP_TAG)
+    memcpy(to + 16, b"page ", 5)
+    hex_digits(to + 21, number, 8)
+    memcpy(to + 29, b" ref ", 5)
+    hex_digits(to + 34, batch.base_number + i, 16)
+    to[50] = 10
+    to[51] = 0
+
+cdef inline uint64_t touch_every(core_t *core, group_t *g, uint32_t base, const uint32_t *refs,
+                                 uint64_t n, bint stop_on_major, batch_t *batch) noexcept nogil:
+    # The same loop with what costs: the policy sees each touch, each write is stamped.
+    cdef uint8_t *pte = core.pte
+    cdef uint64_t i = 0, majors
+    cdef uint32_t ref, page, need, bits
+    cdef bint stamped = batch.tag != NULL and core.frames != NULL
+    batch.status = ST_OK
+    while i < n:
+        ref = refs[i]
+        page = base + (ref & REF_PAGE)
+        need = PTE_PRESENT | ((ref >> 31) * PTE_WRITABLE)
+        bits = pte[page]
+        charge_time(core, 1)
+        majors = core.count.pgmajfault
+        if LIKELY((bits & need) == need):
+            pte[page] = <uint8_t>(bits | PTE_ACCESSED | ((ref >> 31) * PTE_DIRTY))
+            if g.policy.touch != NULL:
+                g.policy.touch(core, g, page)
+        else:
+            batch.status = fault(core, page, ref >> 31)
+            if batch.status != ST_OK:
+                break
+        if stamped and ref >> 31:
+            stamp(core, page, ref & REF_PAGE, batch, i)
+        i += 1
+        if stop_on_major and core.count.pgmajfault != majors:
+            batch.status = ST_STALL
+            break
+    return i

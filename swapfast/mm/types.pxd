@@ -1,0 +1,350 @@
+# types: the words of the simulated memory manager. Structures only; every rule lives elsewhere.
+#
+# A *page* is an index (uint32) into machine-wide arrays: each mapping owns a contiguous run, so a
+# reference is base + page. Index 0 is NIL. Pages that hold the same data (fork before a write, shared
+# memory) form one group; its *home* page carries the folio state for all of them.
+#
+#   page arrays        bytes   meaning
+#   pte[p]               1     PTE_* bits: all that a hit touches
+#   folio[p]             1     F_* bits, valid at the home
+#   entry[p]             4     swap entry of the group (machine-wide slot index), valid at the home
+#   where[p]             4     home in memory: position in its ring; home swapped out: shadow;
+#                              any other member: its home
+#   next[p], prev[p]     4+4   ring of the group in order of arrival (rmap order), only if shared
+#   frame[p]             4     frame number at the home, only with contents
+#
+# A *swap entry* is a machine-wide slot index (uint32); an area owns an aligned run of them.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, int32_t, int64_t
+
+cdef extern from "check.h" nogil:
+    void SWAPFAST_CHECK(bint cond, const char *sentence)
+    void *lazy_map(size_t size)
+    void *lazy_grow(void *p, size_t old_bytes, size_t new_bytes)
+    void lazy_unmap(void *p, size_t size)
+    bint page_is_zero(const uint8_t *p)
+    int lowest_bit64(uint64_t w)
+    int popcount64(uint64_t w)
+    void prefetch_write(const void *p)
+    bint LIKELY(bint x)
+    bint UNLIKELY(bint x)
+
+cdef extern from *:
+    """
+    static const uint32_t NO_SLOT = 0u;          /* slot 0 of an area is its header */
+    static const uint32_t OWNER_UNSET = 0xffffffffu;   /* shared object nobody touched yet */
+    static const uint32_t OWNER_NOWHERE = 0xfffffffeu; /* may not be swapped anywhere */
+    static const uint32_t SHADOW_WS = 0x80000000u;     /* shadow: PG_workingset at eviction */
+    static const uint32_t SHADOW_AGE = 0x7fffffffu;    /* shadow: low 31 bits of the age */
+    static const uint32_t REF_WRITE = 0x80000000u;     /* trace reference: bit 31 = write */
+    static const uint32_t REF_PAGE = 0x7fffffffu;
+    """
+    const uint32_t NO_SLOT
+    const uint32_t OWNER_UNSET
+    const uint32_t OWNER_NOWHERE
+    const uint32_t SHADOW_WS
+    const uint32_t SHADOW_AGE
+    const uint32_t REF_WRITE
+    const uint32_t REF_PAGE
+
+cdef enum:
+    BLOCK_SHIFT = 6      # mappings are aligned to 64 pages
+    NIL = 0
+    PAGE_SIZE = 4096
+    PAGE_SHIFT = 12
+
+    # page-table bits
+    PTE_PRESENT = 1      # mapped: a read hits
+    PTE_WRITABLE = 2     # a write hits as well
+    PTE_ACCESSED = 4     # young
+    PTE_DIRTY = 8
+    PTE_SWAP = 16        # holds a swap entry (anonymous page, or the page of a shared object)
+    PTE_ZERO = 32        # maps the shared zero page: present, no folio behind it
+    PTE_MEMBER = 64      # belongs to a group whose home is where[p]
+    PTE_SHARED = 128     # page of a shared mapping or of a shared object
+
+    # folio bits, at the home
+    F_RESIDENT = 1       # data are in memory
+    F_ACTIVE = 2         # PG_active
+    F_REFERENCED = 4     # PG_referenced
+    F_WORKINGSET = 8     # PG_workingset
+    F_WRITEBACK = 16     # PG_writeback
+    F_READAHEAD = 32     # read ahead, not used yet
+    F_SWAPCACHE = 64     # owns a slot while in memory
+    F_ISOLATED = 128     # taken off its list by the running scan
+
+    # mapping kinds
+    MAP_FREE = 0
+    MAP_ANON = 1         # private anonymous
+    MAP_SHM = 2          # maps a shared object
+    MAP_OBJECT = 3       # the pages of a shared object itself
+
+    # rules of the swap namespaces
+    MIXED_FIRST_MM = 0
+    MIXED_ALLOCATOR = 1
+    MIXED_STRICT = 2
+
+    # how a page enters memory
+    ENTER_NEW = 0        # first touch, or the copy of a copy-on-write
+    ENTER_SHARED = 1     # first touch of a shared object's page
+    ENTER_SWAPIN = 2     # read back for a fault
+    ENTER_AHEAD = 3      # read ahead
+    ENTER_MOVE = 4       # from another group, flags as they are
+
+    # outcome of a batch
+    ST_OK = 0
+    ST_OOM = 1           # no page to be had on the machine
+    ST_OOM_GROUP = 2     # no page to be had under the group's limit
+    ST_STALL = 3         # stopped after a major fault, as asked
+
+    # slot allocation
+    SLOTS_NEXTFIT = 0    # 2.6.25 scan_swap_map
+    SLOTS_CLUSTER = 1    # 6.18 cluster_alloc_swap_entry
+
+    CLUSTER = 512        # slots per cluster, 6.18 with THP_SWAP
+    NEXTFIT_CLUSTER = 256
+    SCAN_BATCH = 32      # SWAP_CLUSTER_MAX
+    DEF_PRIORITY = 12
+    MAX_ROTATION = 31
+    MAX_PLUG = 8160      # 32 requests of at most 254 pages, and slack
+    MAX_REQUEST = 254    # pages one request may grow to
+
+cdef struct core_t
+cdef struct group_t
+
+cdef struct counters_t:
+    uint64_t pgfault
+    uint64_t pgmajfault
+    uint64_t pswpin
+    uint64_t pswpout
+    uint64_t swpin_zero
+    uint64_t swpout_zero
+    uint64_t pgscan_kswapd
+    uint64_t pgscan_direct
+    uint64_t pgsteal_kswapd
+    uint64_t pgsteal_direct
+    uint64_t pgrefill
+    uint64_t pgactivate
+    uint64_t pgdeactivate
+    uint64_t pgrotated
+    uint64_t allocstall
+    uint64_t pageoutrun
+    uint64_t reclaims
+    uint64_t workingset_refault
+    uint64_t workingset_activate
+    uint64_t workingset_restore
+    uint64_t swap_ra
+    uint64_t swap_ra_hit
+    uint64_t cow_copies
+    uint64_t no_slot          # add_to_swap found no area with room: the page was activated
+    uint64_t leaked           # pages of a shared object written to an area of another namespace
+    uint64_t file_dropped     # clean page cache given back
+
+cdef struct times_t:
+    # Simulated costs, nanoseconds.
+    uint64_t reference
+    uint64_t minor_fault
+    uint64_t swap_in
+    uint64_t reclaim
+    uint64_t scan_page
+    uint64_t unmap
+    uint64_t plug_page
+    uint64_t flush_request
+    uint64_t write_request
+    uint64_t write_page
+    uint64_t write_latency
+
+cdef struct clock_t:
+    uint64_t now
+    uint64_t dev_free
+    uint64_t last_done
+    # where the time went, nanoseconds
+    uint64_t in_references
+    uint64_t in_faults
+    uint64_t in_swap_in
+    uint64_t in_reclaim
+    uint64_t in_writeback_wait
+
+cdef struct ring_t:
+    uint32_t *buf
+    uint32_t cap
+    uint32_t head        # where the next page goes, 0 <= head < cap
+    uint32_t tail        # oldest entry, 0 <= tail < cap
+    uint32_t span        # entries from tail to head, tombstones included
+    uint32_t live        # entries that are pages
+
+cdef struct bitmap_t:
+    # level[0]: one bit a slot, set = free. level[k]: bit set = word below has a set bit.
+    uint64_t *level[6]
+    uint32_t levels
+    uint64_t bits
+    size_t bytes
+
+cdef struct area_t:
+    uint32_t base        # machine-wide index of slot 0; a multiple of CLUSTER
+    uint32_t slots       # slots 0..slots-1 exist (0 is the header)
+    uint32_t pages       # usable slots
+    uint32_t inuse
+    int32_t prio
+    uint32_t owner       # swap namespace it is on in
+    bint used
+    bint writeok
+    uint32_t strategy
+    uint8_t *file        # the mapped swapfile, or NULL
+    bitmap_t free
+    uint64_t *zeromap    # bit set: slot holds a page of zeroes, not written
+    size_t zeromap_bytes
+    # next-fit state
+    uint32_t cluster_next
+    uint32_t cluster_nr
+    # cluster state; lists are doubly linked, 0xffffffff ends them
+    uint32_t clusters
+    uint16_t *cl_used
+    uint8_t *cl_list     # 0 none, 1 unused, 2 partly used
+    uint32_t *cl_next
+    uint32_t *cl_prev
+    size_t cl_bytes
+    uint32_t first[3]
+    uint32_t last[3]
+    uint32_t position    # slot after the last one given, 0 = none
+    uint64_t pswpin
+    uint64_t pswpout
+
+cdef struct owner_t:
+    bint used
+    uint32_t count
+    uint32_t *areas      # area numbers, priority descending; kept by the caller's thin layer
+    uint32_t cursor      # next-fit profiles: where the next look starts
+    uint32_t current     # cluster profiles: area of the current cluster + 1, 0 = none
+
+cdef struct mapping_t:
+    uint32_t kind
+    uint32_t base
+    uint32_t pages
+    uint32_t mm
+    uint32_t owner
+    uint32_t group
+    uint32_t object      # MAP_SHM: base page of the object's run that this mapping starts at
+
+cdef struct policy_t:
+    const char *name
+    # a page enters memory in this group (new, swapped in, read ahead, copied)
+    void (*enter)(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil
+    # a page under this policy is given back outside of reclaim (munmap, exit, swapoff)
+    void (*leave)(core_t *core, group_t *g, uint32_t page) noexcept nogil
+    # the folio state moves from one home to another
+    void (*rehome)(core_t *core, group_t *g, uint32_t old, uint32_t new) noexcept nogil
+    # free pages; returns how many were freed
+    uint64_t (*reclaim)(core_t *core, group_t *g, uint64_t want) noexcept nogil
+    # every reference, or NULL: policies that need it pay for it visibly
+    void (*touch)(core_t *core, group_t *g, uint32_t page) noexcept nogil
+
+cdef struct group_t:
+    bint used
+    uint32_t id
+    uint64_t limit       # pages, 0 = none
+    uint64_t usage       # pages in memory charged here
+    const policy_t *policy
+    ring_t inactive
+    ring_t active
+    # 6.18
+    uint64_t age         # nonresident age
+    uint64_t cost
+    uint64_t ws_act
+    uint64_t ws_seen
+    # 2.6.25
+    uint64_t scan_active
+    uint64_t scan_inactive
+    uint32_t prev_priority
+    # policies from outside keep their state here
+    void *state
+
+cdef struct token_t:
+    # 2.6.25 mm/thrash.c
+    uint32_t holder
+    uint64_t faults      # global_faults
+    uint32_t mms
+    uint32_t *interval
+    uint32_t *priority
+    uint32_t *last
+    uint64_t *stalled_until
+
+cdef struct core_t:
+    # page arrays
+    uint32_t pages_max
+    uint8_t *pte
+    uint8_t *folio
+    uint32_t *entry
+    uint32_t *where
+    uint32_t *next
+    uint32_t *prev
+    uint32_t *frame
+    uint32_t *alloc_owner    # owner + 1 of the mm that allocated the data, MIXED_ALLOCATOR only
+    uint32_t *block_mapping  # page >> BLOCK_SHIFT -> mapping number
+    # slots
+    uint32_t slots_max
+    uint32_t *slot_page      # home of the group that owns the slot, NIL = free
+    uint32_t *cluster_area   # slot / CLUSTER -> area number
+    # tables
+    mapping_t *mappings
+    uint32_t mappings_max
+    area_t *areas
+    uint32_t areas_max
+    owner_t *owners
+    uint32_t owners_max
+    group_t *groups
+    uint32_t groups_max
+    # frames
+    uint8_t *frames          # contents, or NULL
+    uint32_t *frame_stack
+    uint32_t frame_top
+    uint32_t frame_fresh
+    # memory
+    uint64_t memory          # pages
+    uint64_t used            # pages resident
+    uint64_t file_cache      # clean page cache, given back first
+    uint64_t wmark_min
+    uint64_t wmark_low
+    uint64_t wmark_high
+    # swap totals
+    uint64_t total_swap_pages
+    uint64_t nr_swap_pages
+    # profile
+    bint modern              # 6.18 rules, else 2.6.25
+    bint linux25             # not modern: mark_page_accessed on swap-in
+    bint zero_page           # a read of untouched anonymous memory maps the zero page
+    bint zeromap             # pages of zeroes are recognised and not written
+    uint32_t rotation_batch
+    uint32_t oom_retries
+    uint32_t page_cluster
+    uint32_t swappiness
+    uint32_t mixed_rule
+    # write-out in flight
+    uint32_t plug[8160]      # MAX_PLUG pages, NIL where one is gone
+    uint32_t plug_slot[8160]
+    uint32_t plug_pages
+    uint32_t plug_requests
+    uint32_t plug_last_len
+    uint32_t plug_last_slot
+    uint32_t *queue          # completion queue (FIFO ring)
+    uint64_t *queue_done
+    uint32_t queue_cap
+    uint32_t queue_tail
+    uint32_t queue_len
+    uint32_t rotation[32]
+    uint32_t rotation_len
+    # read-ahead
+    uint32_t ra_hits
+    uint32_t ra_prev
+    uint32_t ra_last
+    # who is running
+    uint32_t current_mm
+    bint in_kswapd
+    uint64_t pages_scanned   # 2.6.25: since a page was last freed
+    bint all_unreclaimable   # 2.6.25
+    uint32_t kswapd_failures # 6.18
+    bint shared_strict       # a shared object touched by two namespaces is not swapped
+    token_t token
+    clock_t clock
+    times_t times
+    counters_t count

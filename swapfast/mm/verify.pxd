@@ -1,0 +1,133 @@
+# verify: the slow truth beside the fast one. Walks every structure and says what does not agree.
+#
+# - verify_core(core, in_use) -> NULL, or a sentence. in_use[m] is set for the mappings that exist.
+
+from swapfast.mm.types cimport *
+from swapfast.mm.bitmap cimport bitmap_test
+from swapfast.mm.rmap cimport home_of, group_of
+
+cdef inline const char *verify_group(core_t *core, uint32_t home, uint32_t *seen) noexcept nogil:
+    # The ring of members comes back to the home, and all of them know it.
+    cdef uint32_t p = core.next[home], last = home, n = 1
+    while p != NIL and p != home:
+        if not core.pte[p] & PTE_MEMBER or core.where[p] != home:
+            return b"a member points at its home"
+        if core.prev[p] != last:
+            return b"the ring of a group is linked both ways"
+        last = p
+        n += 1
+        if n > core.pages_max:
+            return b"the ring of a group ends"
+        p = core.next[p]
+    seen[0] = n
+    return NULL
+
+cdef inline const char *verify_page(core_t *core, uint32_t page, bint object) noexcept nogil:
+    cdef uint32_t bits = core.pte[page], home, n = 0, folio
+    cdef const char *why
+    if bits & PTE_MEMBER:
+        home = core.where[page]
+        if home == page or core.pte[home] & PTE_MEMBER:
+            return b"a home is not a member"
+        if core.folio[page] != 0:
+            return b"only a home carries folio state"
+        if bits & PTE_PRESENT and not core.folio[home] & F_RESIDENT:
+            return b"a mapped page is in memory"
+        return NULL
+    why = verify_group(core, page, &n)
+    if why != NULL:
+        return why
+    folio = core.folio[page]
+    if bits & PTE_ZERO and (folio or n > 1):
+        return b"the zero page has no folio"
+    if bits & PTE_PRESENT and not bits & PTE_ZERO and not folio & F_RESIDENT:
+        return b"a mapped page is in memory"
+    if folio & F_RESIDENT and not object and bits & (PTE_PRESENT | PTE_SWAP) == 0:
+        return b"a folio belongs to a page-table entry"
+    if folio & F_ISOLATED:
+        return b"no page is isolated between calls"
+    if bits & PTE_WRITABLE and n > 1:
+        return b"only the sole owner may write"
+    if (folio & F_SWAPCACHE or (bits & PTE_SWAP and not folio & F_RESIDENT)) \
+            and core.slot_page[core.entry[page]] != page:
+        return b"a slot knows its page"
+    if bits & PTE_SWAP and folio & F_RESIDENT and not folio & F_SWAPCACHE:
+        return b"a swap entry to a page in memory is in the swap cache"
+    if not folio & F_RESIDENT and folio:
+        return b"a page that is out has no folio state"
+    return NULL
+
+cdef inline const char *verify_list(core_t *core, ring_t *r, bint active,
+                                    uint64_t *total) noexcept nogil:
+    cdef uint32_t at = r.tail, i, page, live = 0
+    for i in range(r.span):
+        page = r.buf[at]
+        if page != NIL:
+            live += 1
+            if core.where[page] != at or not core.folio[page] & F_RESIDENT:
+                return b"a list holds pages in memory, where they say they are"
+            if (core.folio[page] & F_ACTIVE != 0) != active:
+                return b"a page is on the list that its flag names"
+        at = 0 if at + 1 == r.cap else at + 1
+    if live != r.live:
+        return b"a list counts its pages"
+    total[0] += live
+    return NULL
+
+cdef inline const char *verify_area(core_t *core, area_t *a, uint32_t number) noexcept nogil:
+    cdef uint32_t slot, used = 0, home
+    cdef bint taken
+    for slot in range(1, a.slots):
+        home = core.slot_page[a.base + slot]
+        taken = not bitmap_test(&a.free, slot)
+        if home != NIL and not taken:
+            return b"a slot with a page is not free"
+        if home != NIL:
+            used += 1
+            if core.entry[home] != a.base + slot:
+                return b"a page knows its slot"
+    if used != a.inuse:
+        return b"an area counts its slots"
+    return NULL
+
+cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcept nogil:
+    cdef uint32_t i, page
+    cdef uint64_t resident = 0, charged = 0, listed = 0, on_list, free_slots = 0
+    cdef mapping_t *m
+    cdef const char *why
+    for i in range(core.mappings_max):
+        if not in_use[i]:
+            continue
+        m = &core.mappings[i]
+        for page in range(m.base, m.base + m.pages):
+            why = verify_page(core, page, m.kind == MAP_OBJECT)
+            if why != NULL:
+                return why
+            if core.folio[page] & F_RESIDENT:
+                resident += 1
+    for i in range(core.groups_max):
+        if not core.groups[i].used:
+            continue
+        on_list = 0
+        why = verify_list(core, &core.groups[i].inactive, False, &on_list)
+        if why == NULL:
+            why = verify_list(core, &core.groups[i].active, True, &on_list)
+        if why != NULL:
+            return why
+        if on_list != core.groups[i].usage:
+            return b"a group's usage is what its lists hold"
+        charged += core.groups[i].usage
+        listed += on_list
+    if charged != core.used or resident != core.used:
+        return b"pages in memory are charged once"
+    for i in range(core.areas_max):
+        if not core.areas[i].used:
+            continue
+        why = verify_area(core, &core.areas[i], i)
+        if why != NULL:
+            return why
+        if core.areas[i].writeok:
+            free_slots += core.areas[i].pages - core.areas[i].inuse
+    if free_slots != core.nr_swap_pages:
+        return b"nr_swap_pages is the sum of the free slots"
+    return NULL

@@ -1,0 +1,120 @@
+# writeback: pages on their way to the device.
+#
+# A page that is written survives the scan that wrote it: it waits in the *plug* until its request is
+# sent, then in the *completion queue*; when its write is done it is *rotated* to the tail of the inactive
+# list, so that the next scan frees it, unless somebody touched it in between.
+# Sources: block/blk-mq.c (blk_add_rq_to_plug, blk_attempt_plug_merge), mm/swap.c
+# (folio_rotate_reclaimable; 2.6.25 rotate_reclaimable_page).
+#
+# - plug_add(core, page): its write begins
+# - plug_flush(core): send what is plugged, stamp completion times
+# - take_completions(core): writes that are done by now
+# - rotation_drain(core): the rotation buffer (lru_add_drain)
+# - wait_for(core, page): until this page's write is done; wait_all(core)
+
+from swapfast.mm.types cimport *
+from swapfast.mm.ring cimport *
+from swapfast.mm.rmap cimport group_of
+
+cdef inline void queue_push(core_t *core, uint32_t page, uint64_t done) noexcept nogil:
+    cdef uint32_t at
+    SWAPFAST_CHECK(core.queue_len < core.queue_cap, b"the completion queue holds every page")
+    at = core.queue_tail + core.queue_len
+    if at >= core.queue_cap:
+        at -= core.queue_cap
+    core.queue[at] = page
+    core.queue_done[at] = done
+    core.queue_len += 1
+
+cdef inline void plug_flush(core_t *core) noexcept nogil:
+    cdef uint32_t i = 0, n, k
+    cdef uint64_t done
+    while i < core.plug_pages:
+        n = 1
+        while (i + n < core.plug_pages and n < MAX_REQUEST
+               and core.plug_slot[i + n] == core.plug_slot[i] + n):
+            n += 1
+        core.clock.now += core.times.flush_request
+        if core.clock.dev_free < core.clock.now:
+            core.clock.dev_free = core.clock.now
+        core.clock.dev_free += core.times.write_request + core.times.write_page * n
+        done = core.clock.dev_free + core.times.write_latency
+        if done < core.clock.last_done:
+            done = core.clock.last_done
+        core.clock.last_done = done
+        for k in range(n):
+            queue_push(core, core.plug[i + k], done)
+        i += n
+    core.plug_pages = 0
+    core.plug_requests = 0
+    core.plug_last_len = 0
+
+cdef inline void plug_add(core_t *core, uint32_t page) noexcept nogil:
+    cdef uint32_t slot = core.entry[page]
+    if (core.plug_pages > 0 and slot == core.plug_last_slot + 1
+            and core.plug_last_len < MAX_REQUEST):
+        core.plug_last_len += 1
+    else:
+        if core.plug_requests >= 32 or core.plug_last_len >= 32:
+            plug_flush(core)
+        core.plug_requests += 1
+        core.plug_last_len = 1
+    core.plug_last_slot = slot
+    core.plug[core.plug_pages] = page
+    core.plug_slot[core.plug_pages] = slot
+    core.plug_pages += 1
+    core.clock.now += core.times.plug_page
+
+cdef inline void rotation_drain(core_t *core) noexcept nogil:
+    cdef uint32_t i, page
+    cdef group_t *g
+    for i in range(core.rotation_len):
+        page = core.rotation[i]
+        if page == NIL or core.folio[page] & (F_ACTIVE | F_ISOLATED):
+            continue
+        g = group_of(core, page)
+        ring_drop(&g.inactive, core.where, page)
+        ring_push_tail(&g.inactive, core.where, page)
+        core.count.pgrotated += 1
+    core.rotation_len = 0
+
+cdef inline void complete_one(core_t *core) noexcept nogil:
+    cdef uint32_t page = core.queue[core.queue_tail]
+    core.queue_tail = 0 if core.queue_tail + 1 == core.queue_cap else core.queue_tail + 1
+    core.queue_len -= 1
+    if page == NIL:
+        return
+    core.folio[page] &= ~F_WRITEBACK
+    if core.folio[page] & F_ISOLATED:
+        return
+    core.rotation[core.rotation_len] = page
+    core.rotation_len += 1
+    if core.rotation_len >= core.rotation_batch:
+        rotation_drain(core)
+
+cdef inline void take_completions(core_t *core) noexcept nogil:
+    while core.queue_len > 0 and core.queue_done[core.queue_tail] <= core.clock.now:
+        complete_one(core)
+
+cdef inline void wait_for(core_t *core, uint32_t page) noexcept nogil:
+    cdef uint64_t begin
+    plug_flush(core)
+    begin = core.clock.now
+    while core.folio[page] & F_WRITEBACK:
+        SWAPFAST_CHECK(core.queue_len > 0, b"a page under writeback is queued")
+        if core.queue_done[core.queue_tail] > core.clock.now:
+            core.clock.now = core.queue_done[core.queue_tail]
+        complete_one(core)
+    take_completions(core)
+    core.clock.in_writeback_wait += core.clock.now - begin
+
+cdef inline void wait_all(core_t *core) noexcept nogil:
+    cdef uint64_t begin
+    plug_flush(core)
+    begin = core.clock.now
+    while core.queue_len > 0:
+        if core.queue_done[core.queue_tail] > core.clock.now:
+            core.clock.now = core.queue_done[core.queue_tail]
+        complete_one(core)
+    rotation_drain(core)
+    core.clock.in_writeback_wait += core.clock.now - begin
