@@ -425,35 +425,47 @@ cdef class Core:
         return resident, swapped, zero
 
     def mapping_state(self, uint32_t number, uint64_t first, uint64_t count):
-        """Arrays for a range: ``pte`` (uint8), ``entry`` (uint32, 0: no slot), ``sharers`` (uint32)."""
+        """State of a range of pages.
+
+        Returns
+        -------
+        pte : uint8 array, shape (count,)
+            Page-table bytes.
+        entry : uint32 array
+            Swap entry of its data, 0 for none.
+        mapped, swapped : uint32 arrays
+            Page-table entries that map the same data, and that hold the same swap entry.
+        """
         cdef mapping_t *m = self.mapping(number)
         cdef core_t *c = &self.c
         cdef uint64_t i
-        cdef uint32_t page, home, p, n
+        cdef uint32_t page, home, p
         self.inside(m, first, count)
         pte = np.zeros(count, dtype=np.uint8)
         entry = np.zeros(count, dtype=np.uint32)
-        sharers = np.zeros(count, dtype=np.uint32)
+        mapped = np.zeros(count, dtype=np.uint32)
+        swapped = np.zeros(count, dtype=np.uint32)
         cdef uint8_t[::1] v = pte
         cdef uint32_t[::1] e = entry
-        cdef uint32_t[::1] s = sharers
+        cdef uint32_t[::1] present = mapped
+        cdef uint32_t[::1] out = swapped
         with nogil:
             for i in range(count):
                 page = <uint32_t>(m.base + first + i)
                 v[i] = c.pte[page]
-                if v[i] == 0 or v[i] & PTE_ZERO:
+                if v[i] & (PTE_PRESENT | PTE_SWAP) == 0 or v[i] & PTE_ZERO:
                     continue
                 home = home_of(c, page)
-                if c.folio[home] & F_SWAPCACHE or not c.folio[home] & F_RESIDENT:
-                    if c.folio[home] & F_RESIDENT or c.pte[home] & PTE_SWAP:
-                        e[i] = c.entry[home]
-                n = 1
-                p = c.next[home]
-                while p != NIL and p != home:
-                    n += 1
+                if c.folio[home] & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:
+                    e[i] = c.entry[home]
+                p = home
+                while True:
+                    present[i] += (c.pte[p] & PTE_PRESENT) != 0
+                    out[i] += (c.pte[p] & PTE_SWAP) != 0
                     p = c.next[p]
-                s[i] = n
-        return pte, entry, sharers
+                    if p == NIL or p == home:
+                        break
+        return pte, entry, mapped, swapped
 
     def mapping_swapped(self, uint32_t number):
         """Page numbers whose entry is a swap entry, as a uint32 array."""
@@ -787,6 +799,13 @@ cdef class Core:
                 slot += 1
         self.busy = False
         return slot, status
+
+    def area_release_file(self, uint32_t number):
+        """Let go of an area's file; from now on it holds no bytes."""
+        cdef area_t *a = self.area(number)
+        self.idle()
+        a.file = NULL
+        self.buffers.pop(number, None)
 
     def area_remove(self, uint32_t number):
         """Forget an area without slots in use and let go of its file."""

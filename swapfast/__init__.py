@@ -1,0 +1,18 @@
+"""swapfast: a fast simulator of Linux swap, with the swap namespaces of the 2008 RFC.
+
+The public names; ``import swapfast`` imports numpy and nothing else.
+"""
+
+from swapfast.build import check_built
+
+check_built()
+
+from swapfast.errors import KernelPanic, TaskKilled  # noqa: E402
+from swapfast.flags import *  # noqa: E402, F403
+from swapfast.machine import Machine  # noqa: E402
+from swapfast.memcg import MemoryGroup  # noqa: E402
+from swapfast.namespaces import Rules, SwapNamespace  # noqa: E402
+from swapfast.profiles import PROFILES, Profile  # noqa: E402
+from swapfast.tasks import SysInfo, Task  # noqa: E402
+
+__version__ = "0.1.0"

@@ -1,0 +1,104 @@
+"""Swap areas that are on.
+
+- ``SwapArea``: one area: its file, its number in the kernel's table, its priority.
+- ``SimulatedDevice``: what stands under an area that has no file: slots, and no bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from swapfast.units import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from swapfast._core import Core
+    from swapfast.namespaces import SwapNamespace
+    from swapfast.swapfile import SwapBacking
+
+__all__ = ["SimulatedDevice", "SwapArea"]
+
+
+@dataclass(eq=False, slots=True)
+class SimulatedDevice:
+    """An ideal device: slots that cost nothing and hold nothing, for machines without contents.
+
+    Attributes
+    ----------
+    path : str
+        Its name in /proc/swaps.
+    pages : int
+        Usable slots; one more is the header.
+    """
+
+    path: str
+    pages: int
+    bad_pages: tuple[int, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """One past the highest slot."""
+        return self.pages + 1
+
+    def verify(self) -> None:
+        """Nothing can happen to it."""
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+
+@dataclass(eq=False, slots=True)
+class SwapArea:
+    """One swap area that is on.
+
+    Attributes
+    ----------
+    type : int
+        Its number in the kernel's table of areas, the type of its swap entries.
+    number : int
+        Its number in the core.
+    base : int
+        The core's entry of its slot 0.
+    backing : SwapBacking or SimulatedDevice
+    priority : int
+    namespace : SwapNamespace
+    orphaned : bool
+        Its namespace is gone; the host may swap it off.
+    """
+
+    core: Core
+    type: int
+    number: int
+    base: int
+    backing: SwapBacking | SimulatedDevice
+    priority: int
+    namespace: SwapNamespace
+    orphaned: bool = False
+
+    @property
+    def path(self) -> str:
+        """The file's name as /proc/swaps shows it."""
+        return self.backing.path
+
+    @property
+    def kind(self) -> str:
+        """ "file", or "partition" for a device."""
+        return "partition" if isinstance(self.backing, SimulatedDevice) else "file"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """pages, inuse, pswpin, pswpout, ... of the core."""
+        return self.core.area_info(self.number)
+
+    @property
+    def size(self) -> int:
+        """Usable bytes."""
+        return int(self.info["pages"]) * PAGE_SIZE
+
+    @property
+    def used(self) -> int:
+        """Bytes in slots that are in use."""
+        return int(self.info["inuse"]) * PAGE_SIZE
+
+    def __repr__(self) -> str:
+        return f"<SwapArea {self.type} {self.path} priority {self.priority}>"

@@ -1,0 +1,90 @@
+"""The numbers of the system calls, as the kernel's headers have them.
+
+Sources: include/linux/sched.h, include/linux/swap.h, include/linux/ipc.h, include/linux/shm.h,
+include/linux/capability.h. The letter of 2008 spells its flag in two ways, CLONE_SWAPNS and
+CLONE_NEWSWAP, and passes it in ``cloneflags_hi``: one bit here, the lowest of the high word.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_RESOURCE",
+    "CLONE_FILES",
+    "CLONE_FS",
+    "CLONE_IO",
+    "CLONE_NEWIPC",
+    "CLONE_NEWNET",
+    "CLONE_NEWNS",
+    "CLONE_NEWPID",
+    "CLONE_NEWSWAP",
+    "CLONE_NEWUSER",
+    "CLONE_NEWUTS",
+    "CLONE_SIGHAND",
+    "CLONE_SWAPNS",
+    "CLONE_SYSVSEM",
+    "CLONE_THREAD",
+    "CLONE_VFORK",
+    "CLONE_VM",
+    "CSIGNAL",
+    "IPC_CREAT",
+    "IPC_EXCL",
+    "IPC_PRIVATE",
+    "IPC_RMID",
+    "IPC_SET",
+    "IPC_STAT",
+    "NEWIPC",
+    "NEWSWAP",
+    "SHM_RDONLY",
+    "SIGCHLD",
+    "SIGKILL",
+    "SWAP_FLAGS_VALID",
+    "SWAP_FLAG_DISCARD",
+    "SWAP_FLAG_DISCARD_ONCE",
+    "SWAP_FLAG_DISCARD_PAGES",
+    "SWAP_FLAG_PREFER",
+    "SWAP_FLAG_PRIO_MASK",
+]
+
+CSIGNAL = 0xFF
+SIGCHLD = 17
+SIGKILL = 9
+
+CLONE_VM = 0x100
+CLONE_FS = 0x200
+CLONE_FILES = 0x400
+CLONE_SIGHAND = 0x800
+CLONE_VFORK = 0x4000
+CLONE_THREAD = 0x10000
+CLONE_NEWNS = 0x20000
+CLONE_SYSVSEM = 0x40000
+CLONE_NEWUTS = 0x4000000
+CLONE_NEWIPC = 0x8000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+CLONE_IO = 0x80000000
+CLONE_NEWSWAP = CLONE_SWAPNS = 1 << 32
+
+NEWIPC = CLONE_NEWIPC
+NEWSWAP = CLONE_NEWSWAP
+
+SWAP_FLAG_PREFER = 0x8000
+SWAP_FLAG_PRIO_MASK = 0x7FFF
+SWAP_FLAG_DISCARD = 0x10000
+SWAP_FLAG_DISCARD_ONCE = 0x20000
+SWAP_FLAG_DISCARD_PAGES = 0x40000
+SWAP_FLAGS_VALID = 0x7FFFF
+
+IPC_PRIVATE = 0
+IPC_CREAT = 0o1000
+IPC_EXCL = 0o2000
+IPC_RMID = 0
+IPC_SET = 1
+IPC_STAT = 2
+SHM_RDONLY = 0o10000
+
+CAP_SYS_RAWIO = 17
+CAP_SYS_ADMIN = 21
+CAP_SYS_RESOURCE = 24

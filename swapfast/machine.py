@@ -1,0 +1,485 @@
+"""The machine: what exists, in batches to the core.
+
+- ``Machine``: RAM, one kernel profile, tasks, swap areas, namespaces, a console log, a clock.
+- ``machine.init`` is the first task; everything else is cloned from it.
+- ``run(mapping, refs)``, ``copy(...)``: batches of references and bytes, with the OOM killer
+  between them.
+
+Deterministic: the same calls give the same counters to the last digit. A machine belongs to one
+thread at a time; different machines run side by side without the GIL.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swapfast import _core, procfs
+from swapfast import flags as f
+from swapfast.areas import SimulatedDevice, SwapArea
+from swapfast.errors import system_error
+from swapfast.index_space import IndexSpace
+from swapfast.ipc import IpcNamespace, SharedObject
+from swapfast.mappings import Mapping, Mm
+from swapfast.memcg import MemoryGroup
+from swapfast.namespaces import Rules, SwapNamespace
+from swapfast.oom import out_of_memory
+from swapfast.profiles import Profile, find_profile
+from swapfast.swapping import add_area, turn_off
+from swapfast.tasks import Task
+from swapfast.units import PAGE_SIZE, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Dict
+
+    from swapfast.swapfile import SwapBacking
+
+__all__ = ["TIMES", "Machine"]
+
+#: Simulated costs in nanoseconds. Measured with block and vmscan traces on Linux 6.18, one virtio
+#: disk: about 50 us a read.
+TIMES = {
+    "reference": 20,
+    "minor_fault": 1_500,
+    "swap_in": 66_000,
+    "reclaim": 8_000,
+    "scan_page": 600,
+    "unmap": 2_200,
+    "plug_page": 2_000,
+    "flush_request": 1_000,
+    "write_request": 3_500,
+    "write_page": 2_600,
+    "write_latency": 45_000,
+}
+
+
+class Machine:
+    """A simulated computer.
+
+    Parameters
+    ----------
+    memory : int or str
+        RAM: bytes, or "2GiB"; at least 256 KiB.
+    profile : {"6.18", "2.6.25"}
+        The kernel.
+    contents : bool
+        Whether pages hold real bytes. Without, every counter is kept and nothing is copied.
+    rules : Rules or "strict", optional
+        What the RFC leaves open.
+    cache : int or str, optional
+        Clean page cache at boot, given back before anything is swapped; a 32nd of the memory by
+        default.
+    bits : {64, 32}
+        Word size that programs see.
+    overcommit : {0, 1, 2}
+        /proc/sys/vm/overcommit_memory: heuristic, always, never.
+    policy : str, optional
+        Replacement policy of the machine's memory; the profile's by default.
+    page_cluster : int, optional
+        log2 of the swap read-ahead window, 0 to 5.
+    swappiness : int
+        0 to 200.
+    max_swapfiles : int, optional
+        MAX_SWAPFILES, if not the profile's.
+    times : dict, optional
+        Simulated costs in nanoseconds, by the names of ``TIMES``.
+
+    Attributes
+    ----------
+    init : Task
+        pid 1.
+    tasks : dict of int to Task
+        Live tasks and zombies.
+    areas : dict of int to SwapArea
+        Areas that are on, by type.
+    log : list of str
+        The console.
+
+    Raises
+    ------
+    ValueError
+        A parameter out of range, with its name.
+
+    Examples
+    --------
+    >>> machine = Machine("64MiB", profile="2.6.25")
+    >>> login = machine.init.clone(f.NEWSWAP | f.NEWIPC)
+    >>> heap = login.mmap("1MiB")
+    >>> heap.write(0, b"secret")
+    >>> heap.read(0, 6)
+    b'secret'
+    """
+
+    ANON, SHM, OBJECT, OK = _core.ANON, _core.SHM, _core.OBJECT, _core.OK
+    page_size = PAGE_SIZE
+
+    def __init__(
+        self,
+        memory: int | str,
+        profile: str | Profile = "6.18",
+        *,
+        contents: bool = True,
+        rules: Rules | str | None = None,
+        cache: int | str | None = None,
+        bits: int = 64,
+        overcommit: int = 0,
+        policy: str | None = None,
+        page_cluster: int | None = None,
+        swappiness: int = 60,
+        max_swapfiles: int | None = None,
+        times: Dict[str, int] | None = None,
+    ) -> None:
+        self.profile = profile if isinstance(profile, Profile) else find_profile(profile)
+        if isinstance(rules, str):
+            if rules != "strict":
+                raise ValueError(f"rules is a Rules object or 'strict', not {rules!r}")
+            rules = Rules.strict()
+        if bits not in (32, 64):
+            raise ValueError(f"bits is 32 or 64, not {bits}")
+        if overcommit not in (0, 1, 2):
+            raise ValueError(f"overcommit is 0, 1 or 2, not {overcommit}")
+        pages = parse_size(memory) // PAGE_SIZE
+        cached = pages // 32 if cache is None else parse_size(cache) // PAGE_SIZE
+        if not 0 <= cached < pages:
+            raise ValueError(f"cache is less than the memory, not {cache!r}")
+        self.rules = rules or Rules()
+        self.contents = contents
+        self.bits = bits
+        self.overcommit = overcommit
+        self.max_swapfiles = max_swapfiles or self.profile.max_swapfiles
+        self.watermarks = self.profile.watermarks(pages)
+        self.core = _core.Core(
+            pages,
+            self.profile.modern,
+            contents,
+            mixed_rule=self.rules.mixed_pages,
+            shared_strict=self.rules.shared_pages == "strict",
+            page_cluster=self.profile.page_cluster if page_cluster is None else page_cluster,
+            swappiness=swappiness,
+            watermarks=self.watermarks,
+            file_cache=cached,
+            times={**TIMES, **(times or {})},
+        )
+        self.page_space = IndexSpace(_core.PAGES_PER_BLOCK, _core.PAGES_PER_BLOCK, 0xFFFFFF00)
+        self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00)
+        self.policy = policy or self.profile.policy
+        self.root_group = MemoryGroup(self, 0, self.policy)
+        self.log: list[str] = []
+        self.tasks: dict[int, Task] = {}
+        self.areas: dict[int, SwapArea] = {}
+        self.files: dict[int, SwapBacking] = {}  # the areas that have one
+        self.objects: set[SharedObject] = set()
+        self.least_priority = self.profile.default_priority
+        self._oom_kills = 0
+        self._next_pid = 1
+        self._next_namespace = 1
+        self._mm_numbers = IndexSpace(1, 1, 1 << 31)
+        swap_ns = SwapNamespace(0, self.core.owner_add())
+        mm = Mm(self, swap_ns, self.root_group.number)
+        self.init = self.new_task("init", None, mm, swap_ns, IpcNamespace(0))
+
+    # ---------------------------------------------------------------- batches
+
+    def run(
+        self,
+        mapping: Mapping,
+        refs: NDArray[np.uint32],
+        *,
+        tag: str | None = None,
+        first_number: int = 0,
+        checked: bool = False,
+    ) -> None:
+        """Replay references of one mapping; bit 31 is a write, the rest the page.
+
+        Parameters
+        ----------
+        mapping : Mapping
+        refs : uint32 array, contiguous
+        tag : str, optional
+            With contents: writes stamp their pages with this text.
+        first_number : int
+            Number of ``refs[0]``, for the stamps.
+        checked : bool
+            The caller made sure that every page is inside.
+
+        Raises
+        ------
+        ValueError
+            A page outside the mapping.
+        OSError
+            EIO, ESTALE: a swapfile is gone; EFAULT: the mapping is.
+        TaskKilled
+            The OOM killer took the task that maps it.
+        """
+        task = self._payer(mapping)
+        raw = None if tag is None else tag.encode("ascii", "replace")[:16].ljust(16)
+        before = self._begin()
+        start = 0
+        try:
+            while True:
+                start, status = self.core.touch(
+                    mapping.number,
+                    refs,
+                    start=start,
+                    tag=raw,
+                    first_number=first_number,
+                    checked=checked,
+                )
+                if status == _core.OK:
+                    return
+                self.oom_kill(task, status)
+        finally:
+            self._account(task, before)
+
+    def copy(self, mapping: Mapping, offset: int, data: memoryview, *, write: bool) -> None:
+        """Move bytes between ``data`` and a mapping; errors as `Mapping.write`."""
+        if not self.contents:
+            raise system_error(
+                errno.EINVAL, "this machine has no contents; make it with contents=True"
+            )
+        task = self._payer(mapping)
+        before = self._begin()
+        move = self.core.copy_in if write else self.core.copy_out
+        done = 0
+        try:
+            while done < len(data):
+                step, status = move(mapping.number, offset + done, data[done:])
+                done += step
+                if status != _core.OK:
+                    self.oom_kill(task, status)
+        finally:
+            self._account(task, before)
+
+    def _payer(self, mapping: Mapping) -> Task:
+        if not mapping.mm.users:
+            raise system_error(errno.ESRCH, "the process that mapped this memory is gone")
+        if not mapping.alive:
+            raise system_error(errno.EFAULT, f"nothing is mapped at {mapping.addr:#x} any more")
+        return min(mapping.mm.users, key=lambda t: t.pid)
+
+    def _begin(self) -> tuple[int, int, int]:
+        for backing in self.files.values():
+            backing.verify()
+        count = self.core.counters()
+        return count["pgfault"], count["pgmajfault"], self.now
+
+    def _account(self, task: Task, before: tuple[int, int, int]) -> None:
+        count = self.core.counters()
+        majors = count["pgmajfault"] - before[1]
+        task.maj_flt += majors
+        task.min_flt += count["pgfault"] - before[0] - majors
+        task.utime_ns += self.now - before[2]
+
+    def oom_kill(self, current: Task, status: int) -> None:
+        """No page was to be had: somebody dies.
+
+        Raises
+        ------
+        TaskKilled
+            It was the task that asked.
+        KernelPanic
+            There is nobody.
+        """
+        out_of_memory(self, current, current.group if status == _core.OOM_GROUP else None)
+        if not current.alive:
+            raise current.killed()
+
+    def count_oom_kill(self) -> None:
+        """One more for vmstat's oom_kill."""
+        self._oom_kills += 1
+
+    # ---------------------------------------------------------------- tasks and namespaces
+
+    def new_task(
+        self, name: str, parent: Task | None, mm: Mm, swap_ns: SwapNamespace, ipc_ns: IpcNamespace
+    ) -> Task:
+        """Enter a task; `Task.clone` has done the checks."""
+        task = Task(self, self._next_pid, name, parent, mm, swap_ns, ipc_ns)
+        self._next_pid += 1
+        self.tasks[task.pid] = task
+        if parent is not None:
+            parent.children.append(task)
+        return task
+
+    def check_task_limit(self, task: Task) -> None:
+        """Refuse a clone beyond max_threads, or RLIMIT_NPROC of an unprivileged user.
+
+        Raises
+        ------
+        OSError
+            EAGAIN (kernel/fork.c, copy_process; the limits of fork_init).
+        """
+        most = max(20, self.core.memory()["total"] // 16)
+        if len(self.tasks) >= most:
+            raise system_error(errno.EAGAIN, f"{most} tasks are the most for this memory")
+        if task.uid and not task.capable(f.CAP_SYS_RESOURCE):
+            mine = sum(t.uid == task.uid for t in self.tasks.values())
+            if mine >= most // 2:
+                raise system_error(errno.EAGAIN, f"uid {task.uid} has {mine} tasks (RLIMIT_NPROC)")
+
+    def new_namespace_number(self) -> int:
+        """A number no namespace of this machine has had."""
+        self._next_namespace += 1
+        return self._next_namespace - 1
+
+    def new_swap_namespace(self) -> SwapNamespace:
+        """A child swap namespace: no area, no parent link."""
+        return SwapNamespace(self.new_namespace_number(), self.core.owner_add())
+
+    def new_ipc_namespace(self) -> IpcNamespace:
+        """An IPC namespace without segments."""
+        return IpcNamespace(self.new_namespace_number())
+
+    def drop_swap_namespace(self, ns: SwapNamespace) -> None:
+        """Forget a namespace without tasks and areas; shared objects it paid for go to the host."""
+        for shared in self.objects:
+            if self.core.mapping_owner(shared.number) == ns.owner:
+                self.core.mapping_set_owner(shared.number, self.init.swap_ns.owner)
+        if self.rules.mixed_pages != "allocator":
+            # Under that rule pages may still name their first owner: its number stays taken.
+            self.core.owner_remove(ns.owner)
+
+    def swap_namespace_emptied(self, ns: SwapNamespace) -> None:
+        """Its last task left: rule ``last_exit``."""
+        for area in list(ns.areas):
+            area.orphaned = True
+            if self.rules.last_exit == "swapoff":
+                try:
+                    turn_off(self, area, None)
+                except OSError as error:
+                    self.log.append(f"swapoff of {area.path} at the end of its namespace: {error}")
+        if not ns.areas:
+            self.drop_swap_namespace(ns)
+
+    def shared_owner(self) -> int:
+        """Who pays for a new shared anonymous object: rule ``shared_pages``."""
+        return (
+            self.init.swap_ns.owner
+            if self.rules.shared_pages == "initial"
+            else _core.UNSET
+        )
+
+    def memory_group(self, max: int | str = 0, *, policy: str | None = None) -> MemoryGroup:  # noqa: A002
+        """A memory group with a limit (bytes, or "64MiB"; 0: none)."""
+        return MemoryGroup(self, parse_size(max) // PAGE_SIZE, policy or self.policy)
+
+    def add_swap(self, size: int | str, *, priority: int | None = None) -> SwapArea:
+        """Turn on an ideal device of ``size`` bytes in the initial namespace: slots, no bytes.
+
+        Raises
+        ------
+        ValueError
+            The machine has contents: they need a file.
+        OSError
+            EPERM: MAX_SWAPFILES areas are on.
+        """
+        if self.contents:
+            raise ValueError("a machine with contents swaps to files: use swapon")
+        if len(self.areas) >= self.max_swapfiles:
+            raise system_error(errno.EPERM, f"{self.max_swapfiles} swap areas are on")
+        number = next(t for t in range(self.max_swapfiles) if t not in self.areas)
+        device = SimulatedDevice(f"/dev/simulated{number}", parse_size(size) // PAGE_SIZE - 1)
+        flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
+        return add_area(self, self.init.swap_ns, device, flags)
+
+    def take_mm_number(self) -> int:
+        """A number for an address space."""
+        return self._mm_numbers.take(1)
+
+    def give_mm_number(self, number: int) -> None:
+        """An address space is gone."""
+        self._mm_numbers.give(number, 1)
+
+    # ---------------------------------------------------------------- overcommit
+
+    def check_overcommit(self, task: Task, pages: int) -> None:
+        """Refuse a mapping that the overcommit policy does not allow.
+
+        Raises
+        ------
+        OSError
+            ENOMEM (mm/mmap.c, __vm_enough_memory).
+        """
+        if not self._enough_memory(task, pages):
+            raise system_error(
+                errno.ENOMEM,
+                f"{pages * PAGE_SIZE} bytes are more than overcommit_memory={self.overcommit} "
+                "allows; free memory, add swap, or use overcommit=1",
+            )
+
+    def _enough_memory(self, task: Task, pages: int) -> bool:
+        if self.overcommit == 1:
+            return True
+        memory = self.core.memory()
+        if self.overcommit == 2:
+            committed = sum(t.total_vm for t in {t.mm for t in self.tasks.values() if t.alive})
+            return committed + pages <= memory["total"] // 2 + memory["total_swap"]
+        if self.profile.modern:
+            return pages <= memory["total"] + memory["total_swap"]
+        # What is reclaimable without swapping, swap, and free memory beyond the reserves; three
+        # per cent of it stay for root.
+        free = memory["file_cache"] + memory["free_swap"]
+        spare = memory["free"] - self.watermarks[2]
+        privileged = task.capable(f.CAP_SYS_ADMIN)
+        if not privileged:
+            free -= free // 32
+            spare -= spare // 32
+        return free > pages or (spare > 0 and free + spare > pages)
+
+    def enough_memory_for_swapoff(self, task: Task, pages: int) -> bool:
+        """security_vm_enough_memory: could memory hold a whole area of ``pages``?"""
+        return self._enough_memory(task, pages)
+
+    # ---------------------------------------------------------------- what one sees
+
+    @property
+    def now(self) -> int:
+        """Simulated nanoseconds since boot."""
+        return int(self.core.clock()["now"])
+
+    def vmstat(self) -> dict[str, int]:
+        """Counters by the kernel's names, those of the profile."""
+        return procfs.vmstat(self, self._oom_kills)
+
+    def proc_vmstat(self) -> str:
+        """/proc/vmstat."""
+        return procfs.render_vmstat(self.vmstat())
+
+    def proc_swaps(self, task: Task | None = None) -> str:
+        """/proc/swaps, as ``task`` sees it (rule ``proc_swaps``), or the host."""
+        return procfs.swaps(self, task)
+
+    def meminfo(self) -> dict[str, int]:
+        """/proc/meminfo, kB."""
+        return procfs.meminfo(self)
+
+    def smaps(self, task: Task) -> str:
+        """/proc/PID/smaps."""
+        return procfs.smaps(self, task)
+
+    def pagemap(self, mapping: Mapping) -> NDArray[np.uint64]:
+        """/proc/PID/pagemap, one word a page of the mapping."""
+        return procfs.pagemap(self, mapping)
+
+    def verify(self) -> None:
+        """Walk every structure the slow way; AssertionError names what does not agree."""
+        self.core.verify()
+
+    def close(self) -> None:
+        """Power off: every area's file is let go. A context manager does so too."""
+        for area in self.areas.values():
+            self.core.area_release_file(area.number)
+            area.backing.close()
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        total = self.core.memory()["total"] * PAGE_SIZE
+        return f"<Machine {total} bytes, Linux {self.profile.name}, {len(self.tasks)} tasks>"

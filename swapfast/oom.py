@@ -1,0 +1,165 @@
+"""The OOM killer: who has to go.
+
+- ``out_of_memory(machine, current, group)``: choose, log, kill; returns the victim.
+- ``badness_2_6_25(task)``, ``badness_6_18(task, pages)``: the two kernels' scores.
+
+Sources: mm/oom_kill.c of 2.6.25 (badness, oom_kill_process) and 6.18 (oom_badness,
+oom_kill_process).
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+from typing import TYPE_CHECKING
+
+from swapfast import flags as f
+from swapfast.errors import KernelPanic
+
+if TYPE_CHECKING:
+    from swapfast.machine import Machine
+    from swapfast.tasks import Task
+
+__all__ = ["badness_2_6_25", "badness_6_18", "out_of_memory"]
+
+SECOND = 1_000_000_000  # ns
+OOM_DISABLE = -17
+OOM_SCORE_ADJ_MIN = -1000
+MOST = 1 << 63
+
+
+def badness_2_6_25(task: Task) -> int:
+    """Virtual pages, and half of each child's; less for long and busy lives and privilege.
+
+    Parameters
+    ----------
+    task : Task
+
+    Returns
+    -------
+    int
+        0: it is not to be killed.
+    """
+    if task.oom_victim_first:
+        return MOST
+    points = task.mm.total_vm
+    if points == 0:
+        return 0
+    for child in task.children:
+        if child.alive and child.mm is not task.mm:
+            points += child.mm.total_vm // 2 + 1
+    busy = isqrt(task.utime_ns // (8 * SECOND))
+    if busy:
+        points //= busy
+    lived = isqrt(isqrt((task.machine.now - task.start_ns) // (1024 * SECOND)))
+    if lived:
+        points //= lived
+    if task.nice > 0:
+        points *= 2
+    if task.capable(f.CAP_SYS_ADMIN) or task.capable(f.CAP_SYS_RESOURCE):
+        points //= 4
+    if task.capable(f.CAP_SYS_RAWIO):
+        points //= 4
+    if task.oom_adj == OOM_DISABLE:
+        return 0
+    if task.oom_adj > 0:
+        points = max(points, 1) << task.oom_adj
+    elif task.oom_adj < 0:
+        points >>= -task.oom_adj
+    return points
+
+
+def badness_6_18(task: Task, pages: int) -> int:
+    """Resident pages, swap entries and page-table pages, plus oom_score_adj thousandths.
+
+    Parameters
+    ----------
+    task : Task
+    pages : int
+        RAM and swap, or the group's limit: what oom_score_adj is a share of.
+
+    Returns
+    -------
+    int
+        0: it is not to be killed.
+    """
+    if task.oom_victim_first:
+        return MOST
+    if task.oom_score_adj <= OOM_SCORE_ADJ_MIN:
+        return 0
+    resident, swapped = task.mm.counts()
+    tables = -(-task.mm.total_vm // 512)  # one page-table page for 512 entries
+    points = resident + swapped + tables + task.oom_score_adj * pages // 1000
+    return max(points, 1)
+
+
+def _candidates(machine: Machine, group: int | None) -> list[Task]:
+    return [
+        t
+        for t in machine.tasks.values()
+        if t.alive and t.parent is not None and (group is None or t.group == group)
+    ]
+
+
+def out_of_memory(machine: Machine, current: Task, group: int | None = None) -> Task:
+    """Kill the worst task and everybody who shares its mm.
+
+    Parameters
+    ----------
+    machine : Machine
+    current : Task
+        Who asked for the page.
+    group : int, optional
+        Only tasks charged to this memory group.
+
+    Returns
+    -------
+    Task
+        The victim; its memory is free.
+
+    Raises
+    ------
+    KernelPanic
+        Nobody can be killed.
+    """
+    modern = machine.profile.modern
+    memory = machine.core.memory()
+    pages = memory["total"] + memory["total_swap"]
+    if group is not None:
+        pages = machine.core.group_info(group)["limit"] or pages
+    scores = [
+        (badness_6_18(t, pages) if modern else badness_2_6_25(t), t)
+        for t in _candidates(machine, group)
+    ]
+    scores = [s for s in scores if s[0] > 0]
+    if not scores:
+        machine.log.append("Kernel panic - not syncing: Out of memory and no killable processes...")
+        raise KernelPanic("out of memory and no killable process: give the machine more memory")
+    score, victim = max(scores, key=lambda s: s[0])
+    if modern:
+        _report_6_18(machine, victim, group)
+    else:
+        machine.log.append(
+            f"Out of memory: kill process {victim.pid} ({victim.name}) score {score} or a child"
+        )
+        for child in victim.children:
+            if child.alive and child.mm is not victim.mm and child.oom_adj != OOM_DISABLE:
+                victim = child  # a child with an mm of its own goes first
+                break
+        machine.log.append(f"Killed process {victim.pid} ({victim.name})")
+    machine.count_oom_kill()
+    for sharer in sorted(victim.mm.users, key=lambda t: t.pid):
+        if sharer.parent is not None:
+            sharer._die(0, f.SIGKILL)
+    return victim
+
+
+def _report_6_18(machine: Machine, victim: Task, group: int | None) -> None:
+    resident, _ = victim.mm.counts()
+    shared = sum(m.count()[0] for m in victim.mm.mappings.values() if m.shared)
+    where = "Out of memory" if group is None else "Memory cgroup out of memory"
+    machine.log.append(
+        f"{where}: Killed process {victim.pid} ({victim.name}) "
+        f"total-vm:{victim.mm.total_vm * 4}kB, anon-rss:{(resident - shared) * 4}kB, "
+        f"file-rss:0kB, shmem-rss:{shared * 4}kB, UID:{victim.uid} "
+        f"pgtables:{-(-victim.mm.total_vm // 512) * 4}kB oom_score_adj:{victim.oom_score_adj}"
+    )

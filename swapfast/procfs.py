@@ -1,0 +1,197 @@
+"""What the kernel shows in /proc, in its own words and columns.
+
+- ``swaps(machine, task)``: /proc/swaps.
+- ``vmstat(machine)``, ``render_vmstat``: /proc/vmstat, the counters of the profile.
+- ``meminfo(machine)``: /proc/meminfo, kB.
+- ``smaps(machine, task)``, ``pagemap(machine, mapping)``: /proc/PID/smaps and pagemap.
+
+Sources: mm/swapfile.c (swap_show), mm/vmstat.c, fs/proc/task_mmu.c of 2.6.25 and 6.18.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swapfast import _core
+from swapfast.units import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from swapfast.areas import SwapArea
+    from swapfast.machine import Machine
+    from swapfast.mappings import Mapping
+    from swapfast.tasks import Task
+
+__all__ = ["meminfo", "pagemap", "render_vmstat", "smaps", "swaps", "vmstat"]
+
+KB = PAGE_SIZE // 1024
+
+
+def visible_areas(machine: Machine, task: Task | None) -> list[SwapArea]:
+    """Areas that a task sees, in order of their type."""
+    areas = [machine.areas[number] for number in sorted(machine.areas)]
+    if task is None or task.swap_ns.initial or machine.rules.proc_swaps == "global":
+        return areas
+    return [a for a in areas if a.namespace is task.swap_ns]
+
+
+def escape_path(path: str) -> str:
+    """seq_path(): blanks, tabs, newlines and backslashes as octal."""
+    return "".join(f"\\{ord(c):03o}" if c in " \t\n\\" else c for c in path)
+
+
+def swaps(machine: Machine, task: Task | None = None) -> str:
+    """/proc/swaps: sizes in kB of usable pages."""
+    modern = machine.profile.modern
+    gap = "\t\t" if modern else "\t"
+    lines = [f"Filename\t\t\t\tType\t\tSize{gap}Used{gap}Priority\n"]
+    for area in visible_areas(machine, task):
+        info = area.info
+        name = escape_path(area.path)
+        pad = " " * max(40 - len(name), 1)
+        kind = "file\t" if area.kind == "file" else area.kind
+        size, used = info["pages"] * KB, info["inuse"] * KB
+        columns = [f"{size}", f"{used}"]
+        if modern:
+            columns = [c + ("\t" if int(c) < 10_000_000 else "") for c in columns]
+        lines.append(f"{name}{pad}{kind}\t{columns[0]}\t{columns[1]}\t{area.priority}\n")
+    return "".join(lines)
+
+
+def vmstat(machine: Machine, oom_kills: int) -> dict[str, int]:
+    """Counters since boot, and page counts now, by the profile's names."""
+    n = machine.core.counters()
+    memory = machine.core.memory()
+    lists = _lists(machine)
+    common = {
+        "nr_free_pages": memory["free"],
+        "pswpin": n["pswpin"],
+        "pswpout": n["pswpout"],
+        "pgactivate": n["pgactivate"],
+        "pgdeactivate": n["pgdeactivate"],
+        "pgfault": n["pgfault"],
+        "pgmajfault": n["pgmajfault"],
+        "pageoutrun": n["pageoutrun"],
+        "pgrotated": n["pgrotated"],
+    }
+    if not machine.profile.modern:
+        return {
+            **common,
+            "nr_inactive": lists[0],
+            "nr_active": lists[1],
+            "pgrefill_normal": n["pgrefill"],
+            "pgsteal_normal": n["pgsteal_kswapd"] + n["pgsteal_direct"],
+            "pgscan_kswapd_normal": n["pgscan_kswapd"],
+            "pgscan_direct_normal": n["pgscan_direct"],
+            "kswapd_steal": n["pgsteal_kswapd"],
+            "allocstall": n["allocstall"],
+        }
+    return {
+        **common,
+        "nr_inactive_anon": lists[0],
+        "nr_active_anon": lists[1],
+        "pgrefill": n["pgrefill"],
+        "pgscan_kswapd": n["pgscan_kswapd"],
+        "pgscan_direct": n["pgscan_direct"],
+        "pgscan_anon": n["pgscan_kswapd"] + n["pgscan_direct"],
+        "pgsteal_kswapd": n["pgsteal_kswapd"],
+        "pgsteal_direct": n["pgsteal_direct"],
+        "pgsteal_anon": n["pgsteal_kswapd"] + n["pgsteal_direct"],
+        "allocstall_normal": n["allocstall"],
+        "workingset_refault_anon": n["workingset_refault"],
+        "workingset_activate_anon": n["workingset_activate"],
+        "workingset_restore_anon": n["workingset_restore"],
+        "oom_kill": oom_kills,
+        "swap_ra": n["swap_ra"],
+        "swap_ra_hit": n["swap_ra_hit"],
+        "swpin_zero": n["swpin_zero"],
+        "swpout_zero": n["swpout_zero"],
+    }
+
+
+def _lists(machine: Machine) -> tuple[int, int]:
+    info = machine.core.group_info(machine.root_group.number)
+    return info["inactive"], info["active"]
+
+
+def render_vmstat(counters: dict[str, int]) -> str:
+    """/proc/vmstat: a name and a number a line."""
+    return "".join(f"{name} {value}\n" for name, value in counters.items())
+
+
+def meminfo(machine: Machine) -> dict[str, int]:
+    """/proc/meminfo, kB."""
+    memory = machine.core.memory()
+    inactive, active = _lists(machine)
+    return {
+        "MemTotal": memory["total"] * KB,
+        "MemFree": memory["free"] * KB,
+        "Cached": memory["file_cache"] * KB,
+        "Active": active * KB,
+        "Inactive": inactive * KB,
+        "SwapTotal": memory["total_swap"] * KB,
+        "SwapFree": memory["free_swap"] * KB,
+    }
+
+
+def smaps(machine: Machine, task: Task) -> str:
+    """/proc/PID/smaps; 2.6.25 has no Swap line yet, SwapPss came with 4.3."""
+    return "".join(_smaps_entry(machine, m) for m in task.mappings)
+
+
+def _smaps_entry(machine: Machine, mapping: Mapping) -> str:
+    pte, _, mapped, swapped = machine.core.mapping_state(mapping.number, 0, mapping.pages)
+    present = (pte & _core.PRESENT != 0) & (pte & _core.ZERO == 0)
+    out = pte & _core.SWAPPED != 0
+    dirty = pte & _core.DIRTY != 0
+    alone = mapped == 1
+    values = {
+        "Size": mapping.mapped_pages,
+        "Rss": present.sum(),
+        "Pss": (1.0 / mapped[present]).sum(),
+        "Shared_Clean": (present & ~alone & ~dirty).sum(),
+        "Shared_Dirty": (present & ~alone & dirty).sum(),
+        "Private_Clean": (present & alone & ~dirty).sum(),
+        "Private_Dirty": (present & alone & dirty).sum(),
+        "Referenced": (present & (pte & _core.ACCESSED != 0)).sum(),
+    }
+    if machine.profile.modern:
+        values["Anonymous"] = 0 if mapping.shared else values["Rss"]
+        values["Swap"] = out.sum()
+        values["SwapPss"] = (1.0 / swapped[out]).sum()
+    protection = ("r-" if mapping.readonly else "rw") + ("-s" if mapping.shared else "-p")
+    head = (
+        f"{mapping.addr:08x}-{mapping.addr + mapping.length:08x} {protection} 00000000 00:00 0"
+    )
+    name = f"{'':26}{mapping.name}" if mapping.name else " "
+    lines = [f"{head}{name}\n"]
+    lines += [f"{key + ':':16}{int(value * KB):8d} kB\n" for key, value in values.items()]
+    return "".join(lines)
+
+
+def pagemap(machine: Machine, mapping: Mapping) -> NDArray[np.uint64]:
+    """/proc/PID/pagemap: bit 63 present, bit 62 swapped with type (bits 0-4) and offset (5-54).
+
+    2.6.25 puts the page shift into bits 55-60 of every word; 6.18 has bit 61 for shared pages and
+    56 for pages mapped once. Frame numbers are not simulated and read 0.
+    """
+    pte, entry, mapped, _ = machine.core.mapping_state(mapping.number, 0, mapping.pages)
+    words = np.zeros(mapping.pages, dtype=np.uint64)
+    if not machine.profile.modern:
+        words |= np.uint64(12 << 55)
+    present = pte & _core.PRESENT != 0
+    words[present] |= np.uint64(1 << 63)
+    if machine.profile.modern:
+        words[present & (mapped == 1)] |= np.uint64(1 << 56)
+        if mapping.shared:
+            words[present] |= np.uint64(1 << 61)
+    out = np.flatnonzero(pte & _core.SWAPPED)
+    words[out] |= np.uint64(1 << 62)
+    for area in machine.areas.values():
+        first = area.base
+        here = out[(entry[out] >= first) & (entry[out] < first + area.backing.end)]
+        offset = (entry[here] - np.uint32(first)).astype(np.uint64)
+        words[here] |= np.uint64(area.type) | offset << np.uint64(5)
+    return words

@@ -1,0 +1,285 @@
+"""A swapfile that is on: opened, checked, locked, mapped.
+
+- `SwapBacking.open(path, rules)`: take the file; all or nothing.
+- `array`, `pages`, `end`, `header`: its bytes and what the kernel's rules make of them.
+- `verify()`: the file is still the one that was opened, whole.
+- `sync()`: make it durable. `close()`: let it go; a context manager does so too.
+
+The file stays locked from `open` to `close`, whatever way the process ends. A forked child gets
+neither the memory nor the descriptor: its copy of the object is dead. The running kernel's own
+swapon(2) does not respect the lock; only root can do that.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import weakref
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swapfast.swapfile.extents import has_all_blocks, same_inode, unsupported_extent
+from swapfast.swapfile.files import claim, insecure_permissions, refusal
+from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SwapHeader
+from swapfast.swapfile.mapping import FileMapping
+from swapfast.swapfile.rules import HeaderRules, SwapGeometry
+
+_open_backings: weakref.WeakValueDictionary[tuple[int, int], SwapBacking] = (
+    weakref.WeakValueDictionary()
+)
+
+
+class SwapBacking:
+    """The file under a swap area; made by `open`.
+
+    Attributes
+    ----------
+    path : str
+        Absolute name, links in the directories resolved: what /proc/swaps shows.
+    header : SwapHeader
+        The header as it was read.
+    pages : int
+        Usable pages.
+    end : int
+        One past the highest usable page; page 0 is the header.
+    warnings : tuple of str
+        What swapon(8) would have warned of.
+    identity : tuple of int
+        (st_dev, st_ino).
+    """
+
+    def __init__(
+        self, path: str, fd: int, geometry: SwapGeometry, mapping: FileMapping, size: int
+    ) -> None:
+        status = os.fstat(fd)
+        self.path = path
+        self.header: SwapHeader = geometry.header
+        self.pages = geometry.pages
+        self.end = geometry.end
+        self.identity = (status.st_dev, status.st_ino)
+        self.warnings = _warnings(status, path)
+        self._fd = fd
+        self._size = size
+        self._map = mapping
+        self._status = status
+        self._gone: str | None = None  # why the file is not ours any more
+        self._sync_failed = False
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], rules: HeaderRules) -> SwapBacking:
+        """Take a swapfile.
+
+        Parameters
+        ----------
+        path : path
+            The file; not a link to it.
+        rules : HeaderRules
+            The kernel whose reading of the header counts.
+
+        Raises
+        ------
+        OSError
+            EBUSY: on already, here, in another process or in the running kernel; EINVAL: not a
+            regular file with one name, or with holes, or its header is refused; ENOENT, EACCES,
+            ENOMEM, ...: as the system says. Nothing is held then.
+        """
+        name = os.fspath(path)
+        _check_not_open(name)
+        fd = claim(name)
+        try:
+            backing = cls._take(os.path.realpath(name), fd, rules)
+        except BaseException:
+            os.close(fd)
+            raise
+        _open_backings[backing.identity] = backing
+        return backing
+
+    @classmethod
+    def _take(cls, path: str, fd: int, rules: HeaderRules) -> SwapBacking:
+        head = os.pread(fd, PAGE_SIZES[-1], 0)
+        size = os.fstat(fd).st_size
+        file_pages = size // PAGE_SIZE
+        geometry = rules.check(head, file_pages, path=path)
+        fault = unsupported_extent(fd, file_pages * PAGE_SIZE)
+        if fault is not None:
+            raise refusal(
+                errno.EINVAL, f"{fault}; write it out with dd, or create it with mkswap", path
+            )
+        try:
+            mapping = FileMapping(fd, geometry.end * PAGE_SIZE)
+        except OSError as error:
+            if error.errno == errno.ETXTBSY:
+                raise refusal(
+                    errno.EBUSY, "the running kernel swaps to it; swapoff it first", path
+                ) from None
+            code = error.errno or errno.EIO
+            raise refusal(code, f"cannot be mapped: {os.strerror(code)}", path) from None
+        return cls(path, fd, geometry, mapping, size)
+
+    @property
+    def last_page(self) -> int:
+        """Number of the last page as the header has it."""
+        return self.header.last_page
+
+    @property
+    def bad_pages(self) -> tuple[int, ...]:
+        """Pages never to be used; none in a regular file."""
+        return self.header.bad_pages
+
+    @property
+    def closed(self) -> bool:
+        """The file was let go, or belongs to the process that forked this one."""
+        return self._gone is not None
+
+    @property
+    def map(self) -> FileMapping:
+        """The mapping: pages 0..end-1 of the file."""
+        self._check_held()
+        return self._map
+
+    @property
+    def array(self) -> NDArray[np.uint8]:
+        """The mapped bytes, shape (end * 4096,): writing them writes the file.
+
+        Views outlive `close`, but the file is then anybody's: drop them before.
+        """
+        self._check_held()
+        return self._map.array
+
+    def fileno(self) -> int:
+        """The locked descriptor."""
+        self._check_held()
+        return self._fd
+
+    def verify(self) -> None:
+        """Check that the file is still there and whole.
+
+        Touching mapped pages of a file that was truncated kills the process (SIGBUS); call this
+        before a run of accesses and after anything suspicious.
+
+        Raises
+        ------
+        OSError
+            EIO: shorter than when it was opened, or with holes; ESTALE: unlinked, or another file
+            has its name; EBADF: closed.
+        """
+        self._check_held()
+        now = os.fstat(self._fd)
+        if now.st_size < self._size:
+            raise refusal(
+                errno.EIO,
+                f"was truncated from {self._size} to {now.st_size} bytes while on; "
+                "what was swapped there is lost",
+                self.path,
+            )
+        if not has_all_blocks(now, self._size - self._size % PAGE_SIZE):
+            raise refusal(
+                errno.EIO, "lost blocks while on (hole punched); what they held is lost", self.path
+            )
+        try:
+            present = same_inode(os.lstat(self.path), self._status)
+        except FileNotFoundError:
+            present = False
+        if not present:
+            raise refusal(
+                errno.ESTALE,
+                "was removed or replaced while on; the swapped pages have no name any more",
+                self.path,
+            )
+
+    def sync(self) -> None:
+        """Write all stored pages to the disk and wait (fdatasync).
+
+        Raises
+        ------
+        OSError
+            EIO, ENOSPC, ...: pages may be lost. Every later call fails with EIO, because the
+            system reports lost pages only once and a second success would be a lie.
+        """
+        self._check_held()
+        if self._sync_failed:
+            raise refusal(
+                errno.EIO,
+                "an earlier sync failed, its pages may be lost; use a new file",
+                self.path,
+            )
+        try:
+            os.fdatasync(self._fd)
+        except OSError as error:
+            self._sync_failed = True
+            code = error.errno or errno.EIO
+            raise refusal(code, f"could not be synced: {os.strerror(code)}", self.path) from None
+
+    def close(self) -> None:
+        """Let the file go: memory, lock, descriptor. Again is harmless."""
+        if self._gone is not None:
+            return
+        self._gone = "is closed"
+        _open_backings.pop(self.identity, None)
+        self._map.close()
+        # A child between fork and exec may share the descriptor: unlock, do not only close.
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        os.close(self._fd)
+
+    def _abandon(self) -> None:
+        """In a forked child: the file is the parent's. Closing does not unlock it."""
+        self._gone = "belongs to the process that forked this one; open it there"
+        self._map.abandon()
+        os.close(self._fd)
+
+    def _check_held(self) -> None:
+        if self._gone is not None:
+            raise refusal(errno.EBADF, self._gone, self.path)
+
+    def __enter__(self) -> SwapBacking:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_gone"):
+            self.close()
+
+    def __repr__(self) -> str:
+        state = f" {self._gone}" if self._gone else ""
+        return f"<SwapBacking {self.path} {self.pages} pages{state}>"
+
+
+def _check_not_open(path: str) -> None:
+    """EBUSY for a file that this process has on, under whatever name; the lock is the last word."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return  # `claim` says it better
+    other = _open_backings.get((status.st_dev, status.st_ino))
+    if other is not None:
+        raise refusal(errno.EBUSY, f"is on already, as {other.path}; swapoff it first", path)
+
+
+def _warnings(status: os.stat_result, path: str) -> tuple[str, ...]:
+    """sys-utils/swapon.c, swapon_checks."""
+    warnings = []
+    if insecure_permissions(status):
+        mode = status.st_mode & 0o7777
+        warnings.append(f"{path}: insecure permissions {mode:04o}, 0600 suggested.")
+    if status.st_uid not in (0, os.geteuid()):
+        warnings.append(f"{path}: insecure file owner {status.st_uid}, 0 (root) suggested.")
+    return tuple(warnings)
+
+
+def _after_fork_in_child() -> None:
+    for backing in list(_open_backings.values()):
+        backing._abandon()
+    _open_backings.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,228 @@
+"""swapon(2) and swapoff(2).
+
+- ``swapon(machine, task, path, flags)``, ``swapoff(machine, task, path)``: the kernel's order of
+  checks; a failed call changes nothing.
+- ``turn_off(machine, area, payer)``: read everything back, then forget the area.
+
+Sources: mm/swapfile.c, sys_swapon and sys_swapoff, of 2.6.25 and 6.18; swapon(2).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from swapfast import flags as f
+from swapfast.areas import SimulatedDevice, SwapArea
+from swapfast.errors import KernelPanic, TaskKilled, system_error
+from swapfast.swapfile import SwapBacking
+
+if TYPE_CHECKING:
+    from swapfast.machine import Machine
+    from swapfast.namespaces import SwapNamespace
+    from swapfast.tasks import Task
+
+__all__ = ["add_area", "swapoff", "swapon", "turn_off"]
+
+
+def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: int) -> None:
+    """Turn on a swapfile in the task's swap namespace.
+
+    Parameters
+    ----------
+    machine : Machine
+    task : Task
+        The caller.
+    path : path
+        A real file with a swap header.
+    flags : int
+        SWAP_FLAG_PREFER | priority, 0 to 32767; discard flags are accepted (6.18 only).
+
+    Raises
+    ------
+    OSError
+        EINVAL: unknown flags (6.18), not a swapfile, bad header, holes; EPERM: no CAP_SYS_ADMIN,
+        MAX_SWAPFILES areas are on, or a child namespace has its one area; EBUSY: the file is on,
+        in whatever namespace or process; ENOENT, EACCES, ENFILE, ...: as open(2) says.
+    """
+    profile = machine.profile
+    if profile.modern and flags & ~f.SWAP_FLAGS_VALID:
+        raise system_error(errno.EINVAL, f"unknown swapon flags {flags & ~f.SWAP_FLAGS_VALID:#x}")
+    if not task.capable(f.CAP_SYS_ADMIN):
+        raise system_error(errno.EPERM, "swapon needs CAP_SYS_ADMIN", path)
+    if len(machine.areas) >= machine.max_swapfiles:
+        raise system_error(
+            errno.EPERM, f"{machine.max_swapfiles} swap areas (MAX_SWAPFILES) are on", path
+        )
+    if machine.rules.one_area_check == "early":
+        task.swap_ns.check_one_area(machine.rules)
+    else:
+        _check_not_on(machine, path)
+        task.swap_ns.check_one_area(machine.rules)
+    backing = SwapBacking.open(path, profile.header)
+    try:
+        add_area(machine, task.swap_ns, backing, flags)
+    except MemoryError as error:
+        backing.close()
+        raise system_error(errno.ENOMEM, str(error), path) from None
+    except BaseException:
+        backing.close()
+        raise
+
+
+def _check_not_on(machine: Machine, path: str | os.PathLike[str]) -> None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return  # open(2) will say it in the kernel's order
+    for area in machine.areas.values():
+        backing = area.backing
+        if isinstance(backing, SwapBacking) and backing.identity == (status.st_dev, status.st_ino):
+            raise system_error(errno.EBUSY, "it is a swap area that is on", path)
+
+
+def add_area(
+    machine: Machine, ns: SwapNamespace, backing: SwapBacking | SimulatedDevice, flags: int
+) -> SwapArea:
+    """Enter an opened file, or a simulated device, into the tables; all or nothing."""
+    number_in_table = next(t for t in range(machine.max_swapfiles) if t not in machine.areas)
+    if flags & f.SWAP_FLAG_PREFER:
+        priority = flags & f.SWAP_FLAG_PRIO_MASK
+    else:
+        priority = machine.least_priority
+    base = machine.slot_space.take(backing.end)
+    array = backing.array if machine.contents and isinstance(backing, SwapBacking) else None
+    try:
+        number = machine.core.area_add(
+            base,
+            backing.end,
+            priority,
+            ns.owner,
+            bad=backing.bad_pages,
+            file=array,
+            clustered=machine.profile.modern,
+        )
+    except BaseException:
+        machine.slot_space.give(base, backing.end)
+        raise
+    area = SwapArea(machine.core, number_in_table, number, base, backing, priority, ns)
+    machine.areas[number_in_table] = area
+    if isinstance(backing, SwapBacking):
+        machine.files[number_in_table] = backing
+    ns.areas.append(area)
+    ns.swapped_on += 1
+    if not flags & f.SWAP_FLAG_PREFER:
+        machine.least_priority -= 1
+    hand_down(machine, ns)
+    return area
+
+
+def hand_down(machine: Machine, ns: SwapNamespace) -> None:
+    """Give the core the namespace's table: areas that take slots, highest priority first."""
+    usable = [a for a in ns.areas if a.info["writeok"]]
+    usable.sort(key=lambda a: -a.priority)
+    machine.core.owner_set_areas(ns.owner, [a.number for a in usable])
+
+
+def swapoff(machine: Machine, task: Task, path: str | os.PathLike[str]) -> None:
+    """Turn off an area of the task's swap namespace; every page in it is read back first.
+
+    Raises
+    ------
+    OSError
+        EPERM: no CAP_SYS_ADMIN; ENOENT, ...: as open(2) says; EINVAL: not an area that is on in
+        this namespace; ENOMEM: memory could not hold its pages (the area stays on, whole); EINTR:
+        the caller was killed meanwhile (the same).
+    """
+    if not task.capable(f.CAP_SYS_ADMIN):
+        raise system_error(errno.EPERM, "swapoff needs CAP_SYS_ADMIN", path)
+    area = _find(machine, task, path)
+    info = area.info
+    if not machine.enough_memory_for_swapoff(task, int(info["pages"])):
+        raise system_error(
+            errno.ENOMEM, "memory could not hold what may be swapped there; free some first", path
+        )
+    turn_off(machine, area, task)
+
+
+def _find(machine: Machine, task: Task, path: str | os.PathLike[str]) -> SwapArea:
+    for area in machine.areas.values():
+        if isinstance(area.backing, SimulatedDevice) and area.path == os.fspath(path):
+            status = None
+            break
+    else:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise system_error(
+                error.errno or errno.EIO, "cannot be opened for swapoff", path
+            ) from None
+    for area in machine.areas.values():
+        backing = area.backing
+        if isinstance(backing, SwapBacking):
+            same = status is not None and backing.identity == (status.st_dev, status.st_ino)
+        else:
+            same = status is None and area.path == os.fspath(path)
+        visible = area.namespace is task.swap_ns or (area.orphaned and task.swap_ns.initial)
+        if same and visible:
+            return area
+    raise system_error(errno.EINVAL, "is not an area that is on in this swap namespace", path)
+
+
+def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
+    """Read back all its slots, then forget it.
+
+    Parameters
+    ----------
+    machine : Machine
+    area : SwapArea
+    payer : Task or None
+        The caller, the preferred victim if memory runs out. None: nobody is killed for it.
+
+    Raises
+    ------
+    OSError
+        ENOMEM or EINTR; the area is back in its place with its old priority.
+    """
+    area.backing.verify()
+    machine.core.area_set_writeok(area.number, False)
+    hand_down(machine, area.namespace)
+    slot = 1
+    try:
+        while True:
+            slot, status = machine.core.area_unuse(area.number, slot)
+            if status == machine.OK:
+                break
+            if payer is None:
+                raise KernelPanic("nobody to kill")
+            payer.oom_victim_first = True
+            machine.oom_kill(payer, status)
+    except (TaskKilled, KernelPanic) as error:
+        if machine.areas.get(area.type) is area:  # else it went with the last task of its namespace
+            machine.core.area_set_writeok(area.number, True)
+            hand_down(machine, area.namespace)
+        code = errno.EINTR if isinstance(error, TaskKilled) else errno.ENOMEM
+        raise system_error(
+            code, "swapoff ran out of memory; the area is on as before", area.path
+        ) from None
+    finally:
+        if payer is not None:
+            payer.oom_victim_first = False
+    _forget(machine, area)
+
+
+def _forget(machine: Machine, area: SwapArea) -> None:
+    machine.core.area_remove(area.number)
+    machine.slot_space.give(area.base, area.backing.end)
+    del machine.areas[area.type]
+    machine.files.pop(area.type, None)
+    area.namespace.areas.remove(area)
+    if area.priority < 0 and machine.profile.modern:
+        # Default priorities close ranks (6.18 _enable_swap_info's counterpart in swapoff).
+        for other in machine.areas.values():
+            if other.priority < area.priority:
+                other.priority += 1
+                machine.core.area_set_prio(other.number, other.priority)
+        machine.least_priority += 1
+    area.backing.close()
