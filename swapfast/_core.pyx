@@ -296,6 +296,14 @@ cdef class Core:
                 "file_cache": self.c.file_cache, "total_swap": self.c.total_swap_pages,
                 "free_swap": self.c.nr_swap_pages}
 
+    def read_files(self, uint64_t pages):
+        """Programs read their files: clean page cache grows to ``pages``, out of free memory."""
+        cdef uint64_t spare = free_pages(&self.c)
+        self.idle()
+        spare = spare - self.c.wmark_high if spare > self.c.wmark_high else 0
+        if pages > self.c.file_cache:
+            self.c.file_cache += min(pages - self.c.file_cache, spare)
+
     def verify(self):
         """Walk every structure the slow way; raise AssertionError naming what does not agree."""
         cdef const char *why

@@ -150,6 +150,7 @@ class Machine:
         self.bits = bits
         self.overcommit = overcommit
         self.max_swapfiles = max_swapfiles or self.profile.max_swapfiles
+        self._cache_at_boot = cached
         self.watermarks = self.profile.watermarks(pages)
         self.core = _core.Core(
             pages,
@@ -384,6 +385,10 @@ class Machine:
         device = SimulatedDevice(f"/dev/simulated{number}", parse_size(size) // PAGE_SIZE - 1)
         flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
         return add_area(self, self.init.swap_ns, device, flags)
+
+    def read_files(self) -> None:
+        """A program is started: page cache that was dropped is read again, out of free memory."""
+        self.core.read_files(self._cache_at_boot)
 
     def take_mm_number(self) -> int:
         """A number for an address space."""

@@ -1,0 +1,95 @@
+# swapfast: set-up, run and test from a fresh clone, with Python 3.11+, a C compiler and make.
+#
+#   make run     set up, then the bundled scenario        make run ARGS="my.toml --json"
+#   make test    set up, then all tests                   make test ARGS="-m 'not slow' -k swapon"
+#   make setup   the set-up alone: .venv with swapfast in it, its core compiled in place
+#   make lint    the style checks alone
+#   make bench   the benchmarks
+#   make clean   remove whatever the above made
+#
+# PYTHON=... names the interpreter, CC=... the compiler, SWAPFAST_DEBUG=1 builds the core with checks.
+# Paths are relative and the scripts in .venv/bin are never called by name: a checkout may lie under
+# a path with blanks in it, which make targets and #! lines cannot express.
+
+SHELL := /bin/sh
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test run test lint bench clean
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec echo "$$p"; \
+	done; echo python3)
+VENV := .venv/bin/python
+MODE := $(if $(filter-out 0,$(SWAPFAST_DEBUG)),debug,release)
+OTHER_MODE := $(if $(filter debug,$(MODE)),release,debug)
+SOURCES := $(wildcard swapfast/*.pyx swapfast/*/*.pyx swapfast/*.pxd swapfast/*/*.pxd swapfast/*/*.h)
+PIP := "$(VENV)" -m pip --quiet --disable-pip-version-check
+
+# Settings of the user that would lead pip astray; a home that cannot be written has no cache.
+export PIP_USER := 0
+export PIP_REQUIRE_VIRTUALENV := 0
+CACHE := if ! [ -w "$${HOME:-/}" ]; then export PIP_NO_CACHE_DIR=1; fi
+ifneq ($(origin CC),default)
+export CC
+WITH_CC := CC='$(CC)'
+endif
+
+# The first missing package ends make with one line, before pip says anything.
+PROBLEM = $(shell if command -v "$(PYTHON)" >/dev/null 2>&1; \
+	then $(WITH_CC) "$(PYTHON)" tools/preflight.py 2>&1; \
+	else echo "swapfast: no Python found as $(PYTHON): install python3" \
+	"(Debian/Ubuntu: apt-get install python3 python3-venv python3-dev; Fedora: dnf install python3-devel)"; fi)
+define preflight
+$(if $(PROBLEM),$(error $(PROBLEM)))
+endef
+
+help:
+	@sed -n 's/^# \{0,1\}//; 1,10p' Makefile
+
+setup: .venv/built-$(MODE)
+
+setup-test: setup .venv/ready-test
+
+run: setup
+	@"$(VENV)" -m swapfast run $(ARGS)
+
+test: setup-test
+	@"$(VENV)" -m pytest $(ARGS)
+
+lint: setup-test
+	@"$(VENV)" -m pytest -q tests/test_style.py $(ARGS)
+
+bench: setup-test
+	@"$(VENV)" -m pytest bench $(ARGS)
+
+clean:
+	rm -rf .venv build dist swapfast.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find swapfast tests bench tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find swapfast -name '*.so' -exec rm -f {} +
+
+# A link to the interpreter: also remade when the system's Python went away.
+.venv/bin/python:
+	$(preflight)@echo "swapfast: setting up .venv (first time: about a minute)"
+	@rm -rf .venv && "$(PYTHON)" -m venv .venv
+
+.venv/ready: .venv/bin/python pyproject.toml setup.py
+	$(preflight)@echo "swapfast: installing the build requirements"
+	@rm -f .venv/built-* .venv/ready-*
+	@"$(VENV)" -m pip --version >/dev/null 2>&1 || "$(VENV)" -m ensurepip >/dev/null
+	@"$(VENV)" -c 'import tomllib; t = tomllib.load(open("pyproject.toml", "rb")); \
+		print(*t["build-system"]["requires"], sep="\n")' >.venv/build-requires.txt
+	@$(CACHE); $(PIP) install -r .venv/build-requires.txt
+	@echo "swapfast: compiling the core and installing swapfast[cli]"
+	@$(CACHE); $(PIP) install --no-build-isolation -e '.[cli]'
+	@touch .venv/ready
+
+.venv/ready-test: .venv/ready
+	@echo "swapfast: installing the test requirements"
+	@$(CACHE); $(PIP) install --no-build-isolation -e '.[test]'
+	@touch .venv/ready-test
+
+.venv/built-$(MODE): .venv/ready $(SOURCES)
+	@echo "swapfast: bringing the compiled core up to date"
+	@"$(VENV)" setup.py --quiet build_ext --inplace $(if $(wildcard .venv/built-$(OTHER_MODE)),--force)
+	@rm -f .venv/built-$(OTHER_MODE) && touch .venv/built-$(MODE)

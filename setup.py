@@ -1,0 +1,60 @@
+"""The compiled part of swapfast; everything else about the package is in pyproject.toml.
+
+- ``swapfast._core``: the simulated memory manager, one module over the headers of ``mm/``.
+- ``swapfast.traces._text``: the readers of text traces.
+- ``SWAPFAST_DEBUG=1`` in the environment builds both with bounds checks, debug symbols and the C
+  macro ``SWAPFAST_DEBUG``, under which the core walks its invariants.
+
+Directives are set here and not in the sources: those at the top of a ``.pyx`` do not reach the
+inline functions that it takes from a ``.pxd``.
+"""
+
+import os
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("SWAPFAST_DEBUG", "0") not in ("", "0")
+HEADERS = sorted(
+    str(p) for suffix in ("pxd", "h") for p in Path("swapfast", "mm").glob(f"*.{suffix}")
+)
+
+# Constants and helpers of the headers that a module does not use, and what Cython generates.
+QUIET = ["-Wno-unused-const-variable", "-Wno-unused-function", "-Wno-sign-compare"]
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "nonecheck": False,
+    "embedsignature": False,
+    "freethreading_compatible": True,
+}
+
+
+def extension(name: str, depends: list[str]) -> Extension:
+    """One extension module with the project's flags."""
+    return Extension(
+        name,
+        [name.replace(".", "/") + ".pyx"],
+        depends=depends,
+        include_dirs=[".", "swapfast/mm", numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
+        + ([("SWAPFAST_DEBUG", "1")] if DEBUG else []),
+        extra_compile_args=(["-O1", "-g"] if DEBUG else ["-O3", "-g0"]) + QUIET,
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension("swapfast._core", HEADERS), extension("swapfast.traces._text", [])],
+        include_path=["."],
+        quiet=True,
+        compiler_directives=DIRECTIVES,
+        # Generated C stays out of the package, one folder for each set of directives.
+        build_dir="build/cython-debug" if DEBUG else "build/cython",
+    ),
+)

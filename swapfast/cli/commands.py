@@ -1,0 +1,34 @@
+"""The commands, and nothing of what they do.
+
+- ``swapfast``: the click group; one module a command.
+"""
+
+from __future__ import annotations
+
+import click
+
+from swapfast import __version__
+from swapfast.cli.files import mkswap, strings, swaps
+from swapfast.cli.ltp import ltp
+from swapfast.cli.replay import replay
+from swapfast.cli.run import run
+from swapfast.cli.trace import trace
+
+__all__ = ["swapfast"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="swapfast")
+def swapfast() -> None:
+    """Simulate Linux swap, and give sets of tasks a swapfile of their own.
+
+    \b
+    Examples:
+      swapfast run                                   the two logins of the 2008 letter
+      swapfast ltp --newswap                         which LTP tests fail in a child namespace
+      swapfast replay sort.lackey --memory 50%       what a program's trace costs
+    """
+
+
+for command in (run, replay, ltp, trace, mkswap, swaps, strings):
+    swapfast.add_command(command)

@@ -1,0 +1,173 @@
+"""``swapfast ltp``: the simulated LTP of 2008."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
+from swapfast.units import format_size, parse_size
+
+__all__ = ["ltp"]
+
+LETTER_MEMORY = 2 << 30
+LETTER_SWAPFILE = 512 << 20
+
+
+@click.command()
+@click.option("--newswap", is_flag=True, help="In a child swap namespace, /s1 on, as the letter.")
+@click.option("--no-swapon", is_flag=True, help="With --newswap: leave /s1 off.")
+@click.option("--no-neighbour", is_flag=True, help="With --newswap: no second login with /s2 on.")
+@click.option("--memory", default="2GiB", show_default=True, help="RAM; sizes scale with it.")
+@click.option("--profile", type=click.Choice(["2.6.25", "6.18"]), default="2.6.25", show_default=True)
+@click.option("--bits", type=click.Choice(["32", "64"]), default="64", show_default=True)
+@click.option(
+    "--sysinfo",
+    type=click.Choice(["global", "namespaced"]),
+    default="global",
+    show_default=True,
+    help="What sysinfo(2) counts inside a child namespace.",
+)
+@click.option(
+    "--one-area-check",
+    type=click.Choice(["early", "late"]),
+    default="early",
+    show_default=True,
+    help="Before the path is looked at, or after the same-file test.",
+)
+@click.option("--contents", is_flag=True, help="Move real bytes (needs as much RAM as --memory).")
+@click.option("--test", "-t", "tests", multiple=True, help="Only this test; may be given again.")
+@click.option("--list", "list_", is_flag=True, help="Name the tests and stop.")
+@click.option("--verbose", "-v", is_flag=True, help="Every line that a test prints.")
+@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def ltp(
+    newswap: bool,
+    no_swapon: bool,
+    no_neighbour: bool,
+    memory: str,
+    profile: str,
+    bits: str,
+    sysinfo: str,
+    one_area_check: str,
+    contents: bool,
+    tests: tuple[str, ...],
+    list_: bool,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run the simulated Linux Test Project of April 2008.
+
+    In the initial namespace all tests pass. With --newswap they run as the letter has it: 2 GiB of
+    RAM, /s1 on in the child namespace, /s2 on in the other login's.
+
+    \b
+    Examples:
+      swapfast ltp
+      swapfast ltp --newswap
+      swapfast ltp --newswap --sysinfo namespaced      what if sysinfo(2) knew the namespace?
+      swapfast ltp --newswap -t swapon02 -v
+
+    Exit code: 0 all pass, 1 some fail, 2 wrong usage, 3 the system refused.
+    """
+    from swapfast.ltp import ordered_tests, run
+    from swapfast.namespaces import Rules
+
+    with reported():
+        if list_:
+            for test in ordered_tests():
+                console.print(f"{test.name:12} {test.summary}", markup=False)
+            return
+        rules = Rules(sysinfo=sysinfo, one_area_check=one_area_check)  # type: ignore[arg-type]
+        with (
+            tempfile.TemporaryDirectory(prefix="swapfast-ltp-") as folder,
+            _machine(memory, profile, int(bits), contents, rules) as machine,
+            progress(quiet or as_json) as step,
+        ):
+            size = parse_size(memory)
+            scale = min(1.0, size / LETTER_MEMORY)
+            shell = machine.init
+            if newswap:
+                shell = _login(machine, Path(folder), scale, not no_swapon, not no_neighbour)
+            scratch = Path(folder) / "ltp"
+            scratch.mkdir()
+            swaps = machine.proc_swaps()
+            report = run(
+                shell,
+                tests or None,
+                tmpdir=scratch,
+                scale=scale,
+                progress=lambda i, n, name, _: step(name, i, n),
+            )
+        if as_json:
+            emit_json(
+                {
+                    "memory": size,
+                    "profile": profile,
+                    "newswap": newswap,
+                    "rules": asdict(rules),
+                    "failed": list(report.failed),
+                    "results": [asdict(r) for r in report.results],
+                    "console": list(machine.log),
+                }
+            )
+        else:
+            _show(report, verbose, swaps, newswap, machine.log)
+        if report.failed:
+            sys.exit(EXIT_NO)
+
+
+def _machine(memory, profile, bits, contents, rules):  # type: ignore[no-untyped-def]
+    from swapfast.machine import Machine
+
+    return Machine(memory, profile, contents=contents, rules=rules, bits=bits)
+
+
+def _login(machine, folder, scale, swapon, neighbour):  # type: ignore[no-untyped-def]
+    from swapfast import flags as f
+    from swapfast.swapfile import mkswap
+
+    logins = []
+    for name, on in (("s1", swapon), ("s2", neighbour)):
+        login = machine.init.clone(f.SIGCHLD | f.NEWSWAP | f.NEWIPC, f"login{name[1]}")
+        if on:
+            size = int(LETTER_SWAPFILE * scale) // machine.page_size * machine.page_size
+            mkswap(folder / name, size=size)
+            login.swapon(folder / name)
+        logins.append(login)
+    return logins[0]
+
+
+def _show(report, verbose, swaps, newswap, log):  # type: ignore[no-untyped-def]
+    where = "a child swap namespace" if newswap else "the initial namespace"
+    console.print(f"[bold]LTP, April 2008, in {where}[/]")
+    if newswap:
+        console.print(swaps.rstrip(), markup=False)
+    table = Table(box=None, pad_edge=False)
+    for title, side in (("test", "left"), ("result", "left"), ("faults", "right"),
+                        ("swapped out", "right"), ("why", "left")):
+        table.add_column(title, justify=side)
+    for result in report.results:
+        why = ""
+        if result.signal:
+            why = f"killed by signal {result.signal}"
+        elif result.failed:
+            why = next((m.text for m in reversed(result.messages) if m.level), "")
+        mark = "[red]FAIL[/]" if result.failed else "[green]PASS[/]"
+        table.add_row(result.name, mark, str(result.counters["pgfault"]),
+                      str(result.counters["pswpout"]), why)
+    console.print(table)
+    if verbose:
+        for result in report.results:
+            for message in result.messages:
+                console.print(str(message), markup=False)
+    for line in log:
+        console.print(f"console: {line}", markup=False)
+    failed = ", ".join(report.failed) or "none"
+    console.print(f"{len(report.results)} tests, {len(report.failed)} failed: {failed}")

@@ -1,0 +1,131 @@
+"""``swapfast replay``: one trace, one machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
+from swapfast.replay import ReplayResult, policies
+from swapfast.replay import replay as replay_trace
+from swapfast.units import PAGE_SIZE, format_count, format_ns, format_size
+
+__all__ = ["replay"]
+
+
+@click.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option(
+    "--memory",
+    "-m",
+    required=True,
+    metavar="SIZE|SHARE",
+    help="What the program may use: '64MiB', or '50%' of the trace's pages.",
+)
+@click.option("--policy", "-p", metavar="NAME", help=f"One of {', '.join(policies())}.")
+@click.option("--profile", metavar="KERNEL", help="2.6.25 or 6.18; default: the policy's.")
+@click.option("--page-cluster", type=click.IntRange(0, 5), help="log2 of the read-ahead window.")
+@click.option("--swap", metavar="SIZE", help="Swap area; default: never more than half full.")
+@click.option("--swappiness", type=click.IntRange(0, 200), default=60, show_default=True)
+@click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
+@click.option("--instructions", is_flag=True, help="Lackey logs: replay instruction fetches too.")
+@click.option("--json", "as_json", is_flag=True, help="Counters as JSON on stdout.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def replay(
+    trace: Path,
+    memory: str,
+    policy: str | None,
+    profile: str | None,
+    page_cluster: int | None,
+    swap: str | None,
+    swappiness: int,
+    format_: str | None,
+    instructions: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Replay the page references of TRACE against a memory limit, and count.
+
+    TRACE is a valgrind lackey log (plain, gz, xz or zst), an .npz with 'refs' and 'pages', a .npy or
+    a CSV. To capture a log:
+
+    \b
+      valgrind --tool=lackey --trace-mem=yes --log-file=sort.lackey sort big.txt
+
+    \b
+    Examples:
+      swapfast replay sort.lackey --memory 64MiB
+      swapfast replay sort.npz -m 50% --policy lru --json
+      swapfast replay sort.npz -m 50% --policy linux-6.18 --page-cluster 0
+
+    Exit code: 0 done, 1 the program was killed for lack of memory, 2 bad trace or option.
+    """
+    from swapfast.traces import open_trace
+
+    with reported():
+        with progress(quiet or as_json) as step:
+            loaded = open_trace(
+                trace,
+                format=format_,
+                instructions=instructions,
+                progress=lambda done, of: step(f"reading {trace.name}", done, of),
+            )
+            result = replay_trace(
+                loaded,
+                memory,
+                policy=policy,
+                profile=profile,
+                page_cluster=page_cluster,
+                swap=swap,
+                swappiness=swappiness,
+                progress=lambda done, of: step(f"replaying {trace.name}", done, of),
+            )
+        if as_json:
+            emit_json(result.as_dict())
+        else:
+            show(result)
+        if result.oom:
+            click.echo("swapfast: nothing could be reclaimed: the program was killed", err=True)
+            sys.exit(EXIT_NO)
+
+
+def show(result: ReplayResult) -> None:
+    """The counters as a table."""
+    share = result.memory_pages / result.pages
+    console.print(f"[bold]{result.trace}[/]")
+    console.print(
+        f"{format_count(result.refs)} references to {format_count(result.pages)} pages "
+        f"({format_size(result.pages * PAGE_SIZE)}); memory for "
+        f"{format_count(result.memory_pages)} of them ({share:.0%}); {result.policy}, "
+        f"Linux {result.profile}, page-cluster {result.page_cluster}"
+    )
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("pages", justify="right")
+    table.add_column("per 1000 references", justify="right")
+    for name, meaning in (
+        ("pgfault", "faults"),
+        ("pgmajfault", "major faults (read from swap)"),
+        ("pswpin", "swapped in"),
+        ("pswpout", "swapped out"),
+        ("pgscan", "scanned by reclaim"),
+        ("pgsteal", "reclaimed"),
+        ("pgactivate", "activated"),
+        ("pgdeactivate", "deactivated"),
+        ("workingset_refault_anon", "refaults"),
+        ("workingset_activate_anon", "refaults activated"),
+        ("swap_ra", "read ahead"),
+        ("swap_ra_hit", "read ahead and used"),
+    ):
+        value = getattr(result, name)
+        rate = 1000 * value / result.refs if result.refs else 0.0
+        table.add_row(f"{name:26} {meaning}", format_count(value), f"{rate:.2f}")
+    console.print(table)
+    spent = ", ".join(
+        f"{name} {format_ns(ns)}" for name, ns in result.simulated.items() if ns > 0
+    )
+    console.print(f"simulated time {result.simulated_s:.3f} s: {spent}")
+    console.print(f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.1f} M references/s")

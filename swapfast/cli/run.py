@@ -1,0 +1,57 @@
+"""``swapfast run``: a scenario, and what it showed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
+
+__all__ = ["run"]
+
+
+@click.command()
+@click.argument("scenario", required=False, type=click.Path(path_type=Path))
+@click.option("--full", is_flag=True, help="The bundled scenario with the letter's own sizes.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Make the swapfiles in DIR and leave them there.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Facts as JSON on stdout.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def run(scenario: Path | None, full: bool, keep: Path | None, as_json: bool, quiet: bool) -> None:
+    """Run SCENARIO (TOML), or the bundled one: the two logins of the RFC of 2008.
+
+    Two real swapfiles, two clones, a swapon each; LTP and a real program's trace in the first; then
+    every byte of the second file is looked at.
+
+    \b
+    Examples:
+      swapfast run                       needs about 0.5 GiB of disk and RAM
+      swapfast run --full                2 GiB of RAM, two files of 512 MiB
+      swapfast run mine.toml --json
+      swapfast run --keep /tmp/rfc       then: strings /tmp/rfc/s2
+
+    Exit code: 0 nothing leaked and every page was right, 1 otherwise, 2 bad scenario, 3 refused.
+    """
+    from swapfast.scenario import bundled, execute, load
+    from swapfast.scenario.render import render
+
+    with reported():
+        if scenario is not None and full:
+            raise ValueError("--full is for the bundled scenario; leave SCENARIO out")
+        chosen = bundled(full) if scenario is None else load(scenario)
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+        with progress(quiet or as_json) as step:
+            report = execute(chosen, keep, step)
+        if as_json:
+            emit_json(report.as_dict())
+        else:
+            render(report, console)
+        if not report.ok:
+            sys.exit(EXIT_NO)

@@ -1,0 +1,288 @@
+"""One trace, one machine: what would it cost?
+
+- ``replay(trace, memory, ...)``: a fresh machine whose only task runs under a memory group's limit;
+  returns a ``ReplayResult``.
+- ``feed(mapping, trace, ...)``: the references of a trace into a mapping of any machine.
+- ``stamp_mismatches(mapping, trace, tag)``: after a replay with contents, which pages do not hold
+  what was written last?
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swapfast import _core
+from swapfast.errors import TaskKilled
+from swapfast.machine import Machine
+from swapfast.profiles import PROFILES
+from swapfast.units import PAGE_SIZE, parse_share, parse_size
+
+if TYPE_CHECKING:
+    from swapfast.mappings import Mapping
+    from swapfast.traces import Trace
+
+__all__ = ["ReplayResult", "feed", "policies", "replay", "stamp_mismatches"]
+
+CHUNK = 1 << 22  # references between two calls of the progress function
+Progress = Callable[[int, int], None]
+
+
+def policies() -> tuple[str, ...]:
+    """Names of the replacement policies."""
+    return tuple(_core.policy_names())
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What one replay counted.
+
+    Attributes
+    ----------
+    trace : str
+        Where it came from.
+    refs, pages : int
+        References and distinct pages of the trace.
+    refs_done : int
+        Less than ``refs`` if the task was killed.
+    memory_pages : int
+        Limit in pages.
+    policy, profile : str
+    page_cluster : int
+    pgfault, pgmajfault, pswpin, pswpout, pgscan, pgsteal, pgactivate, pgdeactivate : int
+        As in /proc/vmstat; pages.
+    workingset_refault_anon, workingset_activate_anon, swap_ra, swap_ra_hit : int
+        The same; pages.
+    oom : int
+        1 if nothing could be reclaimed and the task was killed.
+    simulated_s : float
+        Simulated time of the task, seconds.
+    simulated : dict
+        Where it went: nanoseconds in references, faults, swap_in, reclaim, writeback_wait.
+    wall_s : float
+        Time this took here, seconds.
+    refs_per_s : float
+        References a second of wall time.
+    """
+
+    trace: str
+    refs: int
+    pages: int
+    refs_done: int
+    memory_pages: int
+    policy: str
+    profile: str
+    page_cluster: int
+    pgfault: int
+    pgmajfault: int
+    pswpin: int
+    pswpout: int
+    pgscan: int
+    pgsteal: int
+    pgactivate: int
+    pgdeactivate: int
+    workingset_refault_anon: int
+    workingset_activate_anon: int
+    swap_ra: int
+    swap_ra_hit: int
+    oom: int
+    simulated_s: float
+    simulated: dict[str, int]
+    wall_s: float
+    refs_per_s: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, for JSON."""
+        return asdict(self)
+
+
+def replay(
+    trace: Trace,
+    memory: int | str,
+    *,
+    policy: str | None = None,
+    profile: str | None = None,
+    page_cluster: int | None = None,
+    swap: int | str | None = None,
+    swappiness: int = 60,
+    times: dict[str, int] | None = None,
+    progress: Progress | None = None,
+) -> ReplayResult:
+    """Replay a trace on a machine of its own, without contents.
+
+    Parameters
+    ----------
+    trace : Trace
+    memory : int or str
+        What the program may use: bytes, "64MiB", or a share of the trace's pages, "50%" (rounded
+        down).
+    policy : str, optional
+        One of ``policies()``; the profile's by default.
+    profile : {"6.18", "2.6.25"}, optional
+        Kernel; by default the one that the policy names, else 6.18.
+    page_cluster : int, optional
+        log2 of the swap read-ahead window, 0 to 5; 3 by default, 0 for policies that are no
+        kernel's.
+    swap : int or str, optional
+        Size of the swap area. By default twice the trace's pages and at least 512 MiB, so that it
+        is never more than half full (a fuller area frees slots at once).
+    swappiness : int
+        0 to 200.
+    times : dict, optional
+        Simulated costs, nanoseconds, by the names of ``machine.TIMES``.
+    progress : callable, optional
+        Called as ``progress(references done, all)``.
+
+    Returns
+    -------
+    ReplayResult
+
+    Raises
+    ------
+    ValueError
+        A parameter out of range, or a policy of one kernel with the other's profile.
+    """
+    profile, policy, page_cluster = _choose(profile, policy, page_cluster)
+    limit = parse_share(memory, trace.pages)
+    slots = max(512 << 20, 2 * trace.pages * PAGE_SIZE) if swap is None else parse_size(swap)
+    # The machine's own watermarks are not to matter: only the group's limit presses.
+    machine = Machine(
+        (2 * limit + 65536) * PAGE_SIZE,
+        profile,
+        contents=False,
+        cache=0,
+        overcommit=1,
+        page_cluster=page_cluster,
+        swappiness=swappiness,
+        times=times,
+    )
+    machine.add_swap(slots)
+    task = machine.init.fork("replay")
+    machine.memory_group(limit * PAGE_SIZE, policy=policy).add(task)
+    mapping = task.mmap(trace.pages * PAGE_SIZE)
+    oom = 0
+    begin = time.perf_counter()
+    done = 0
+
+    def report(now: int, of: int) -> None:
+        nonlocal done
+        done = now
+        if progress is not None:
+            progress(now, of)
+
+    try:
+        feed(mapping, trace, progress=report)
+    except TaskKilled:
+        oom = 1
+    wall = time.perf_counter() - begin
+    n, clock = machine.core.counters(), machine.core.clock()
+    return ReplayResult(
+        trace=trace.origin,
+        refs=len(trace),
+        pages=trace.pages,
+        refs_done=done,
+        memory_pages=limit,
+        policy=policy,
+        profile=profile,
+        page_cluster=page_cluster,
+        pgfault=n["pgfault"],
+        pgmajfault=n["pgmajfault"],
+        pswpin=n["pswpin"],
+        pswpout=n["pswpout"],
+        pgscan=n["pgscan_kswapd"] + n["pgscan_direct"],
+        pgsteal=n["pgsteal_kswapd"] + n["pgsteal_direct"],
+        pgactivate=n["pgactivate"],
+        pgdeactivate=n["pgdeactivate"],
+        workingset_refault_anon=n["workingset_refault"],
+        workingset_activate_anon=n["workingset_activate"],
+        swap_ra=n["swap_ra"],
+        swap_ra_hit=n["swap_ra_hit"],
+        oom=oom,
+        simulated_s=clock["now"] / 1e9,
+        simulated={k: v for k, v in clock.items() if k != "now"},
+        wall_s=wall,
+        refs_per_s=done / wall if wall > 0 else 0.0,
+    )
+
+
+def _choose(
+    profile: str | None, policy: str | None, page_cluster: int | None
+) -> tuple[str, str, int]:
+    if policy is not None and policy not in policies():
+        raise ValueError(f"no policy {policy!r}; there are {', '.join(policies())}")
+    of_kernel = next((p for p in PROFILES.values() if p.policy == policy), None)
+    if profile is None:
+        profile = of_kernel.name if of_kernel else "6.18"
+    if profile not in PROFILES:
+        raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
+    if of_kernel is not None and of_kernel.name != profile:
+        raise ValueError(f"policy {policy} is of profile {of_kernel.name}, not {profile}")
+    chosen = policy or PROFILES[profile].policy
+    kernels = {p.policy for p in PROFILES.values()}
+    if page_cluster is None:
+        page_cluster = PROFILES[profile].page_cluster if chosen in kernels else 0
+    return profile, chosen, page_cluster
+
+
+def feed(
+    mapping: Mapping, trace: Trace, *, tag: str | None = None, progress: Progress | None = None
+) -> None:
+    """Replay a trace into a mapping that has at least its pages.
+
+    Parameters
+    ----------
+    mapping : Mapping
+    trace : Trace
+    tag : str, optional
+        With contents: each write stamps its page with this text, the page and the number of the
+        reference.
+    progress : callable, optional
+
+    Raises
+    ------
+    ValueError
+        The mapping is too small.
+    OSError, TaskKilled
+        As `Mapping.touch`.
+    """
+    if trace.pages > mapping.pages:
+        raise ValueError(f"a trace of {trace.pages} pages into a mapping of {mapping.pages}")
+    machine, n = mapping.mm.machine, len(trace)
+    for start in range(0, n, CHUNK):
+        stop = min(start + CHUNK, n)
+        machine.run(mapping, trace.refs[start:stop], tag=tag, first_number=start, checked=True)
+        if progress is not None:
+            progress(stop, n)
+
+
+def stamp_mismatches(mapping: Mapping, trace: Trace, tag: str) -> list[int]:
+    """Read every page back and compare its stamp with the last write the trace did to it.
+
+    Parameters
+    ----------
+    mapping : Mapping
+        Into which `feed` replayed ``trace`` with ``tag``.
+    trace : Trace
+    tag : str
+
+    Returns
+    -------
+    list of int
+        Pages whose bytes are not what was written last; empty if all is well.
+    """
+    refs = np.asarray(trace.refs)
+    writes = np.flatnonzero(refs >> np.uint32(31))
+    last = np.full(trace.pages, -1, dtype=np.int64)
+    np.maximum.at(last, refs[writes] & np.uint32(0x7FFFFFFF), writes)
+    head = tag.encode("ascii", "replace")[:16].ljust(16)
+    length = _core.STAMP_LENGTH - 1
+    wrong = []
+    for page, number in enumerate(last.tolist()):
+        stamp = head + b"page %08x ref %016x\n" % (page, number) if number >= 0 else bytes(length)
+        if mapping.read(page * PAGE_SIZE, length) != stamp:
+            wrong.append(page)
+    return wrong

@@ -1,0 +1,13 @@
+"""Scenarios: a machine, its swapfiles, its logins and what they run, from a TOML file.
+
+- ``load(path)``, ``bundled(full)``: a ``Scenario``, or a ``ScenarioError`` with every mistake in it.
+- ``execute(scenario, ...)``: run it on real swapfiles; a ``Report`` of facts.
+- ``render(report)``: the report for a person, with rich.
+"""
+
+from swapfast.scenario.execute import execute
+from swapfast.scenario.load import ScenarioError, bundled, load
+from swapfast.scenario.model import Scenario
+from swapfast.scenario.report import Report
+
+__all__ = ["Report", "Scenario", "ScenarioError", "bundled", "execute", "load"]

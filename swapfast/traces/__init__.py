@@ -1,0 +1,22 @@
+"""Page traces: read, made, described.
+
+- ``Trace``: references, pages, origin.
+- ``open_trace(path)``: whatever the file is: lackey log, CSV, npz, npy, raw.
+- ``save_npz(path, trace)``; ``generate(pattern, ...)``, ``GENERATORS``; ``bundled_trace()``.
+"""
+
+from swapfast.traces.formats import FORMATS, bundled_trace, open_trace
+from swapfast.traces.generate import GENERATORS, generate
+from swapfast.traces.npz import save_npz
+from swapfast.traces.trace import WRITE, Trace
+
+__all__ = [
+    "FORMATS",
+    "GENERATORS",
+    "WRITE",
+    "Trace",
+    "bundled_trace",
+    "generate",
+    "open_trace",
+    "save_npz",
+]

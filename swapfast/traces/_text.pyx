@@ -1,0 +1,489 @@
+"""Text traces, line by line, without a Python object a line.
+
+- ``LackeyParser``: logs of ``valgrind --tool=lackey --trace-mem=yes``.
+- ``CsvParser``: columns named in a header line.
+
+Both take chunks of bytes wherever they are cut, number pages in the order of their first touch, and
+stop at the first line that is none: ``BrokenLine`` has its number, its text and the cause.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memchr, memcpy
+
+import numpy as np
+
+cdef enum:
+    OK = 0
+    SKIP = 1             # not a reference: a banner, an empty line
+    E_FORM = 2
+    E_ADDRESS = 3
+    E_SIZE = 4
+    E_PAGES = 5
+    E_LONG = 6
+    E_MEMORY = 7
+    E_FIELDS = 8
+    E_NUMBER = 9
+    E_WRITE = 10
+    E_OP = 11
+
+    LINE_MOST = 4096     # bytes of a line
+    SIZE_MOST = 1 << 20  # bytes of an access
+    PAGE_SHIFT = 12
+    COLUMNS_MOST = 16
+
+    # columns of a CSV
+    C_IGNORED = 0
+    C_PAGE = 1
+    C_ADDRESS = 2
+    C_WRITE = 3
+    C_OP = 4
+    C_SIZE = 5
+
+cdef extern from *:
+    """
+    static const uint32_t WRITE_BIT = 0x80000000u;
+    static const uint64_t NO_PAGE = ~(uint64_t)0;
+    """
+    const uint32_t WRITE_BIT
+    const uint64_t NO_PAGE
+
+CAUSES = {
+    E_FORM: "is not 'I  addr,size' or ' L addr,size' with L, S or M",
+    E_ADDRESS: "the address is not 1 to 16 hexadecimal digits before a comma",
+    E_SIZE: f"the size is not 1 to {SIZE_MOST} bytes inside the address space",
+    E_PAGES: "more than 2**31 - 1 different pages",
+    E_LONG: f"the line has more than {LINE_MOST} bytes",
+    E_MEMORY: "out of memory",
+    E_FIELDS: "has not as many fields as the header",
+    E_NUMBER: "a page, address or size is not a number (decimal, or 0x and hexadecimal)",
+    E_WRITE: "write is not 0 or 1",
+    E_OP: "op is not one of R, W, L, S, M, I",
+}
+
+
+class BrokenLine(ValueError):
+    """A line that cannot be read.
+
+    Attributes
+    ----------
+    line : int
+        From 1.
+    cause, text : str
+    """
+
+    def __init__(self, line, cause, text):
+        super().__init__(f"line {line}: {cause}: {text!r}")
+        self.line = line
+        self.cause = cause
+        self.text = text
+
+
+cdef struct table_t:
+    # Virtual page -> dense page: open addressing, at most half full.
+    uint64_t *keys       # page + 1, 0 = empty
+    uint32_t *values
+    uint64_t mask
+    uint64_t count
+    uint64_t *pages      # dense -> virtual
+    uint64_t pages_cap
+
+cdef struct out_t:
+    uint32_t *refs
+    uint64_t n
+    uint64_t cap
+
+
+cdef inline uint64_t mix(uint64_t x) noexcept nogil:
+    x ^= x >> 33
+    x *= <uint64_t>0xff51afd7ed558ccd
+    x ^= x >> 33
+    return x
+
+
+cdef bint table_grow(table_t *t) noexcept nogil:
+    cdef uint64_t size = 2 * (t.mask + 1) if t.keys != NULL else 1024, i, at
+    cdef uint64_t *keys = <uint64_t *>calloc(size, 8)
+    cdef uint32_t *values = <uint32_t *>calloc(size, 4)
+    if keys == NULL or values == NULL:
+        free(keys)
+        free(values)
+        return False
+    if t.keys != NULL:
+        for i in range(t.mask + 1):
+            if t.keys[i] != 0:
+                at = mix(t.keys[i]) & (size - 1)
+                while keys[at] != 0:
+                    at = (at + 1) & (size - 1)
+                keys[at] = t.keys[i]
+                values[at] = t.values[i]
+    free(t.keys)
+    free(t.values)
+    t.keys = keys
+    t.values = values
+    t.mask = size - 1
+    return True
+
+
+cdef inline int table_find(table_t *t, uint64_t page, uint32_t *dense) noexcept nogil:
+    cdef uint64_t at
+    cdef uint64_t *more
+    if t.keys == NULL or 2 * t.count > t.mask:
+        if not table_grow(t):
+            return E_MEMORY
+    at = mix(page + 1) & t.mask
+    while t.keys[at] != 0:
+        if t.keys[at] == page + 1:
+            dense[0] = t.values[at]
+            return OK
+        at = (at + 1) & t.mask
+    if t.count >= 0x7FFFFFFF:
+        return E_PAGES
+    if t.count == t.pages_cap:
+        more = <uint64_t *>realloc(t.pages, (2 * t.pages_cap + 1024) * 8)
+        if more == NULL:
+            return E_MEMORY
+        t.pages = more
+        t.pages_cap = 2 * t.pages_cap + 1024
+    t.keys[at] = page + 1
+    t.values[at] = <uint32_t>t.count
+    t.pages[t.count] = page
+    dense[0] = <uint32_t>t.count
+    t.count += 1
+    return OK
+
+
+cdef inline int emit(out_t *o, uint32_t ref, bint collapse) noexcept nogil:
+    cdef uint32_t *more
+    if collapse and o.n and (o.refs[o.n - 1] ^ ref) & ~WRITE_BIT == 0:
+        if o.refs[o.n - 1] & WRITE_BIT or not ref & WRITE_BIT:
+            return OK
+    if o.n == o.cap:
+        more = <uint32_t *>realloc(o.refs, (2 * o.cap + 65536) * 4)
+        if more == NULL:
+            return E_MEMORY
+        o.refs = more
+        o.cap = 2 * o.cap + 65536
+    o.refs[o.n] = ref
+    o.n += 1
+    return OK
+
+
+cdef class _Lines:
+    """Cuts chunks into lines and keeps what both parsers share; a subclass parses one line."""
+
+    cdef table_t table
+    cdef out_t out
+    cdef uint8_t carry[4096]
+    cdef uint64_t carried
+    cdef bint skipping       # inside a banner longer than the carry
+    cdef bint collapse
+    cdef readonly uint64_t line
+    cdef uint64_t last_page
+    cdef uint32_t last_dense
+
+    def __cinit__(self, *args, **kwargs):
+        self.last_page = NO_PAGE
+
+    def __dealloc__(self):
+        free(self.table.keys)
+        free(self.table.values)
+        free(self.table.pages)
+        free(self.out.refs)
+
+    @property
+    def pages(self):
+        """Different pages so far."""
+        return self.table.count
+
+    cdef int parse(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        return E_FORM
+
+    cdef inline int touch(self, uint64_t address, uint64_t size, bint write) noexcept nogil:
+        cdef uint64_t page = address >> PAGE_SHIFT, last
+        cdef int status
+        if size == 0 or size > SIZE_MOST or address + (size - 1) < address:
+            return E_SIZE
+        last = (address + size - 1) >> PAGE_SHIFT
+        while page <= last:
+            if page != self.last_page:
+                status = table_find(&self.table, page, &self.last_dense)
+                if status != OK:
+                    return status
+                self.last_page = page
+            status = emit(&self.out, self.last_dense | (WRITE_BIT if write else 0), self.collapse)
+            if status != OK:
+                return status
+            page += 1
+        return OK
+
+    cdef int lines(self, const uint8_t *p, const uint8_t *end,
+                   const uint8_t **bad, const uint8_t **bad_end) noexcept nogil:
+        cdef const uint8_t *stop
+        cdef int status
+        cdef uint64_t rest
+        while p < end:
+            stop = <const uint8_t *>memchr(p, 10, end - p)
+            if stop == NULL:
+                break
+            if self.skipping:
+                self.skipping = False
+                self.line += 1
+                p = stop + 1
+                continue
+            self.line += 1
+            if self.carried:
+                rest = stop - p
+                if self.carried + rest > LINE_MOST:
+                    if not self.banner(&self.carry[0]):
+                        bad[0] = &self.carry[0]
+                        bad_end[0] = &self.carry[0] + self.carried
+                        return E_LONG
+                    status = SKIP
+                else:
+                    memcpy(&self.carry[0] + self.carried, p, rest)
+                    self.carried += rest
+                    status = self.parse(&self.carry[0], &self.carry[0] + self.carried)
+                if status > SKIP:
+                    bad[0] = &self.carry[0]
+                    bad_end[0] = &self.carry[0] + self.carried
+                    return status
+                self.carried = 0
+            else:
+                status = self.parse(p, stop)
+                if status > SKIP:
+                    bad[0] = p
+                    bad_end[0] = stop
+                    return status
+            p = stop + 1
+        rest = end - p
+        if rest and not self.skipping:
+            if self.carried + rest > LINE_MOST:
+                if not self.banner(&self.carry[0] if self.carried else p):
+                    self.line += 1
+                    bad[0] = p
+                    bad_end[0] = p + (rest if rest < 80 else 80)
+                    return E_LONG
+                self.skipping = True
+                self.carried = 0
+            else:
+                memcpy(&self.carry[0] + self.carried, p, rest)
+                self.carried += rest
+        return OK
+
+    cdef bint banner(self, const uint8_t *p) noexcept nogil:
+        return False
+
+    def feed(self, const uint8_t[::1] chunk not None):
+        """Parse the next bytes of the file.
+
+        Raises
+        ------
+        BrokenLine
+        """
+        cdef const uint8_t *bad = NULL
+        cdef const uint8_t *bad_end = NULL
+        cdef const uint8_t *p
+        cdef int status
+        if chunk.shape[0] == 0:
+            return
+        p = &chunk[0]
+        with nogil:
+            status = self.lines(p, p + chunk.shape[0], &bad, &bad_end)
+        if status != OK:
+            self.fail(status, bad, bad_end)
+
+    def finish(self):
+        """The file has ended; its last line may lack a newline."""
+        cdef int status
+        if not self.carried or self.skipping:
+            return
+        self.line += 1
+        status = self.parse(&self.carry[0], &self.carry[0] + self.carried)
+        if status > SKIP:
+            self.fail(status, &self.carry[0], &self.carry[0] + self.carried)
+        self.carried = 0
+
+    cdef fail(self, int status, const uint8_t *bad, const uint8_t *bad_end):
+        if status == E_MEMORY:
+            raise MemoryError(f"line {self.line}: no memory for {self.out.n} references")
+        cdef uint64_t n = bad_end - bad
+        text = (<const char *>bad)[:min(n, 80)].decode("latin-1")
+        raise BrokenLine(self.line, CAUSES[status], text)
+
+    def take(self):
+        """References since the last call: a uint32 array."""
+        result = np.empty(self.out.n, dtype=np.uint32)
+        cdef uint32_t[::1] view = result
+        if self.out.n:
+            memcpy(&view[0], self.out.refs, self.out.n * 4)
+        # Collapsing compares with the reference before: keep it out of reach of the next chunk.
+        self.out.n = 0
+        return result
+
+    def addresses(self):
+        """Virtual page number of each page: a uint64 array."""
+        result = np.empty(self.table.count, dtype=np.uint64)
+        cdef uint64_t[::1] view = result
+        if self.table.count:
+            memcpy(&view[0], self.table.pages, self.table.count * 8)
+        return result
+
+
+cdef inline int hex_digit(uint8_t c) noexcept nogil:
+    if 48 <= c <= 57:
+        return c - 48
+    c |= 32
+    if 97 <= c <= 102:
+        return c - 87
+    return -1
+
+
+cdef class LackeyParser(_Lines):
+    """Parse a lackey log.
+
+    Parameters
+    ----------
+    instructions : bool
+        Keep instruction fetches ('I' lines).
+    collapse : bool
+        Merge a reference into the one before if it is to the same page and writes no more.
+    """
+
+    cdef bint instructions
+
+    def __init__(self, bint instructions=False, bint collapse=False):
+        self.instructions = instructions
+        self.collapse = collapse
+
+    cdef bint banner(self, const uint8_t *p) noexcept nogil:
+        # "==PID==", "--PID--" and "**PID**" are valgrind's own lines.
+        return (p[0] == 61 or p[0] == 45 or p[0] == 42) and p[1] == p[0]
+
+    cdef int parse(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        cdef uint64_t address = 0, size = 0
+        cdef int digit, digits = 0
+        cdef uint8_t op
+        cdef bint fetch
+        if end > p and end[-1] == 13:
+            end -= 1
+        if end == p:
+            return SKIP
+        if end - p < 2:
+            return E_FORM
+        if self.banner(p):
+            return SKIP
+        if end - p < 6 or p[2] != 32:
+            return E_FORM
+        op = p[1]
+        fetch = p[0] == 73 and op == 32
+        if not fetch and (p[0] != 32 or (op != 76 and op != 83 and op != 77)):
+            return E_FORM
+        p += 3
+        while p < end and p[0] != 44:
+            digit = hex_digit(p[0])
+            digits += 1
+            if digit < 0 or digits > 16:
+                return E_ADDRESS
+            address = (address << 4) | <uint64_t>digit
+            p += 1
+        if p >= end or digits == 0:
+            return E_ADDRESS
+        p += 1
+        if p >= end or end - p > 7:
+            return E_SIZE
+        while p < end:
+            if p[0] < 48 or p[0] > 57:
+                return E_SIZE
+            size = size * 10 + (p[0] - 48)
+            p += 1
+        if fetch and not self.instructions:
+            return SKIP if 0 < size <= SIZE_MOST else E_SIZE
+        return self.touch(address, size, op == 83 or op == 77)
+
+
+cdef class CsvParser(_Lines):
+    """Parse comma-separated references.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The header: 'page' or 'address'; 'write' (0 or 1) or 'op' (R W L S M I); 'size' in bytes.
+        Others are ignored.
+    collapse : bool
+    """
+
+    cdef uint32_t kinds[COLUMNS_MOST]
+    cdef uint32_t columns
+    cdef bint by_page
+
+    def __init__(self, columns, bint collapse=False):
+        known = {"page": C_PAGE, "address": C_ADDRESS, "write": C_WRITE, "op": C_OP, "size": C_SIZE}
+        if len(columns) > COLUMNS_MOST:
+            raise ValueError(f"more than {COLUMNS_MOST} columns")
+        self.columns = len(columns)
+        for i, name in enumerate(columns):
+            self.kinds[i] = known.get(name, C_IGNORED)
+        self.by_page = "page" in columns
+        self.collapse = collapse
+
+    cdef int number(self, const uint8_t *p, const uint8_t *end, uint64_t *value) noexcept nogil:
+        cdef uint64_t x = 0
+        cdef int digit
+        cdef bint hexadecimal = end - p > 2 and p[0] == 48 and (p[1] | 32) == 120
+        if hexadecimal:
+            p += 2
+            if end - p > 16:
+                return E_NUMBER
+        elif end - p > 19 or p == end:   # 10**19 - 1 fits
+            return E_NUMBER
+        while p < end:
+            digit = hex_digit(p[0])
+            if digit < 0 or (digit > 9 and not hexadecimal):
+                return E_NUMBER
+            x = (x << 4 | <uint64_t>digit) if hexadecimal else x * 10 + <uint64_t>digit
+            p += 1
+        value[0] = x
+        return OK
+
+    cdef int parse(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        cdef const uint8_t *stop
+        cdef uint64_t where = 0, size = 1, flag = 0
+        cdef uint32_t i, kind
+        cdef uint8_t op
+        cdef bint write = False
+        if end > p and end[-1] == 13:
+            end -= 1
+        if end == p:
+            return SKIP
+        for i in range(self.columns):
+            stop = <const uint8_t *>memchr(p, 44, end - p) if p < end else NULL
+            if (stop == NULL) != (i + 1 == self.columns):
+                return E_FIELDS
+            if stop == NULL:
+                stop = end
+            kind = self.kinds[i]
+            if kind == C_PAGE or kind == C_ADDRESS:
+                if self.number(p, stop, &where) != OK:
+                    return E_NUMBER
+            elif kind == C_SIZE:
+                if self.number(p, stop, &size) != OK:
+                    return E_NUMBER
+            elif kind == C_WRITE:
+                if self.number(p, stop, &flag) != OK or flag > 1:
+                    return E_WRITE
+                write = flag == 1
+            elif kind == C_OP:
+                op = p[0] & ~32 if stop == p + 1 else 0
+                if op == 87 or op == 83 or op == 77:
+                    write = True
+                elif op == 82 or op == 76 or op == 73:
+                    write = False
+                else:
+                    return E_OP
+            p = stop + 1
+        if self.by_page:
+            if where >> (64 - PAGE_SHIFT):
+                return E_NUMBER
+            where <<= PAGE_SHIFT
+        return self.touch(where, size, write)

@@ -1,0 +1,89 @@
+"""Which reader reads this file?
+
+- ``open_trace(path, format=None)``: by its first bytes, then by its suffix.
+- ``FORMATS``: name -> reader; one line a format.
+- ``bundled_trace()``: the real program's trace that comes with the package.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.resources import as_file, files
+
+from swapfast.traces.npz import read_npy, read_npz, read_raw
+from swapfast.traces.streams import Progress, chunks
+from swapfast.traces.text import read_csv, read_lackey
+from swapfast.traces.trace import Trace
+
+__all__ = ["FORMATS", "bundled_trace", "open_trace"]
+
+FORMATS: dict[str, Callable[..., Trace]] = {
+    "lackey": read_lackey,
+    "csv": read_csv,
+    "npz": read_npz,
+    "npy": read_npy,
+    "raw": read_raw,
+}
+RAW_SUFFIXES = (".raw", ".u32")
+
+
+def open_trace(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002
+    instructions: bool = False,
+    collapse: bool = False,
+    progress: Progress | None = None,
+) -> Trace:
+    """Read a trace.
+
+    Parameters
+    ----------
+    path : path
+    format : str, optional
+        One of ``FORMATS``; guessed by default.
+    instructions, collapse : bool
+        For text formats, see `read_lackey`.
+    progress : callable, optional
+        For text formats: called as ``progress(bytes read, bytes in all)``.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is no trace: file, position and cause.
+    """
+    name = os.fspath(path)
+    chosen = guess_format(name) if format is None else format
+    if chosen not in FORMATS:
+        raise ValueError(f"no trace format {chosen!r}; there are {', '.join(FORMATS)}")
+    if chosen == "lackey":
+        return read_lackey(name, instructions=instructions, collapse=collapse, progress=progress)
+    if chosen == "csv":
+        return read_csv(name, collapse=collapse, progress=progress)
+    return FORMATS[chosen](name)
+
+
+def guess_format(name: str) -> str:
+    """The format of a file: npz and npy by their magic, raw by suffix, text by its first line."""
+    with open(name, "rb") as file:
+        magic = file.read(8)
+    if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return "npz"
+    if magic[:6] == b"\x93NUMPY":
+        return "npy"
+    if name.endswith(RAW_SUFFIXES):
+        return "raw"
+    if name.endswith((".npz", ".npy")):
+        raise ValueError(f"{name}: byte 0: is not an {name[-4:]} file")
+    first = next(chunks(name), b"").lstrip()[:200].split(b"\n", 1)[0].lower()
+    words = [w.strip() for w in first.split(b",")]
+    return "csv" if b"page" in words or b"address" in words else "lackey"
+
+
+def bundled_trace() -> Trace:
+    """GNU sort on 4 MB of text, its data references; see swapfast/data/README.md."""
+    with as_file(files("swapfast") / "data" / "sort.npz") as path:
+        return read_npz(path)

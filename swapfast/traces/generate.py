@@ -1,0 +1,151 @@
+"""Seeded synthetic traces.
+
+- ``generate(pattern, pages=, refs=, write_ratio=, seed=, fill=, ...)``: a ``Trace``.
+- ``GENERATORS``: name -> function of (random generator, pages, refs, options); one line a pattern.
+
+The same arguments give the same references, by NumPy's PCG64.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swapfast.traces.trace import MOST_PAGES, WRITE, Trace
+
+__all__ = ["GENERATORS", "generate"]
+
+CHUNK = 1 << 22
+Pages = NDArray[np.uint32]
+
+
+def uniform(rng: np.random.Generator, pages: int, refs: int) -> Pages:
+    """Every page alike."""
+    return rng.integers(0, pages, refs, dtype=np.uint32)
+
+
+def zipf(rng: np.random.Generator, pages: int, refs: int, s: float = 1.0) -> Pages:
+    """The page of rank k with probability proportional to 1 / k**s; ranks are shuffled.
+
+    Drawn by the inverse of the cumulative distribution, exactly.
+    """
+    if not 0 <= s <= 8:
+        raise ValueError(f"s is 0 to 8, not {s}")
+    cumulative = np.cumsum(np.arange(1, pages + 1, dtype=np.float64) ** -s)
+    cumulative /= cumulative[-1]
+    page_of_rank = rng.permutation(pages).astype(np.uint32)
+    out = np.empty(refs, dtype=np.uint32)
+    for i in range(0, refs, CHUNK):
+        n = min(CHUNK, refs - i)
+        ranks = np.searchsorted(cumulative, rng.random(n), side="right")
+        out[i : i + n] = page_of_rank[np.minimum(ranks, pages - 1)]
+    return out
+
+
+def loop(rng: np.random.Generator, pages: int, refs: int) -> Pages:
+    """All pages in order, round and round: what breaks LRU."""
+    return (np.arange(refs, dtype=np.int64) % pages).astype(np.uint32)
+
+
+def _gaussian(
+    rng: np.random.Generator, centre: NDArray[np.float64], pages: int, width: float
+) -> Pages:
+    if not 0 < width <= 1:
+        raise ValueError(f"width is a share of the pages, above 0 and at most 1, not {width}")
+    spot = np.rint(centre + rng.normal(0.0, width * pages, len(centre)))
+    return np.asarray(spot % pages, dtype=np.uint32) % np.uint32(pages)
+
+
+def hotspot(
+    rng: np.random.Generator, pages: int, refs: int, jumps: int = 6, width: float = 0.05
+) -> Pages:
+    """A gaussian spot that jumps: phases of a program."""
+    if jumps < 0:
+        raise ValueError(f"jumps is not negative, not {jumps}")
+    centres = rng.integers(0, pages, jumps + 1).astype(np.float64)
+    phase = np.arange(refs, dtype=np.int64) * (jumps + 1) // refs
+    return _gaussian(rng, centres[phase], pages, width)
+
+
+def drift(rng: np.random.Generator, pages: int, refs: int, width: float = 0.05) -> Pages:
+    """A gaussian spot that moves once around."""
+    return _gaussian(rng, np.arange(refs, dtype=np.float64) * pages / refs, pages, width)
+
+
+def mixed(rng: np.random.Generator, pages: int, refs: int, s: float = 1.0) -> Pages:
+    """Half zipf, and scans through everything in between: a cache-hostile program."""
+    hot = zipf(rng, pages, refs, s)
+    scan = loop(rng, pages, refs)
+    burst = (np.arange(refs) // max(pages // 4, 1)) % 2 == 1
+    return np.where(burst, scan, hot)
+
+
+GENERATORS: dict[str, Callable[..., Pages]] = {
+    "uniform": uniform,
+    "zipf": zipf,
+    "loop": loop,
+    "hotspot": hotspot,
+    "drift": drift,
+    "mixed": mixed,
+}
+
+
+def generate(
+    pattern: str,
+    *,
+    pages: int,
+    refs: int,
+    write_ratio: float = 0.3,
+    seed: int = 0,
+    fill: bool = True,
+    **options: float,
+) -> Trace:
+    """Make a trace.
+
+    Parameters
+    ----------
+    pattern : str
+        One of ``GENERATORS``.
+    pages, refs : int
+        Size; ``refs`` without the fill.
+    write_ratio : float
+        Share of references of the body that write, 0 to 1.
+    seed : int
+    fill : bool
+        Write every page once, in order, before the body, as a program fills its memory.
+    **options
+        Of the pattern: ``s`` (zipf, mixed), ``width`` (hotspot, drift), ``jumps`` (hotspot).
+
+    Raises
+    ------
+    ValueError
+        A parameter out of range, with its name.
+    """
+    if pattern not in GENERATORS:
+        raise ValueError(f"no pattern {pattern!r}; there are {', '.join(sorted(GENERATORS))}")
+    if not 1 <= pages <= MOST_PAGES:
+        raise ValueError(f"pages is 1 to {MOST_PAGES}, not {pages}")
+    if refs < 1:
+        raise ValueError(f"refs is at least 1, not {refs}")
+    if not 0 <= write_ratio <= 1:
+        raise ValueError(f"write_ratio is 0 to 1, not {write_ratio}")
+    if seed < 0:
+        raise ValueError(f"seed is not negative, not {seed}")
+    make = GENERATORS[pattern]
+    known = list(inspect.signature(make).parameters)[3:]
+    for name in options:
+        if name not in known:
+            takes = ", ".join(known) or "none"
+            raise ValueError(f"{pattern} has no option {name!r}; it takes {takes}")
+    rng = np.random.Generator(np.random.PCG64(seed))
+    body = make(rng, pages, refs, **options)
+    for i in range(0, refs, CHUNK):
+        part = body[i : i + CHUNK]
+        part[rng.random(len(part)) < write_ratio] |= WRITE
+    if fill:
+        body = np.concatenate([np.arange(pages, dtype=np.uint32) | WRITE, body])
+    text = ", ".join(f"{k}={v:g}" for k, v in sorted(options.items()))
+    return Trace(body, pages, f"{pattern}({text}) {pages} pages, seed {seed}")
