@@ -7,6 +7,7 @@ from swapfast.build import check_built
 
 check_built()
 
+from swapfast import flags  # noqa: E402
 from swapfast.errors import KernelPanic, TaskKilled  # noqa: E402
 from swapfast.flags import *  # noqa: E402, F403
 from swapfast.machine import Machine  # noqa: E402
@@ -16,3 +17,16 @@ from swapfast.profiles import PROFILES, Profile  # noqa: E402
 from swapfast.tasks import SysInfo, Task  # noqa: E402
 
 __version__ = "0.1.0"
+__all__ = [
+    *flags.__all__,
+    "PROFILES",
+    "KernelPanic",
+    "Machine",
+    "MemoryGroup",
+    "Profile",
+    "Rules",
+    "SwapNamespace",
+    "SysInfo",
+    "Task",
+    "TaskKilled",
+]

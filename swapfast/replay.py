@@ -2,7 +2,6 @@
 
 - ``replay(trace, memory, ...)``: a fresh machine whose only task runs under a memory group's limit;
   returns a ``ReplayResult``.
-- ``feed(mapping, trace, ...)``: the references of a trace into a mapping of any machine.
 - ``stamp_mismatches(mapping, trace, tag)``: after a replay with contents, which pages do not hold
   what was written last?
 """
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
     from swapfast.mappings import Mapping
     from swapfast.traces import Trace
 
-__all__ = ["ReplayResult", "feed", "policies", "replay", "stamp_mismatches"]
+__all__ = ["ReplayResult", "policies", "replay", "stamp_mismatches"]
 
-CHUNK = 1 << 22  # references between two calls of the progress function
+MEASURED_SLOTS = 131_071  # of the area under which the 6.18 policy was held against the kernel
 Progress = Callable[[int, int], None]
 
 
@@ -128,8 +127,8 @@ def replay(
         log2 of the swap read-ahead window, 0 to 5; 3 by default, 0 for policies that are no
         kernel's.
     swap : int or str, optional
-        Size of the swap area. By default twice the trace's pages and at least 512 MiB, so that it
-        is never more than half full (a fuller area frees slots at once).
+        Size of the swap area. By default twice the trace's pages and about 512 MiB at least, so
+        that it is never more than half full (a fuller area frees slots at once).
     swappiness : int
         0 to 200.
     times : dict, optional
@@ -148,7 +147,10 @@ def replay(
     """
     profile, policy, page_cluster = _choose(profile, policy, page_cluster)
     limit = parse_share(memory, trace.pages)
-    slots = max(512 << 20, 2 * trace.pages * PAGE_SIZE) if swap is None else parse_size(swap)
+    if swap is None:
+        area = max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE
+    else:
+        area = parse_size(swap)
     # The machine's own watermarks are not to matter: only the group's limit presses.
     machine = Machine(
         (2 * limit + 65536) * PAGE_SIZE,
@@ -160,7 +162,7 @@ def replay(
         swappiness=swappiness,
         times=times,
     )
-    machine.add_swap(slots)
+    machine.add_swap(area)
     task = machine.init.fork("replay")
     machine.memory_group(limit * PAGE_SIZE, policy=policy).add(task)
     mapping = task.mmap(trace.pages * PAGE_SIZE)
@@ -175,7 +177,7 @@ def replay(
             progress(now, of)
 
     try:
-        feed(mapping, trace, progress=report)
+        machine.replay(trace, mapping, progress=report)
     except TaskKilled:
         oom = 1
     wall = time.perf_counter() - begin
@@ -228,44 +230,13 @@ def _choose(
     return profile, chosen, page_cluster
 
 
-def feed(
-    mapping: Mapping, trace: Trace, *, tag: str | None = None, progress: Progress | None = None
-) -> None:
-    """Replay a trace into a mapping that has at least its pages.
-
-    Parameters
-    ----------
-    mapping : Mapping
-    trace : Trace
-    tag : str, optional
-        With contents: each write stamps its page with this text, the page and the number of the
-        reference.
-    progress : callable, optional
-
-    Raises
-    ------
-    ValueError
-        The mapping is too small.
-    OSError, TaskKilled
-        As `Mapping.touch`.
-    """
-    if trace.pages > mapping.pages:
-        raise ValueError(f"a trace of {trace.pages} pages into a mapping of {mapping.pages}")
-    machine, n = mapping.mm.machine, len(trace)
-    for start in range(0, n, CHUNK):
-        stop = min(start + CHUNK, n)
-        machine.run(mapping, trace.refs[start:stop], tag=tag, first_number=start, checked=True)
-        if progress is not None:
-            progress(stop, n)
-
-
 def stamp_mismatches(mapping: Mapping, trace: Trace, tag: str) -> list[int]:
     """Read every page back and compare its stamp with the last write the trace did to it.
 
     Parameters
     ----------
     mapping : Mapping
-        Into which `feed` replayed ``trace`` with ``tag``.
+        Into which `Machine.replay` replayed ``trace`` with ``tag``.
     trace : Trace
     tag : str
 

@@ -464,7 +464,7 @@ class Task:
     # swap
 
     def swapon(self, path: str | os.PathLike[str], flags: int = 0) -> None:
-        """swapon(2): turn on a swapfile in this task's swap namespace; errors as `swapping.swapon`."""
+        """swapon(2) in this task's swap namespace; errors as `swapping.swapon`."""
         self._check_alive()
         swapon(self.machine, self, path, flags)
 

@@ -2,8 +2,8 @@
 
 - ``main()``: the entry point; says which extra to install when click, rich or pydantic is missing.
 
-Exit codes: 0 all well; 1 what was asked has a "no" for an answer (a test failed, data leaked, a page
-was wrong); 2 wrong usage or a bad input file; 3 the system refused (no space, no permission).
+Exit codes: 0 all well; 1 what was asked has a "no" for an answer (a test failed, data leaked, a
+page was wrong); 2 wrong usage or a bad input file; 3 the system refused (no space, no permission).
 """
 
 from __future__ import annotations

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
 
 from swapfast.cli.output import EXIT_NO, console, emit_json, reported
+from swapfast.swapfile import RULES, parse_header
+from swapfast.swapfile import mkswap as make
+from swapfast.swapfile import strings as find
 from swapfast.units import PAGE_SIZE, format_size
 
 __all__ = ["mkswap", "strings", "swaps"]
@@ -21,9 +26,7 @@ __all__ = ["mkswap", "strings", "swaps"]
 @click.option("--label", "-L", help="Volume label, at most 15 bytes.")
 @click.option("--uuid", "-U", "uuid_", help="UUID; random by default.")
 @click.option("--force", "-f", is_flag=True, help="Format over a partition table.")
-def mkswap(
-    path: Path, size: str | None, label: str | None, uuid_: str | None, force: bool
-) -> None:
+def mkswap(path: Path, size: str | None, label: str | None, uuid_: str | None, force: bool) -> None:
     """Make PATH a swap area; with SIZE, create it: mode 0600, every block allocated.
 
     \b
@@ -33,8 +36,6 @@ def mkswap(
 
     The result is what mkswap(8) of util-linux writes, byte for byte.
     """
-    from swapfast.swapfile import mkswap as make
-
     with reported():
         result = make(
             path,
@@ -83,25 +84,22 @@ def swaps(paths: tuple[Path, ...], as_json: bool) -> None:
             sys.exit(EXIT_NO)
 
 
-def _header_facts(path: Path):  # type: ignore[no-untyped-def]
-    from swapfast.swapfile import RULES, parse_header
-
+def _header_facts(path: Path) -> dict[str, Any]:
     with open(path, "rb") as file:
         head = file.read(65536)
         size = file.seek(0, 2)
-    verdicts = {}
+    verdicts: dict[str, dict[str, Any]] = {}
     for name, rules in RULES.items():
         try:
             pages = rules.check(head, size // PAGE_SIZE, path=str(path)).pages
             verdicts[name] = {"pages": pages, "refused": None}
         except OSError as error:
             verdicts[name] = {"pages": 0, "refused": error.strerror}
-    try:
+    facts: dict[str, Any] = {"path": str(path), "size": size, "label": None, "uuid": None}
+    with contextlib.suppress(ValueError):
         header = parse_header(head[:PAGE_SIZE], page_size=PAGE_SIZE)
-        label, identity = header.label, str(header.uuid)
-    except ValueError:
-        label = identity = None
-    return {"path": str(path), "size": size, "label": label, "uuid": identity, "verdicts": verdicts}
+        facts.update(label=header.label, uuid=str(header.uuid))
+    return {**facts, "verdicts": verdicts}
 
 
 @click.command()
@@ -117,8 +115,6 @@ def strings(path: Path, min_length: int, offsets: bool, beyond_header: bool) -> 
       swapfast strings /s2
       swapfast strings --beyond-header -t /s2
     """
-    from swapfast.swapfile import strings as find
-
     with reported():
         start = PAGE_SIZE if beyond_header else 0
         for offset, text in find(path, min_length, start=start):

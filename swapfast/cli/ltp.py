@@ -10,8 +10,14 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from swapfast import flags as f
 from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
-from swapfast.units import format_size, parse_size
+from swapfast.ltp import LtpReport, ordered_tests, run
+from swapfast.machine import Machine
+from swapfast.namespaces import Rules
+from swapfast.swapfile import mkswap
+from swapfast.tasks import Task
+from swapfast.units import PAGE_SIZE, parse_size
 
 __all__ = ["ltp"]
 
@@ -24,7 +30,9 @@ LETTER_SWAPFILE = 512 << 20
 @click.option("--no-swapon", is_flag=True, help="With --newswap: leave /s1 off.")
 @click.option("--no-neighbour", is_flag=True, help="With --newswap: no second login with /s2 on.")
 @click.option("--memory", default="2GiB", show_default=True, help="RAM; sizes scale with it.")
-@click.option("--profile", type=click.Choice(["2.6.25", "6.18"]), default="2.6.25", show_default=True)
+@click.option(
+    "--profile", type=click.Choice(["2.6.25", "6.18"]), default="2.6.25", show_default=True
+)
 @click.option("--bits", type=click.Choice(["32", "64"]), default="64", show_default=True)
 @click.option(
     "--sysinfo",
@@ -76,9 +84,6 @@ def ltp(
 
     Exit code: 0 all pass, 1 some fail, 2 wrong usage, 3 the system refused.
     """
-    from swapfast.ltp import ordered_tests, run
-    from swapfast.namespaces import Rules
-
     with reported():
         if list_:
             for test in ordered_tests():
@@ -87,7 +92,7 @@ def ltp(
         rules = Rules(sysinfo=sysinfo, one_area_check=one_area_check)  # type: ignore[arg-type]
         with (
             tempfile.TemporaryDirectory(prefix="swapfast-ltp-") as folder,
-            _machine(memory, profile, int(bits), contents, rules) as machine,
+            Machine(memory, profile, contents=contents, rules=rules, bits=int(bits)) as machine,
             progress(quiet or as_json) as step,
         ):
             size = parse_size(memory)
@@ -118,41 +123,36 @@ def ltp(
                 }
             )
         else:
-            _show(report, verbose, swaps, newswap, machine.log)
+            _show(report, verbose, swaps if newswap else "", machine.log)
         if report.failed:
             sys.exit(EXIT_NO)
 
 
-def _machine(memory, profile, bits, contents, rules):  # type: ignore[no-untyped-def]
-    from swapfast.machine import Machine
-
-    return Machine(memory, profile, contents=contents, rules=rules, bits=bits)
-
-
-def _login(machine, folder, scale, swapon, neighbour):  # type: ignore[no-untyped-def]
-    from swapfast import flags as f
-    from swapfast.swapfile import mkswap
-
-    logins = []
-    for name, on in (("s1", swapon), ("s2", neighbour)):
-        login = machine.init.clone(f.SIGCHLD | f.NEWSWAP | f.NEWIPC, f"login{name[1]}")
+def _login(machine: Machine, folder: Path, scale: float, swapon: bool, neighbour: bool) -> Task:
+    """Two logins in child swap namespaces, as the letter has them; returns the first."""
+    first = None
+    for number, on in ((1, swapon), (2, neighbour)):
+        login = machine.init.clone(f.SIGCHLD | f.NEWSWAP | f.NEWIPC, f"login{number}")
+        first = first or login
         if on:
-            size = int(LETTER_SWAPFILE * scale) // machine.page_size * machine.page_size
-            mkswap(folder / name, size=size)
-            login.swapon(folder / name)
-        logins.append(login)
-    return logins[0]
+            path = folder / f"s{number}"
+            mkswap(path, size=int(LETTER_SWAPFILE * scale) // PAGE_SIZE * PAGE_SIZE)
+            login.swapon(path)
+    assert first is not None
+    return first
 
 
-def _show(report, verbose, swaps, newswap, log):  # type: ignore[no-untyped-def]
-    where = "a child swap namespace" if newswap else "the initial namespace"
+def _show(report: LtpReport, verbose: bool, swaps: str, log: list[str]) -> None:
+    where = "a child swap namespace" if swaps else "the initial namespace"
     console.print(f"[bold]LTP, April 2008, in {where}[/]")
-    if newswap:
-        console.print(swaps.rstrip(), markup=False)
+    if swaps:
+        console.print(swaps.expandtabs().rstrip(), markup=False)
     table = Table(box=None, pad_edge=False)
-    for title, side in (("test", "left"), ("result", "left"), ("faults", "right"),
-                        ("swapped out", "right"), ("why", "left")):
-        table.add_column(title, justify=side)
+    for title in ("test", "result"):
+        table.add_column(title)
+    for title in ("faults", "swapped out"):
+        table.add_column(title, justify="right")
+    table.add_column("why")
     for result in report.results:
         why = ""
         if result.signal:
@@ -160,8 +160,9 @@ def _show(report, verbose, swaps, newswap, log):  # type: ignore[no-untyped-def]
         elif result.failed:
             why = next((m.text for m in reversed(result.messages) if m.level), "")
         mark = "[red]FAIL[/]" if result.failed else "[green]PASS[/]"
-        table.add_row(result.name, mark, str(result.counters["pgfault"]),
-                      str(result.counters["pswpout"]), why)
+        table.add_row(
+            result.name, mark, str(result.counters["pgfault"]), str(result.counters["pswpout"]), why
+        )
     console.print(table)
     if verbose:
         for result in report.results:

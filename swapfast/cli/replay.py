@@ -11,6 +11,7 @@ from rich.table import Table
 from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
+from swapfast.traces import open_trace
 from swapfast.units import PAGE_SIZE, format_count, format_ns, format_size
 
 __all__ = ["replay"]
@@ -49,8 +50,8 @@ def replay(
 ) -> None:
     """Replay the page references of TRACE against a memory limit, and count.
 
-    TRACE is a valgrind lackey log (plain, gz, xz or zst), an .npz with 'refs' and 'pages', a .npy or
-    a CSV. To capture a log:
+    TRACE is a valgrind lackey log (plain, gz, xz or zst), an .npz with 'refs' and 'pages', a .npy
+    or a CSV. To capture a log:
 
     \b
       valgrind --tool=lackey --trace-mem=yes --log-file=sort.lackey sort big.txt
@@ -63,8 +64,6 @@ def replay(
 
     Exit code: 0 done, 1 the program was killed for lack of memory, 2 bad trace or option.
     """
-    from swapfast.traces import open_trace
-
     with reported():
         with progress(quiet or as_json) as step:
             loaded = open_trace(
@@ -103,12 +102,12 @@ def show(result: ReplayResult) -> None:
         f"Linux {result.profile}, page-cluster {result.page_cluster}"
     )
     table = Table(box=None, pad_edge=False)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     table.add_column("pages", justify="right")
-    table.add_column("per 1000 references", justify="right")
+    table.add_column("per 1000 refs", justify="right")
     for name, meaning in (
         ("pgfault", "faults"),
-        ("pgmajfault", "major faults (read from swap)"),
+        ("pgmajfault", "faults that read swap"),
         ("pswpin", "swapped in"),
         ("pswpout", "swapped out"),
         ("pgscan", "scanned by reclaim"),
@@ -124,8 +123,8 @@ def show(result: ReplayResult) -> None:
         rate = 1000 * value / result.refs if result.refs else 0.0
         table.add_row(f"{name:26} {meaning}", format_count(value), f"{rate:.2f}")
     console.print(table)
-    spent = ", ".join(
-        f"{name} {format_ns(ns)}" for name, ns in result.simulated.items() if ns > 0
-    )
+    spent = ", ".join(f"{name} {format_ns(ns)}" for name, ns in result.simulated.items() if ns > 0)
     console.print(f"simulated time {result.simulated_s:.3f} s: {spent}")
-    console.print(f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.1f} M references/s")
+    console.print(
+        f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.1f} M references/s"
+    )

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
+from swapfast.scenario import bundled, execute, load
+from swapfast.scenario.render import render
 
 __all__ = ["run"]
 
@@ -38,9 +40,6 @@ def run(scenario: Path | None, full: bool, keep: Path | None, as_json: bool, qui
 
     Exit code: 0 nothing leaked and every page was right, 1 otherwise, 2 bad scenario, 3 refused.
     """
-    from swapfast.scenario import bundled, execute, load
-    from swapfast.scenario.render import render
-
     with reported():
         if scenario is not None and full:
             raise ValueError("--full is for the bundled scenario; leave SCENARIO out")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from swapfast.cli.output import console, emit_json, progress, reported
+from swapfast.traces import open_trace, save_npz
 
 __all__ = ["trace"]
 
@@ -35,8 +36,6 @@ def trace(
       swapfast trace sort.lackey
       swapfast trace sort.lackey.xz -o sort.npz
     """
-    from swapfast.traces import open_trace, save_npz
-
     with reported():
         with progress(quiet or as_json) as step:
             loaded = open_trace(

@@ -1,8 +1,8 @@
 # bitmap: which slots of an area are free, as a hierarchy of 64-bit words.
 #
-# A set bit at level 0 means that the slot is free; a set bit at level k means that the word below it at
-# level k-1 is not zero. Finding the next free slot climbs and descends at most six levels, so its cost
-# does not depend on how full or how large the area is.
+# A set bit at level 0 means that the slot is free; a set bit at level k means that the word below
+# it at level k-1 is not zero. Finding the next free slot climbs and descends at most six levels,
+# so its cost does not depend on how full or how large the area is.
 #
 # - bitmap_init(b, bits): all taken; bitmap_fill(b): all free; bitmap_free(b)
 # - bitmap_set(b, i) frees slot i, bitmap_clear(b, i) takes it

@@ -11,6 +11,7 @@
 from swapfast.mm.types cimport *
 from swapfast.mm.frames cimport frame_at, frame_give
 from swapfast.mm.owner cimport *
+from swapfast.mm.rmap cimport queue_rename
 from swapfast.mm.writeback cimport plug_add
 from libc.string cimport memcpy, memset
 
@@ -72,8 +73,8 @@ cdef inline bint slot_for(core_t *core, uint32_t home) noexcept nogil:
     return True
 
 cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
-    # Before new bytes go into a slot: the slot must be in an area of the page's own namespace. A page
-    # inherited at clone may still own one in the parent's area; it moves then.
+    # Before new bytes go into a slot: the slot must be in an area of the page's own namespace. A
+    # page inherited at clone may still own one in the parent's area; it moves then.
     cdef uint32_t owner = owner_of(core, home), entry
     cdef area_t *a = area_of(core, core.entry[home])
     if a.owner == owner or owner_may_use(core, owner, a):
@@ -99,8 +100,8 @@ cdef inline bint is_dirty(core_t *core, uint32_t home) noexcept nogil:
     return False
 
 cdef inline bint unmap(core_t *core, uint32_t home) noexcept nogil:
-    # Every page-table entry that maps the folio gets the swap entry instead; those of a shared object
-    # become empty, the object keeps the entry.
+    # Every page-table entry that maps the folio gets the swap entry instead; those of a shared
+    # object become empty, the object keeps the entry.
     cdef uint32_t p, n, dirty = 0
     if core.pte[home] & PTE_SHARED:
         p = core.next[home]
@@ -195,5 +196,8 @@ cdef inline bint evict_now(core_t *core, group_t *g, uint32_t home) noexcept nog
     unmap(core, home)
     if must_write:
         write_bytes(core, home)
+    if core.folio[home] & F_WRITEBACK or core.rotation_len > 0:
+        # It came from a group whose policy writes asynchronously.
+        queue_rename(core, home, NIL)
     release(core, g, home)
     return True

@@ -41,8 +41,8 @@ cdef inline uint32_t take_from(core_t *core, area_t *a) noexcept nogil:
     return a.base + slot
 
 cdef inline uint32_t alloc_rotating(core_t *core, owner_t *o) noexcept nogil:
-    # 2.6.25 get_swap_page: the cursor moves on at each allocation, so equal priorities alternate page
-    # by page; where the priority changes, or the list ends, the next look starts at its head.
+    # 2.6.25 get_swap_page: the cursor moves on at each allocation, so equal priorities alternate
+    # page by page; where the priority changes, or the list ends, the next look starts at its head.
     cdef uint32_t at = o.cursor, following, entry, wrapped = 0
     cdef int32_t prio
     if at >= o.count:
@@ -61,8 +61,8 @@ cdef inline uint32_t alloc_rotating(core_t *core, owner_t *o) noexcept nogil:
     return NO_SLOT
 
 cdef inline uint32_t alloc_clustered(core_t *core, owner_t *o) noexcept nogil:
-    # 6.18 folio_alloc_swap: the current cluster's area serves until the cluster is used up, whatever
-    # other areas gain meanwhile; then equal priorities take turns, cluster by cluster.
+    # 6.18 folio_alloc_swap: the current cluster's area serves until the cluster is used up,
+    # whatever other areas gain meanwhile; then equal priorities take turns, cluster by cluster.
     cdef uint32_t entry, i, k, start, group_end
     cdef area_t *a
     cdef uint32_t current = 0

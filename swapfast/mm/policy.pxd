@@ -1,7 +1,7 @@
 # policy: the table of replacement policies. A policy is one file and one line here.
 #
-# The contract is policy_t in types.pxd: enter, leave, rehome, reclaim, and touch for those that need
-# every reference. Policies see pages and lists, never areas.
+# The contract is policy_t in types.pxd: enter, leave, rehome, reclaim, and touch for those that
+# need every reference. Policies see pages and lists, never areas.
 #
 # - policy_find(name) -> its table, or NULL
 # - policy_name(i) -> names in order, NULL at the end

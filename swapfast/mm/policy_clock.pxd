@@ -3,8 +3,9 @@
 #      new ──► [ head ... tail ] ──► accessed?  yes: bit off, back to the head
 #                                               no:  evicted
 #
-# Handing an accessed page from the tail to the head is the hand of the clock moving on. A hit costs one
-# bit in the page-table entry; a scan ends because every step either evicts or clears a bit.
+# Handing an accessed page from the tail to the head is the hand of the clock moving on. A hit
+# costs one bit in the page-table entry; a scan ends because every step either evicts or clears a
+# bit.
 
 from swapfast.mm.types cimport *
 from swapfast.mm.ring cimport *

@@ -7,11 +7,11 @@
 #
 # Mapped pages leave the active list only under pressure: the *swap tendency*
 #     mapped_ratio / 2 + distress + swappiness + imbalance  >=  100
-# where distress = 100 >> priority rises as scans fail. A page at the inactive tail that was referenced is
-# activated at the first sight. Both windows are (list >> priority) + 1 pages carried over until 32 are
-# due, and a pass finishes its windows even when it has freed enough.
-# The *swap token* (mm/thrash.c) lets one thrashing mm keep its pages: while its holder waits in a fault,
-# its pages count as referenced for everybody else.
+# where distress = 100 >> priority rises as scans fail. A page at the inactive tail that was
+# referenced is activated at the first sight. Both windows are (list >> priority) + 1 pages carried
+# over until 32 are due, and a pass finishes its windows even when it has freed enough.
+# The *swap token* (mm/thrash.c) lets one thrashing mm keep its pages: while its holder waits in a
+# fault, its pages count as referenced for everybody else.
 
 from swapfast.mm.types cimport *
 from swapfast.mm.ring cimport *

@@ -1,4 +1,5 @@
-# policy_linux618: reclaim of anonymous memory in Linux 6.18, classic LRU (mm/vmscan.c, mm/workingset.c).
+# policy_linux618: reclaim of anonymous memory in Linux 6.18, classic LRU (mm/vmscan.c,
+# mm/workingset.c).
 #
 #      new page, swap-in ──► [ inactive ] ──► evicted: shadow = age
 #                               │   ▲             │
@@ -6,14 +7,15 @@
 #        by a scan              ▼   │             │   <= active pages: straight to active
 #                            [  active  ] ◄───────┘
 #
-# A page is judged at the inactive tail by its accessed bit: the first time it is found accessed it goes
-# round once more (PG_referenced), the second time it is activated. The *nonresident age* counts evictions
-# and activations; the age that passed between eviction and refault is the refault distance, the number
-# of further inactive pages that would have kept it in memory. If that is no more than the active list
-# holds, the page competes with active pages and is activated, and the next reclaim deactivates.
+# A page is judged at the inactive tail by its accessed bit: the first time it is found accessed it
+# goes round once more (PG_referenced), the second time it is activated. The *nonresident age*
+# counts evictions and activations; the age that passed between eviction and refault is the refault
+# distance, the number of further inactive pages that would have kept it in memory. If that is no
+# more than the active list holds, the page competes with active pages and is activated, and the
+# next reclaim deactivates.
 #
-# What is evicted dirty, or for the first time, is written first: it survives this scan, and goes at the
-# next unless it was touched. Sources: shrink_node, get_scan_count, shrink_inactive_list,
+# What is evicted dirty, or for the first time, is written first: it survives this scan, and goes
+# at the next unless it was touched. Sources: shrink_node, get_scan_count, shrink_inactive_list,
 # folio_check_references, workingset_refault, lru_note_cost, folio_rotate_reclaimable.
 
 from swapfast.mm.types cimport *
@@ -153,7 +155,8 @@ cdef inline uint64_t shrink_618(core_t *core, group_t *g, uint32_t priority, bin
     cdef uint64_t total, anon, other, freed = 0
     cdef uint32_t k
     if priority > 0:
-        # get_scan_count: anonymous against file pages, by swappiness and cost; there are no file pages.
+        # get_scan_count: anonymous against file pages, by swappiness and cost; there are no file
+        # pages.
         total = 3 * g.cost + 1
         anon = core.swappiness * total // (2 * g.cost + 1)
         other = (200 - core.swappiness) * total // (g.cost + 1)

@@ -1,8 +1,8 @@
 # ring: a list that is consumed at its tail and fed at its head, as a ring of page indexes.
 #
-# Sequential reads and no links. A page that leaves from the middle (munmap, exit, rotation) leaves a
-# tombstone (NIL); when the ring is full it is packed. Its capacity is at least a quarter above the most
-# pages it can hold, so packing costs at most four moves for each push.
+# Sequential reads and no links. A page that leaves from the middle (munmap, exit, rotation) leaves
+# a tombstone (NIL); when the ring is full it is packed. Its capacity is at least a quarter above
+# the most pages it can hold, so packing costs at most four moves for each push.
 #
 # - ring_init(r, most) / ring_free(r): most = pages it may ever hold at once
 # - ring_push(r, where, page) at the head; ring_push_tail at the tail: scanned next

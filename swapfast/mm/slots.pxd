@@ -1,15 +1,18 @@
 # slots: which slot of an area is given next. Two kernels' orders over one bitmap.
 #
-# SLOTS_NEXTFIT, 2.6.25 (mm/swapfile.c, scan_swap_map): a counter runs down from 256. When it is out, the
-# search goes on at the first run of 256 free slots from the lowest free one (with fewer than 256 free: at
-# the lowest free one). In between: next-fit, forward to the end, then from the lowest free slot.
+# SLOTS_NEXTFIT, 2.6.25 (mm/swapfile.c, scan_swap_map): a counter runs down from 256. When it is
+# out, the search goes on at the first run of 256 free slots from the lowest free one (with fewer
+# than 256 free: at the lowest free one). In between: next-fit, forward to the end, then from the
+# lowest free slot.
 #
-# SLOTS_CLUSTER, 6.18 (cluster_alloc_swap_entry, one current position per area): clusters of 512 slots.
+# SLOTS_CLUSTER, 6.18 (cluster_alloc_swap_entry, one current position per area): clusters of 512
+# slots.
 #   1. from the position after the last slot given to the first free one in that cluster
 #   2. else the first *partly used* cluster, from its beginning
 #   3. else the first *unused* cluster, from its beginning
 #   given:  cluster to the tail of partly used, or off the lists when full
-#   freed:  to the tail of unused when empty; to the tail of partly used when it was full; else no move
+#   freed:  to the tail of unused when empty; to the tail of partly used when it was full; else no
+#   move
 #
 # - slots_init(a, n, bad, nbad): n slots; slot 0 and the nbad listed ones are never given
 # - slots_take(a) -> slot within the area, NO_SLOT when full
@@ -71,8 +74,8 @@ cdef inline bint clusters_init(area_t *a) noexcept nogil:
     a.cl_list = <uint8_t *>(a.cl_used + n)
     a.first[LIST_UNUSED] = a.last[LIST_UNUSED] = NO_CLUSTER
     a.first[LIST_PARTLY] = a.last[LIST_PARTLY] = NO_CLUSTER
-    # Slots that cannot be given count as used; a cluster with any of them starts as partly used, and
-    # one without a usable slot on no list at all.
+    # Slots that cannot be given count as used; a cluster with any of them starts as partly used,
+    # and one without a usable slot on no list at all.
     for c in range(n):
         usable = 0
         for i in range(CLUSTER // 64):

@@ -1,9 +1,9 @@
-# touch: the loop that everything else exists for. One reference after the other, hits decided by one
-# byte; everything that is not a hit is a fault.
+# touch: the loop that everything else exists for. One reference after the other, hits decided by
+# one byte; everything that is not a hit is a fault.
 #
 # - touch_hits(core, base, refs, n, start, stop_on_major): references without contents
-# - touch_every(core, g, base, ...): the policy sees each touch; with contents each write can leave a
-#   readable stamp in its page
+# - touch_every(core, g, base, ...): the policy sees each touch; with contents each write can leave
+#   a readable stamp in its page
 # Each returns how many references are done; batch.status says why it stopped.
 #
 # A stamp is STAMP_BYTES of text at the page's start: tag (16 characters), page and number of the

@@ -1,8 +1,8 @@
 # types: the words of the simulated memory manager. Structures only; every rule lives elsewhere.
 #
 # A *page* is an index (uint32) into machine-wide arrays: each mapping owns a contiguous run, so a
-# reference is base + page. Index 0 is NIL. Pages that hold the same data (fork before a write, shared
-# memory) form one group; its *home* page carries the folio state for all of them.
+# reference is base + page. Index 0 is NIL. Pages that hold the same data (fork before a write,
+# shared memory) form one group; its *home* page carries the folio state for all of them.
 #
 #   page arrays        bytes   meaning
 #   pte[p]               1     PTE_* bits: all that a hit touches

@@ -1,8 +1,8 @@
 # writeback: pages on their way to the device.
 #
-# A page that is written survives the scan that wrote it: it waits in the *plug* until its request is
-# sent, then in the *completion queue*; when its write is done it is *rotated* to the tail of the inactive
-# list, so that the next scan frees it, unless somebody touched it in between.
+# A page that is written survives the scan that wrote it: it waits in the *plug* until its request
+# is sent, then in the *completion queue*; when its write is done it is *rotated* to the tail of
+# the inactive list, so that the next scan frees it, unless somebody touched it in between.
 # Sources: block/blk-mq.c (blk_add_rq_to_plug, blk_attempt_plug_merge), mm/swap.c
 # (folio_rotate_reclaimable; 2.6.25 rotate_reclaimable_page).
 #

@@ -1,8 +1,8 @@
 """Scenarios: a machine, its swapfiles, its logins and what they run, from a TOML file.
 
-- ``load(path)``, ``bundled(full)``: a ``Scenario``, or a ``ScenarioError`` with every mistake in it.
+- ``load(path)``, ``bundled(full)``: a ``Scenario``, or a ``ScenarioError`` with every mistake.
 - ``execute(scenario, ...)``: run it on real swapfiles; a ``Report`` of facts.
-- ``render(report)``: the report for a person, with rich.
+- ``render.render(report, console)``: the report for a person, with rich.
 """
 
 from swapfast.scenario.execute import execute

@@ -20,7 +20,7 @@ from swapfast import ltp
 from swapfast.errors import TaskKilled, system_error
 from swapfast.machine import Machine
 from swapfast.namespaces import Rules
-from swapfast.replay import feed, stamp_mismatches
+from swapfast.replay import stamp_mismatches
 from swapfast.scenario.model import (
     GeneratorProgram,
     Login,
@@ -234,7 +234,7 @@ class _Run:
             refs=program.refs,
             write_ratio=program.write_ratio,
             seed=program.seed,
-            **program.options,
+            options=program.options,
         )
 
     def run_trace(
@@ -253,7 +253,9 @@ class _Run:
         begin = time.perf_counter()
         mapping = task.mmap(trace.pages * PAGE_SIZE, name="[heap]")
         what = f"trace in {login.name}"
-        feed(mapping, trace, tag=tag, progress=lambda done, of: self.tell(what, done, of))
+        self.machine.replay(
+            trace, mapping, tag=tag, progress=lambda done, of: self.tell(what, done, of)
+        )
         wall = time.perf_counter() - begin
         after = self.machine.vmstat()
         wrong = stamp_mismatches(mapping, trace, tag)

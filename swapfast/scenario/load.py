@@ -2,8 +2,8 @@
 
 - ``load(path)``: a ``Scenario``.
 - ``bundled(full)``: the one that ``swapfast run`` uses: the letter's two logins.
-- ``ScenarioError``: a ``ValueError``; ``problems`` has one line a mistake: file, line, key, cause and
-  the nearest valid key.
+- ``ScenarioError``: a ``ValueError``; ``problems`` has one line a mistake: file, line, key,
+  cause and the nearest valid key.
 """
 
 from __future__ import annotations
@@ -96,7 +96,10 @@ def parse(text: str, name: str) -> Scenario:
     except ValidationError as error:
         lines = _lines(text)
         raise ScenarioError(
-            [_problem(name, lines, e["loc"], e["type"], e["msg"], e["input"]) for e in error.errors()]
+            [
+                _problem(name, lines, e["loc"], e["type"], e["msg"], e["input"])
+                for e in error.errors()
+            ]
         ) from None
     return _resolved(scenario, Path(name).parent)
 
@@ -124,7 +127,11 @@ def _problem(
     value: Any,
 ) -> str:
     # The discriminator of a program ("ltp", ...) is part of pydantic's path, not of the file's.
-    path = tuple(p for i, p in enumerate(loc) if not (i and p in MODELS and loc[i - 2 : i - 1] == ("program",)))
+    path = tuple(
+        p
+        for i, p in enumerate(loc)
+        if not (i and p in MODELS and loc[i - 2 : i - 1] == ("program",))
+    )
     at: tuple[str | int, ...] = path
     while at and at not in lines:
         at = at[:-1]

@@ -27,7 +27,7 @@ __all__ = [
     "TraceProgram",
 ]
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 def _size(value: Any) -> int:
@@ -128,7 +128,7 @@ class GeneratorProgram(_Memory):
     refs: int = Field(ge=1, le=1 << 32)
     write_ratio: float = Field(default=0.3, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
-    options: dict[str, float | int] = Field(default_factory=dict)
+    options: dict[str, float] = Field(default_factory=dict)
 
     @field_validator("pattern")
     @classmethod
@@ -138,9 +138,7 @@ class GeneratorProgram(_Memory):
         return value
 
 
-Program = Annotated[
-    LtpProgram | TraceProgram | GeneratorProgram, Field(discriminator="kind")
-]
+Program = Annotated[LtpProgram | TraceProgram | GeneratorProgram, Field(discriminator="kind")]
 
 
 class Login(_Strict):
