@@ -95,10 +95,14 @@ def parse(text: str, name: str) -> Scenario:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
         lines = _lines(text)
+        mistakes = error.errors()
+        # A list whose items are wrong counts as empty; the items say it better.
+        inner = {e["loc"][: len(o["loc"])] for e in mistakes for o in mistakes if e is not o}
         raise ScenarioError(
             [
                 _problem(name, lines, e["loc"], e["type"], e["msg"], e["input"])
-                for e in error.errors()
+                for e in mistakes
+                if e["type"] != "too_short" or e["loc"] not in inner
             ]
         ) from None
     return _resolved(scenario, Path(name).parent)
