@@ -13,6 +13,7 @@ from swapfast.cli.ltp import ltp
 from swapfast.cli.replay import replay
 from swapfast.cli.run import run
 from swapfast.cli.trace import trace
+from swapfast.cli.validate import validate
 
 __all__ = ["swapfast"]
 
@@ -30,5 +31,5 @@ def swapfast() -> None:
     """
 
 
-for command in (run, replay, ltp, trace, mkswap, swaps, strings):
+for command in (run, ltp, replay, validate, trace, mkswap, swaps, strings):
     swapfast.add_command(command)

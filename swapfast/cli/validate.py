@@ -1,0 +1,119 @@
+"""``swapfast validate``: predicted against measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from swapfast.cli.output import console, emit_json, progress, reported
+from swapfast.validate import COUNTS, FLOOR, Validation
+from swapfast.validate import validate as run_validation
+
+__all__ = ["validate"]
+
+
+@click.command()
+@click.argument("truth", type=click.Path(path_type=Path))
+@click.option(
+    "--traces",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder with the traces that the truth file names.",
+)
+@click.option(
+    "--policy",
+    "-p",
+    default="linux-6.18",
+    show_default=True,
+    metavar="A,B,C",
+    help="Policies to judge, separated by commas.",
+)
+@click.option(
+    "--page-cluster",
+    type=click.IntRange(0, 5),
+    default=0,
+    show_default=True,
+    help="Read-ahead setting of the measured runs.",
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="Picture of predicted and measured.")
+@click.option("--worst", type=click.IntRange(0, 1000), default=5, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Every cell as JSON on stdout.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def validate(
+    truth: Path,
+    traces: Path,
+    policy: str,
+    page_cluster: int,
+    plot: Path | None,
+    worst: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Replay every cell of TRUTH, measured on a real kernel, and say how far off each policy is.
+
+    TRUTH is a CSV with the columns trace, frac, pages, refs, majflt, pswpin, pswpout and, where the
+    kernel was asked more than once, majflt_spread and pswpout_spread.
+
+    \b
+    Examples:
+      swapfast validate exact.csv --traces traces/
+      swapfast validate exact.csv --traces traces/ --policy linux-6.18,lru,clock --plot out.png
+
+    Exit code: 0 done, 2 a broken truth file or trace, 3 a file is missing.
+    """
+    with reported():
+        with progress(quiet or as_json) as step:
+            result = run_validation(
+                truth,
+                traces,
+                [p.strip() for p in policy.split(",")],
+                page_cluster=page_cluster,
+                progress=step,
+            )
+        if plot is not None:
+            from swapfast.plots import plot_validation
+
+            plot_validation(result, plot)
+        if as_json:
+            emit_json(result.as_dict())
+        else:
+            _show(result, worst)
+
+
+def _show(result: Validation, worst: int) -> None:
+    cells = len(result.of(result.policies[0]))
+    console.print(
+        f"[bold]{result.truth}[/]: {cells} measured cells, page-cluster {result.page_cluster}; "
+        f"error in % of the measured value (of {FLOOR} events where there were fewer)"
+    )
+    if result.skipped:
+        console.print(f"{len(result.skipped)} killed runs left out")
+    table = Table(box=None, pad_edge=False)
+    for title in ("policy", "cells", "count"):
+        table.add_column(title, no_wrap=True)
+    for title in ("median", "p90", "max", "within 1 % or spread"):
+        table.add_column(title, justify="right")
+    for policy in result.policies:
+        for kind in ("synthetic", "real", "all"):
+            for count, s in result.summary(policy, kind).items():
+                table.add_row(
+                    policy,
+                    f"{kind} ({s['cells']:.0f})",
+                    count,
+                    *(f"{100 * s[k]:.2f}" for k in ("median", "p90", "max")),
+                    f"{100 * s['within']:.1f} %",
+                )
+    console.print(table)
+    for policy in result.policies if worst else []:
+        console.print(f"\nfurthest off, {policy}:")
+        for p in result.worst(policy, n=worst):
+            pairs = ", ".join(
+                f"{c} {p.predicted[c]} for {p.cell.measured[c]:g}" for c in COUNTS
+            )
+            console.print(
+                f"  {p.cell.trace} {float(p.cell.frac):.0%} (line {p.cell.line}): {pairs}",
+                markup=False,
+            )

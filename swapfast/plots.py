@@ -1,0 +1,71 @@
+"""Pictures, with matplotlib (``pip install 'swapfast[plot]'``).
+
+- ``plot_validation(validation, path)``: predicted against measured, a panel a count.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swapfast.validate import Validation
+
+__all__ = ["plot_validation"]
+
+MARKS = "ox^sdv*+"
+NAMES = {"majflt": "major faults", "pswpin": "pages swapped in", "pswpout": "pages swapped out"}
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        raise ValueError("plots need matplotlib: pip install 'swapfast[plot]'") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def plot_validation(validation: Validation, path: str | os.PathLike[str]) -> None:
+    """Predicted against measured on logarithmic axes; the band is 10 % either way.
+
+    Raises
+    ------
+    ValueError
+        matplotlib is not installed, or does not know the file's suffix.
+    OSError
+        The file cannot be written.
+    """
+    plt = _pyplot()
+    counts = ("majflt", "pswpout")
+    figure, panels = plt.subplots(1, len(counts), figsize=(12, 6), layout="constrained")
+    for panel, count in zip(panels, counts, strict=True):
+        highest = 100.0
+        for mark, policy in zip(MARKS * 8, validation.policies, strict=False):
+            chosen = validation.of(policy)
+            measured = [max(p.cell.measured[count], 1) for p in chosen]
+            predicted = [max(p.predicted[count], 1) for p in chosen]
+            median = validation.summary(policy)[count]["median"]
+            label = f"{policy}: median error {100 * median:.2g} %"
+            panel.plot(measured, predicted, mark, ms=5, mfc="none", label=label)
+            highest = max(highest, *measured, *predicted)
+        line = [50.0, highest * 1.3]
+        panel.plot(line, line, color="0.5", lw=1)
+        panel.fill_between(line, [v * 0.9 for v in line], [v * 1.1 for v in line], color="0.9")
+        panel.set(
+            xscale="log",
+            yscale="log",
+            xlim=line,
+            ylim=line,
+            aspect="equal",
+            xlabel=f"measured {NAMES[count]} (kernel)",
+            ylabel=f"predicted {NAMES[count]}",
+        )
+        panel.legend(loc="upper left", fontsize="small")
+    figure.suptitle(f"{os.path.basename(validation.truth)}, page-cluster {validation.page_cluster}")
+    try:
+        figure.savefig(path, dpi=120)
+    finally:
+        plt.close(figure)

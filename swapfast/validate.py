@@ -1,0 +1,307 @@
+"""Predicted against measured: how far is a policy from a real kernel?
+
+- ``read_truth(path)``: the cells that a kernel was asked, as ``Cell`` objects.
+- ``validate(truth, traces, policies, ...)``: replay every cell; a ``Validation``.
+- ``Validation.summary(policy)``: median, 90th percentile and maximum of the error.
+
+A truth file is CSV: ``trace, frac, pages, refs, majflt, majflt_spread, pswpin, pswpout,
+pswpout_spread`` and what else it likes; one line a trace and share of memory, from runs of a real
+kernel. The limit of a cell is floor(pages x frac) pages. Errors are relative to what was measured,
+or to 200 events where there were fewer, so that a handful of faults does not count as a
+catastrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swapfast.replay import MEASURED_SLOTS, replay
+from swapfast.traces import Trace, open_trace
+from swapfast.units import PAGE_SIZE
+
+__all__ = ["Cell", "Prediction", "Validation", "read_truth", "validate"]
+
+FLOOR = 200  # events
+COUNTS = ("majflt", "pswpin", "pswpout")
+REQUIRED = ("trace", "frac", "pages", "refs", *COUNTS)
+TOLERANCE = 0.01  # of the measured value, or the kernel's own spread if that is larger
+MOST_CELLS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One question that a kernel was asked.
+
+    Attributes
+    ----------
+    trace : str
+        Name of the trace file, without its suffix.
+    frac : Fraction
+        Limit as a share of the trace's pages, exactly as written.
+    pages, refs : int
+    measured : dict of str to float
+        majflt, pswpin, pswpout.
+    spread : dict of str to float
+        (max - min) / max(median, 200) over the kernel's runs; 0 where there was one run.
+    line : int
+        In the truth file.
+    """
+
+    trace: str
+    frac: Fraction
+    pages: int
+    refs: int
+    measured: dict[str, float]
+    spread: dict[str, float]
+    line: int
+
+    @property
+    def limit(self) -> int:
+        """Pages the program may use."""
+        return int(self.pages * self.frac)
+
+    @property
+    def real(self) -> bool:
+        """A program's trace rather than a synthetic one, by its name."""
+        return self.trace.startswith("real-")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a policy said about a cell, and how wrong it was (0.01 = 1 %)."""
+
+    cell: Cell
+    policy: str
+    predicted: dict[str, int]
+    error: dict[str, float]
+
+    def within(self, count: str) -> bool:
+        """Within 1 %, or within the kernel's own spread."""
+        return abs(self.error[count]) <= max(TOLERANCE, self.cell.spread.get(count, 0.0))
+
+
+@dataclass(slots=True)
+class Validation:
+    """All predictions.
+
+    Attributes
+    ----------
+    truth : str
+        The file.
+    page_cluster : int
+    predictions : list of Prediction
+        Policy by policy, in the order of the file.
+    skipped : list of str
+        Lines without counts: runs that were killed.
+    """
+
+    truth: str
+    page_cluster: int
+    predictions: list[Prediction] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def policies(self) -> list[str]:
+        """In order."""
+        return list(dict.fromkeys(p.policy for p in self.predictions))
+
+    def of(self, policy: str, kind: str = "all") -> list[Prediction]:
+        """Predictions of one policy: of "all" cells, "synthetic" or "real" ones."""
+        return [
+            p
+            for p in self.predictions
+            if p.policy == policy and (kind == "all" or p.cell.real == (kind == "real"))
+        ]
+
+    def summary(self, policy: str, kind: str = "all") -> dict[str, dict[str, float]]:
+        """For each count: cells, median, p90 and max of |error|, share within tolerance."""
+        chosen = self.of(policy, kind)
+        result = {}
+        for count in COUNTS:
+            errors = np.abs([p.error[count] for p in chosen])
+            if not len(errors):
+                continue
+            result[count] = {
+                "cells": float(len(errors)),
+                "median": float(np.median(errors)),
+                "p90": float(np.percentile(errors, 90)),
+                "max": float(errors.max()),
+                "within": float(np.mean([p.within(count) for p in chosen])),
+            }
+        return result
+
+    def worst(self, policy: str, count: str = "majflt", n: int = 5) -> list[Prediction]:
+        """The ``n`` predictions that are furthest off."""
+        return sorted(self.of(policy), key=lambda p: -abs(p.error[count]))[:n]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, for JSON."""
+        return {
+            "truth": self.truth,
+            "page_cluster": self.page_cluster,
+            "skipped": self.skipped,
+            "summary": {
+                policy: {kind: self.summary(policy, kind) for kind in ("all", "synthetic", "real")}
+                for policy in self.policies
+            },
+            "cells": [
+                {**asdict(p), "cell": {**asdict(p.cell), "frac": float(p.cell.frac)}}
+                for p in self.predictions
+            ],
+        }
+
+
+def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
+    """Read a truth file.
+
+    Returns
+    -------
+    cells : list of Cell
+    skipped : list of str
+        Lines whose run was killed.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        A broken line: file, line and cause.
+    """
+    name = os.fspath(path)
+    cells, skipped = [], []
+    with open(path, newline="", encoding="utf-8", errors="strict") as file:
+        try:
+            rows = csv.DictReader(file, strict=True)
+            columns = rows.fieldnames or []
+            missing = [c for c in REQUIRED if c not in columns]
+            if missing:
+                raise ValueError(f"{name}:1: no column {', '.join(missing)} in the header")
+            for row in rows:
+                where = f"{name}:{rows.line_num}"
+                if len(cells) >= MOST_CELLS:
+                    raise ValueError(f"{where}: more than {MOST_CELLS} cells")
+                if row.get("oom") == "1":
+                    skipped.append(f"{where}: killed by the group's OOM killer")
+                else:
+                    cells.append(_cell(where, rows.line_num, row))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{name}: not a CSV file: {error}") from None
+    if not cells:
+        raise ValueError(f"{name}: no measured cell in it")
+    return cells, skipped
+
+
+def _cell(where: str, line: int, row: dict[str, str]) -> Cell:
+    def number(column: str) -> float:
+        try:
+            value = float(row[column])
+        except (TypeError, ValueError):
+            raise ValueError(f"{where}: {column} is no number: {row[column]!r:.40}") from None
+        if not 0 <= value < 1e15:
+            raise ValueError(f"{where}: {column} is out of range: {value}")
+        return value
+
+    def spread(column: str) -> float:
+        text = row.get(f"{column}_spread") or "nan"
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"{where}: {column}_spread is no number: {text!r:.40}") from None
+        return 0.0 if math.isnan(value) else value
+
+    trace = row["trace"]
+    if not trace or "/" in trace or trace.startswith("."):
+        raise ValueError(f"{where}: {trace!r:.40} is not the name of a trace")
+    number("frac")
+    pages = int(number("pages"))
+    frac = Fraction(row["frac"].strip())
+    if int(pages * frac) < 1 or frac > 16:
+        raise ValueError(f"{where}: frac {row['frac']} of {pages} pages is no limit")
+    return Cell(
+        trace,
+        frac,
+        pages,
+        int(number("refs")),
+        {c: number(c) for c in COUNTS},
+        {c: spread(c) for c in ("majflt", "pswpout")},
+        line,
+    )
+
+
+def validate(
+    truth: str | os.PathLike[str],
+    traces: str | os.PathLike[str],
+    policies: Sequence[str] = ("linux-6.18",),
+    *,
+    page_cluster: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Validation:
+    """Replay every cell of a truth file.
+
+    Parameters
+    ----------
+    truth : path
+        CSV, see `read_truth`.
+    traces : path
+        Folder with ``NAME.npz`` (or another trace format) for each trace.
+    policies : sequence of str
+    page_cluster : int
+        Read-ahead of the runs, for the policies that are a kernel's.
+    progress : callable, optional
+        Called as ``progress(what, cells done, cells)``.
+
+    Raises
+    ------
+    OSError, ValueError
+        A file that is missing or broken; a trace that is not the one that was measured.
+    """
+    cells, skipped = read_truth(truth)
+    result = Validation(os.fspath(truth), page_cluster, skipped=skipped)
+    loaded: dict[str, Trace] = {}
+    total = len(cells) * len(policies)
+    for policy in policies:
+        for cell in cells:
+            if progress is not None:
+                progress(f"{policy}: {cell.trace}", len(result.predictions), total)
+            if cell.trace not in loaded:
+                loaded = {cell.trace: _load(Path(traces), cell)}
+            result.predictions.append(_predict(cell, loaded[cell.trace], policy, page_cluster))
+    return result
+
+
+def _load(folder: Path, cell: Cell) -> Trace:
+    found = sorted(folder.glob(f"{cell.trace}.*"))
+    if not found:
+        raise FileNotFoundError(2, f"no trace {cell.trace}.npz there", os.fspath(folder))
+    trace = open_trace(found[0])
+    if trace.pages != cell.pages or len(trace) != cell.refs:
+        raise ValueError(
+            f"{found[0]}: {len(trace)} references to {trace.pages} pages; line {cell.line} of the "
+            f"truth file was measured with {cell.refs} to {cell.pages}"
+        )
+    return trace
+
+
+def _predict(cell: Cell, trace: Trace, policy: str, page_cluster: int) -> Prediction:
+    kernel = policy.startswith("linux-")
+    run = replay(
+        trace,
+        cell.limit * PAGE_SIZE,
+        policy=policy,
+        page_cluster=page_cluster if kernel else None,
+        swap=max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE,
+    )
+    predicted = {"majflt": run.pgmajfault, "pswpin": run.pswpin, "pswpout": run.pswpout}
+    error = {
+        c: (predicted[c] - cell.measured[c]) / max(cell.measured[c], FLOOR) for c in COUNTS
+    }
+    return Prediction(cell, policy, predicted, error)
