@@ -31,7 +31,7 @@ RAW_SUFFIXES = (".raw", ".u32")
 def open_trace(
     path: str | os.PathLike[str],
     *,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     instructions: bool = False,
     collapse: bool = False,
     progress: Progress | None = None,

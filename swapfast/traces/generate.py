@@ -9,7 +9,7 @@ The same arguments give the same references, by NumPy's PCG64.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +101,7 @@ def generate(
     write_ratio: float = 0.3,
     seed: int = 0,
     fill: bool = True,
-    **options: float,
+    options: Mapping[str, float] | None = None,
 ) -> Trace:
     """Make a trace.
 
@@ -116,7 +116,7 @@ def generate(
     seed : int
     fill : bool
         Write every page once, in order, before the body, as a program fills its memory.
-    **options
+    options : dict, optional
         Of the pattern: ``s`` (zipf, mixed), ``width`` (hotspot, drift), ``jumps`` (hotspot).
 
     Raises
@@ -132,6 +132,7 @@ def generate(
         raise ValueError(f"refs is at least 1, not {refs}")
     if not 0 <= write_ratio <= 1:
         raise ValueError(f"write_ratio is 0 to 1, not {write_ratio}")
+    options = options or {}
     if seed < 0:
         raise ValueError(f"seed is not negative, not {seed}")
     make = GENERATORS[pattern]

@@ -117,7 +117,7 @@ def _read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype
         raise ValueError(f"{where}: not an .npy array: {str(error)[:100]}") from None
     if dtype.hasobject or dtype.kind not in "iuU":
         raise ValueError(f"{where}: dtype {dtype}; a trace has integers and text only")
-    if fortran and len(shape) > 1 or len(shape) > 1 or any(n < 0 for n in shape):
+    if (fortran and len(shape) > 1) or len(shape) > 1 or any(n < 0 for n in shape):
         raise ValueError(f"{where}: shape {shape}; arrays of a trace have one dimension")
     if dtype.kind == "U" and (shape not in ((), (1,)) or dtype.itemsize > 4 * ORIGIN_MOST):
         raise ValueError(f"{where}: text longer than {ORIGIN_MOST} characters")

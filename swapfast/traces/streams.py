@@ -38,16 +38,16 @@ def chunks(path: str, progress: Progress | None = None) -> Iterator[bytes]:
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        magic = file.read(6)
-        file.seek(0)
+        magic = file.peek(6)[:6]  # a pipe cannot seek
         stream, failures = _decompressor(path, file, magic)
         with stream:
             while True:
                 try:
                     chunk = stream.read(CHUNK)
                 except failures as error:
+                    at = f"byte {file.tell()}: " if file.seekable() else ""
                     raise ValueError(
-                        f"{path}: byte {file.tell()}: the compressed stream is damaged or cut "
+                        f"{path}: {at}the compressed stream is damaged or cut "
                         f"short: {error}"
                     ) from None
                 if not chunk:

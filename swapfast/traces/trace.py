@@ -53,7 +53,9 @@ class Trace:
     ) -> None:
         if not isinstance(refs, np.ndarray) or refs.dtype != np.uint32 or refs.ndim != 1:
             kind = getattr(refs, "dtype", type(refs).__name__)
-            raise ValueError(f"{origin}: references are a uint32 array of one dimension, not {kind}")
+            raise ValueError(
+                f"{origin}: references are a uint32 array of one dimension, not {kind}"
+            )
         if not refs.flags.c_contiguous:
             raise ValueError(f"{origin}: references must be contiguous")
         if not len(refs):
@@ -74,9 +76,7 @@ class Trace:
 
     @staticmethod
     def _highest(refs: NDArray[np.uint32]) -> int:
-        return max(
-            int((refs[i : i + CHUNK] & PAGE_MASK).max()) for i in range(0, len(refs), CHUNK)
-        )
+        return max(int((refs[i : i + CHUNK] & PAGE_MASK).max()) for i in range(0, len(refs), CHUNK))
 
     @staticmethod
     def _first_beyond(refs: NDArray[np.uint32], pages: int) -> int:
