@@ -1,10 +1,11 @@
 """The compiled face of the simulator: owns memory, checks arguments, releases the GIL.
 
-- ``Core``: one machine's memory manager. Everything is a number here: pages, mappings, owners, areas.
+- ``Core``: one machine's memory manager. Everything is a number here: pages, mappings, owners,
+  areas.
 - It decides no namespace rule; ``machine.py`` and its neighbours do, and hand down tables.
 
-Calls check their arguments once, then run unchecked. A shortage of memory is a value (``status``), a
-broken invariant ends the process with a sentence.
+Calls check their arguments once, then run unchecked. A shortage of memory is a value (``status``),
+a broken invariant ends the process with a sentence.
 """
 
 
@@ -291,10 +292,27 @@ cdef class Core:
         self.c.clock.now = now
 
     def memory(self):
-        """Pages: total, free, used, file_cache; slots: total_swap, free_swap."""
+        """Pages: total, free, used, file_cache, inactive, active; slots: total_swap, free_swap."""
+        cdef uint64_t inactive = 0, active = 0
+        cdef uint32_t i
+        for i in range(self.top_group):
+            if self.c.groups[i].used:
+                inactive += self.c.groups[i].inactive.live
+                active += self.c.groups[i].active.live
         return {"total": self.c.memory, "free": free_pages(&self.c), "used": self.c.used,
-                "file_cache": self.c.file_cache, "total_swap": self.c.total_swap_pages,
-                "free_swap": self.c.nr_swap_pages}
+                "file_cache": self.c.file_cache, "inactive": inactive, "active": active,
+                "total_swap": self.c.total_swap_pages, "free_swap": self.c.nr_swap_pages}
+
+    def mm_forget(self, uint32_t mm):
+        """An address space is gone: it gives up the swap token (put_swap_token)."""
+        cdef token_t *t = &self.c.token
+        self.idle()
+        if mm >= t.mms:
+            return
+        if t.holder == mm:
+            t.holder = 0
+        t.interval[mm] = t.priority[mm] = t.last[mm] = 0
+        t.stalled_until[mm] = 0
 
     def read_files(self, uint64_t pages):
         """Programs read their files: clean page cache grows to ``pages``, out of free memory."""
@@ -487,8 +505,8 @@ cdef class Core:
               bint stop_on_major=False, tag=None, uint64_t first_number=0, bint checked=False):
         """Replay references (bit 31 = write, low 31 bits = page of the mapping) from ``start``.
 
-        Returns ``(done, status)``: how many of ``refs`` are finished, and ``OK``, ``OOM``, ``OOM_GROUP``
-        or ``STALL`` (a major fault, if ``stop_on_major``). With ``tag`` (16 bytes) and contents each
+        Returns ``(done, status)``: how many of ``refs`` are finished, and ``OK``, ``OOM``,
+        ``OOM_GROUP`` or ``STALL`` (a major fault, if ``stop_on_major``). With ``tag`` (16 bytes) and contents each
         write stamps its page. ``checked`` skips the range check of a caller that did it.
         """
         cdef mapping_t *m = self.mapping(number)
@@ -559,7 +577,7 @@ cdef class Core:
                     if status != ST_OK:
                         break
                     bits = c.pte[page]
-                elif g.policy.touch != NULL:
+                if g.policy.touch != NULL:
                     g.policy.touch(c, g, page)
                 c.pte[page] = <uint8_t>(bits | PTE_ACCESSED | (PTE_DIRTY if write else 0))
                 at &= PAGE_SIZE - 1
@@ -617,11 +635,14 @@ cdef class Core:
         return number
 
     def group_remove(self, uint32_t number):
-        """Forget an empty group."""
+        """Forget a group that no mapping is charged to."""
         cdef group_t *g = self.group(number)
+        cdef uint32_t i
         self.idle()
-        if g.usage:
-            raise ValueError(f"group {number} still has {g.usage} pages")
+        for i in range(self.top_mapping):
+            if self.c.mappings != NULL and self.c.mappings[i].kind != MAP_FREE \
+                    and self.c.mappings[i].group == number:
+                raise ValueError(f"mapping {i} is still charged to group {number}")
         ring_free(&g.inactive)
         ring_free(&g.active)
         g.used = False
@@ -671,7 +692,8 @@ cdef class Core:
         """Hand down which areas an owner may use, highest priority first."""
         cdef owner_t *o
         cdef uint32_t *table = NULL
-        cdef uint32_t i, n = len(areas)
+        cdef uint32_t i, n = len(areas), cursor = 0, current = 0
+        cdef bint same_head = False
         self.idle()
         if number >= self.top_owner or not self.c.owners[number].used:
             raise ValueError(f"no owner {number}")
@@ -684,11 +706,20 @@ cdef class Core:
             for i in range(n):
                 table[i] = areas[i]
         o = &self.c.owners[number]
+        # 2.6.25 starts over at a new head of the list, or where the next area is gone; 6.18 stays in
+        # the cluster it has, whatever else was added.
+        for i in range(o.count):
+            same_head = same_head or (n > 0 and o.areas[i] == table[0])
+        for i in range(n):
+            if same_head and table[i] == o.areas[o.cursor % o.count]:
+                cursor = i
+            if o.current == table[i] + 1:
+                current = o.current
         free(o.areas)
         o.areas = table
         o.count = n
-        o.cursor = 0
-        o.current = 0
+        o.cursor = cursor
+        o.current = current
 
     def area_add(self, uint64_t base, uint64_t slots, int32_t prio, uint32_t owner, *,
                  bad=None, file=None, bint clustered=False):

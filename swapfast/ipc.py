@@ -47,7 +47,9 @@ class SharedObject:
         self.references = 0
         self.base = machine.page_space.take(pages)
         try:
-            self.number = machine.core.mapping_add(machine.OBJECT, self.base, pages, 0, owner, group)
+            self.number = machine.core.mapping_add(
+                machine.OBJECT, self.base, pages, 0, owner, group
+            )
         except BaseException:
             machine.page_space.give(self.base, pages)
             raise
@@ -136,13 +138,16 @@ class IpcNamespace:
                     return self._existing(task, segment, size, flags)
             if not flags & f.IPC_CREAT:
                 raise system_error(errno.ENOENT, f"no segment has key {key:#x}; add IPC_CREAT")
-        if len(self.segments) >= SHMMNI:
-            raise system_error(errno.ENOSPC, f"{SHMMNI} segments (SHMMNI) are in use; remove some")
         if size < SHMMIN:
             raise system_error(errno.EINVAL, f"a segment of {size} bytes; the least is {SHMMIN}")
         pages = -(-size // PAGE_SIZE)
         task.machine.check_overcommit(task, pages)
-        object_ = SharedObject(task.machine, pages, task.swap_ns.owner, task.group)
+        if len(self.segments) >= SHMMNI:
+            raise system_error(errno.ENOSPC, f"{SHMMNI} segments (SHMMNI) are in use; remove some")
+        try:
+            object_ = SharedObject(task.machine, pages, task.swap_ns.owner, task.group)
+        except MemoryError as error:
+            raise system_error(errno.ENOMEM, str(error)) from None
         shmid = self._sequence * 32768 + len(self.segments)
         while shmid in self.segments:
             shmid += 1
@@ -154,11 +159,11 @@ class IpcNamespace:
     def _existing(self, task: Task, segment: Segment, size: int, flags: int) -> int:
         if flags & f.IPC_CREAT and flags & f.IPC_EXCL:
             raise system_error(errno.EEXIST, f"key {segment.status.key:#x} has a segment already")
-        self.check_access(task, segment, write=bool(flags & 0o222))
         if size > segment.status.size:
             raise system_error(
                 errno.EINVAL, f"the segment has {segment.status.size} bytes, not {size}"
             )
+        self.check_access(task, segment, write=bool(flags & 0o222))
         return segment.shmid
 
     def find(self, shmid: int) -> Segment:

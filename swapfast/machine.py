@@ -33,9 +33,11 @@ from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE, parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Mapping as Dict
 
     from swapfast.swapfile import SwapBacking
+    from swapfast.traces import Trace
 
 __all__ = ["TIMES", "Machine"]
 
@@ -54,6 +56,9 @@ TIMES = {
     "write_page": 2_600,
     "write_latency": 45_000,
 }
+
+
+REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
 
 class Machine:
@@ -235,6 +240,42 @@ class Machine:
         finally:
             self._account(task, before)
 
+    def replay(
+        self,
+        trace: Trace,
+        into: Mapping,
+        *,
+        tag: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Replay a trace into a mapping that has at least its pages.
+
+        Parameters
+        ----------
+        trace : Trace
+        into : Mapping
+        tag : str, optional
+            With contents: each write stamps its page with this text (16 characters), the page and
+            the number of the reference.
+        progress : callable, optional
+            Called as ``progress(references done, all)``.
+
+        Raises
+        ------
+        ValueError
+            The mapping is too small.
+        OSError, TaskKilled
+            As `run`.
+        """
+        if trace.pages > into.pages:
+            raise ValueError(f"a trace of {trace.pages} pages into a mapping of {into.pages}")
+        n = len(trace)
+        for start in range(0, n, REPLAY_CHUNK):
+            stop = min(start + REPLAY_CHUNK, n)
+            self.run(into, trace.refs[start:stop], tag=tag, first_number=start, checked=True)
+            if progress is not None:
+                progress(stop, n)
+
     def copy(self, mapping: Mapping, offset: int, data: memoryview, *, write: bool) -> None:
         """Move bytes between ``data`` and a mapping; errors as `Mapping.write`."""
         if not self.contents:
@@ -335,10 +376,15 @@ class Machine:
         return IpcNamespace(self.new_namespace_number())
 
     def drop_swap_namespace(self, ns: SwapNamespace) -> None:
-        """Forget a namespace without tasks and areas; shared objects it paid for go to the host."""
+        """Forget a namespace without tasks and areas.
+
+        Shared objects that it paid for go to the host, or under the strict rule nowhere.
+        """
+        strict = self.rules.shared_pages == "strict"
+        heir = _core.NOWHERE if strict else self.init.swap_ns.owner
         for shared in self.objects:
             if self.core.mapping_owner(shared.number) == ns.owner:
-                self.core.mapping_set_owner(shared.number, self.init.swap_ns.owner)
+                self.core.mapping_set_owner(shared.number, heir)
         if self.rules.mixed_pages != "allocator":
             # Under that rule pages may still name their first owner: its number stays taken.
             self.core.owner_remove(ns.owner)
@@ -357,13 +403,9 @@ class Machine:
 
     def shared_owner(self) -> int:
         """Who pays for a new shared anonymous object: rule ``shared_pages``."""
-        return (
-            self.init.swap_ns.owner
-            if self.rules.shared_pages == "initial"
-            else _core.UNSET
-        )
+        return self.init.swap_ns.owner if self.rules.shared_pages == "initial" else _core.UNSET
 
-    def memory_group(self, max: int | str = 0, *, policy: str | None = None) -> MemoryGroup:  # noqa: A002
+    def memory_group(self, max: int | str = 0, *, policy: str | None = None) -> MemoryGroup:
         """A memory group with a limit (bytes, or "64MiB"; 0: none)."""
         return MemoryGroup(self, parse_size(max) // PAGE_SIZE, policy or self.policy)
 
@@ -396,6 +438,7 @@ class Machine:
 
     def give_mm_number(self, number: int) -> None:
         """An address space is gone."""
+        self.core.mm_forget(number)
         self._mm_numbers.give(number, 1)
 
     # ---------------------------------------------------------------- overcommit

@@ -162,6 +162,11 @@ class Mapping:
         return sum(end - first for first, end in self._mapped)
 
     @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """Runs of pages that are still mapped, (first, one past the last), ascending."""
+        return tuple(self._mapped)
+
+    @property
     def alive(self) -> bool:
         """Whether anything of it is mapped."""
         return bool(self._mapped)

@@ -59,6 +59,9 @@ class MemoryGroup:
         Raises
         ------
         ValueError
-            Pages are still charged to it.
+            Mappings are still charged to it, or tasks are in it.
         """
+        for task in self._machine.tasks.values():
+            if task.alive and task.group == self.number:
+                raise ValueError(f"process {task.pid} is in memory group {self.number}")
         self._machine.core.group_remove(self.number)

@@ -3,7 +3,7 @@
 - ``Rules``: the questions that the letter of 2008 leaves open, each a named policy.
 - ``SwapNamespace``: which areas a set of tasks may use. The initial one may have many; a child at
   most one, and none at birth. An area is in at most one namespace.
-- ``check_clone``, ``check_unshare``: flag combinations, in the kernel's order of checks.
+- ``check_clone_flags``, ``check_clone_rights``, ``check_unshare``: in the kernel's order of checks.
 
 Sources: Serge Hallyn, "swap namespaces: introduce basic, simple swap namespaces (v3)", 28 April
 2008; kernel/fork.c (copy_process, sys_unshare) and kernel/nsproxy.c (copy_namespaces) of 2.6.25
@@ -22,7 +22,7 @@ from swapfast.errors import system_error
 if TYPE_CHECKING:
     from swapfast.areas import SwapArea
 
-__all__ = ["Rules", "SwapNamespace", "check_clone", "check_unshare"]
+__all__ = ["Rules", "SwapNamespace", "check_clone_flags", "check_clone_rights", "check_unshare"]
 
 NEW_NAMESPACES = (
     f.CLONE_NEWNS
@@ -150,8 +150,8 @@ def _refuse(sentence: str) -> OSError:
     return system_error(errno.EINVAL, sentence)
 
 
-def check_clone(flags: int, *, modern: bool, privileged: bool, child: bool, rules: Rules) -> None:
-    """The checks of clone(2), in the kernel's order.
+def check_clone_flags(flags: int, *, modern: bool) -> None:
+    """What clone(2) checks first: flags that exclude each other (kernel/fork.c, copy_process).
 
     Parameters
     ----------
@@ -159,17 +159,11 @@ def check_clone(flags: int, *, modern: bool, privileged: bool, child: bool, rule
         CLONE_* and the exit signal in the low byte; CLONE_NEWSWAP is bit 32.
     modern : bool
         6.18 rather than 2.6.25.
-    privileged : bool
-        The caller has CAP_SYS_ADMIN.
-    child : bool
-        The caller is in a child swap namespace.
-    rules : Rules
 
     Raises
     ------
     OSError
-        EINVAL: a combination that cannot be; EPERM: no CAP_SYS_ADMIN, or a nested namespace where
-        that is denied.
+        EINVAL.
     """
     if flags < 0 or flags >> 33:
         raise _refuse("clone: unknown flag bits; CLONE_NEWSWAP is bit 32, the highest")
@@ -188,6 +182,30 @@ def check_clone(flags: int, *, modern: bool, privileged: bool, child: bool, rule
             raise _refuse("CLONE_NEWSWAP needs CLONE_NEWIPC: shared memory is not to cross")
         if flags & f.CLONE_VM:
             raise _refuse("CLONE_NEWSWAP excludes CLONE_VM: an mm is in one swap namespace")
+
+
+def check_clone_rights(
+    flags: int, *, modern: bool, privileged: bool, child: bool, rules: Rules
+) -> None:
+    """What clone(2) checks last: new namespaces (kernel/nsproxy.c, copy_namespaces).
+
+    Parameters
+    ----------
+    flags : int
+    modern : bool
+        6.18 rather than 2.6.25.
+    privileged : bool
+        The caller has CAP_SYS_ADMIN.
+    child : bool
+        The caller is in a child swap namespace.
+    rules : Rules
+
+    Raises
+    ------
+    OSError
+        EPERM: no CAP_SYS_ADMIN, or a nested swap namespace where that is denied; EINVAL:
+        CLONE_NEWIPC with CLONE_SYSVSEM (6.18).
+    """
     if flags & NEW_NAMESPACES and not privileged:
         raise system_error(errno.EPERM, "a new namespace needs CAP_SYS_ADMIN")
     if modern and flags & f.CLONE_NEWIPC and flags & f.CLONE_SYSVSEM:
@@ -223,7 +241,7 @@ def check_unshare(flags: int, *, modern: bool, privileged: bool, alone: bool) ->
         | (NEW_NAMESPACES & ~f.CLONE_NEWSWAP)
     )
     if not modern:
-        known &= ~f.CLONE_NEWPID
+        known &= ~(f.CLONE_NEWPID | f.CLONE_SYSVSEM)
     if flags & f.CLONE_NEWSWAP:
         raise _refuse("a swap namespace cannot be unshared; clone a task with CLONE_NEWSWAP")
     if flags & ~known:

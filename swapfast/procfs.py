@@ -10,6 +10,7 @@ Sources: mm/swapfile.c (swap_show), mm/vmstat.c, fs/proc/task_mmu.c of 2.6.25 an
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +51,7 @@ def swaps(machine: Machine, task: Task | None = None) -> str:
     for area in visible_areas(machine, task):
         info = area.info
         name = escape_path(area.path)
-        pad = " " * max(40 - len(name), 1)
+        pad = " " * max(40 - len(os.fsencode(name)), 1)
         kind = "file\t" if area.kind == "file" else area.kind
         size, used = info["pages"] * KB, info["inuse"] * KB
         columns = [f"{size}", f"{used}"]
@@ -64,7 +65,6 @@ def vmstat(machine: Machine, oom_kills: int) -> dict[str, int]:
     """Counters since boot, and page counts now, by the profile's names."""
     n = machine.core.counters()
     memory = machine.core.memory()
-    lists = _lists(machine)
     common = {
         "nr_free_pages": memory["free"],
         "pswpin": n["pswpin"],
@@ -79,8 +79,8 @@ def vmstat(machine: Machine, oom_kills: int) -> dict[str, int]:
     if not machine.profile.modern:
         return {
             **common,
-            "nr_inactive": lists[0],
-            "nr_active": lists[1],
+            "nr_inactive": memory["inactive"],
+            "nr_active": memory["active"],
             "pgrefill_normal": n["pgrefill"],
             "pgsteal_normal": n["pgsteal_kswapd"] + n["pgsteal_direct"],
             "pgscan_kswapd_normal": n["pgscan_kswapd"],
@@ -90,8 +90,8 @@ def vmstat(machine: Machine, oom_kills: int) -> dict[str, int]:
         }
     return {
         **common,
-        "nr_inactive_anon": lists[0],
-        "nr_active_anon": lists[1],
+        "nr_inactive_anon": memory["inactive"],
+        "nr_active_anon": memory["active"],
         "pgrefill": n["pgrefill"],
         "pgscan_kswapd": n["pgscan_kswapd"],
         "pgscan_direct": n["pgscan_direct"],
@@ -111,11 +111,6 @@ def vmstat(machine: Machine, oom_kills: int) -> dict[str, int]:
     }
 
 
-def _lists(machine: Machine) -> tuple[int, int]:
-    info = machine.core.group_info(machine.root_group.number)
-    return info["inactive"], info["active"]
-
-
 def render_vmstat(counters: dict[str, int]) -> str:
     """/proc/vmstat: a name and a number a line."""
     return "".join(f"{name} {value}\n" for name, value in counters.items())
@@ -124,13 +119,12 @@ def render_vmstat(counters: dict[str, int]) -> str:
 def meminfo(machine: Machine) -> dict[str, int]:
     """/proc/meminfo, kB."""
     memory = machine.core.memory()
-    inactive, active = _lists(machine)
     return {
         "MemTotal": memory["total"] * KB,
         "MemFree": memory["free"] * KB,
         "Cached": memory["file_cache"] * KB,
-        "Active": active * KB,
-        "Inactive": inactive * KB,
+        "Active": memory["active"] * KB,
+        "Inactive": memory["inactive"] * KB,
         "SwapTotal": memory["total_swap"] * KB,
         "SwapFree": memory["free_swap"] * KB,
     }
@@ -138,17 +132,22 @@ def meminfo(machine: Machine) -> dict[str, int]:
 
 def smaps(machine: Machine, task: Task) -> str:
     """/proc/PID/smaps; 2.6.25 has no Swap line yet, SwapPss came with 4.3."""
-    return "".join(_smaps_entry(machine, m) for m in task.mappings)
+    return "".join(
+        _smaps_entry(machine, mapping, first, end)
+        for mapping in task.mappings
+        for first, end in mapping.ranges
+    )
 
 
-def _smaps_entry(machine: Machine, mapping: Mapping) -> str:
-    pte, _, mapped, swapped = machine.core.mapping_state(mapping.number, 0, mapping.pages)
+def _smaps_entry(machine: Machine, mapping: Mapping, first: int, end: int) -> str:
+    state = machine.core.mapping_state
+    pte, _, mapped, swapped = state(mapping.number, first, end - first)
     present = (pte & _core.PRESENT != 0) & (pte & _core.ZERO == 0)
     out = pte & _core.SWAPPED != 0
     dirty = pte & _core.DIRTY != 0
     alone = mapped == 1
     values = {
-        "Size": mapping.mapped_pages,
+        "Size": end - first,
         "Rss": present.sum(),
         "Pss": (1.0 / mapped[present]).sum(),
         "Shared_Clean": (present & ~alone & ~dirty).sum(),
@@ -160,11 +159,15 @@ def _smaps_entry(machine: Machine, mapping: Mapping) -> str:
     if machine.profile.modern:
         values["Anonymous"] = 0 if mapping.shared else values["Rss"]
         values["Swap"] = out.sum()
+        if mapping.object is not None:
+            # shmem_swap_usage: the object knows which of its pages are out.
+            held = state(mapping.object.number, first, end - first)[0]
+            values["Swap"] = (held & _core.SWAPPED != 0).sum()
         values["SwapPss"] = (1.0 / swapped[out]).sum()
     protection = ("r-" if mapping.readonly else "rw") + ("-s" if mapping.shared else "-p")
-    head = (
-        f"{mapping.addr:08x}-{mapping.addr + mapping.length:08x} {protection} 00000000 00:00 0"
-    )
+    start, stop = mapping.addr + first * PAGE_SIZE, mapping.addr + end * PAGE_SIZE
+    offset = first * PAGE_SIZE if mapping.shared else 0
+    head = f"{start:08x}-{stop:08x} {protection} {offset:08x} 00:00 0"
     name = f"{'':26}{mapping.name}" if mapping.name else " "
     lines = [f"{head}{name}\n"]
     lines += [f"{key + ':':16}{int(value * KB):8d} kB\n" for key, value in values.items()]

@@ -121,6 +121,8 @@ def add_area(
 def hand_down(machine: Machine, ns: SwapNamespace) -> None:
     """Give the core the namespace's table: areas that take slots, highest priority first."""
     usable = [a for a in ns.areas if a.info["writeok"]]
+    if not machine.profile.modern:
+        usable.reverse()  # 2.6.25 puts an area before others of its priority, 6.18 behind
     usable.sort(key=lambda a: -a.priority)
     machine.core.owner_set_areas(ns.owner, [a.number for a in usable])
 
@@ -144,6 +146,8 @@ def swapoff(machine: Machine, task: Task, path: str | os.PathLike[str]) -> None:
             errno.ENOMEM, "memory could not hold what may be swapped there; free some first", path
         )
     turn_off(machine, area, task)
+    if area.orphaned:
+        machine.drop_swap_namespace(area.namespace)
 
 
 def _find(machine: Machine, task: Task, path: str | os.PathLike[str]) -> SwapArea:

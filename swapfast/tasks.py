@@ -18,7 +18,7 @@ from swapfast import flags as f
 from swapfast.errors import TaskKilled, system_error
 from swapfast.ipc import IpcNamespace, SharedObject, ShmidDs
 from swapfast.mappings import MOST_PAGES, Mapping, Mm
-from swapfast.namespaces import check_clone, check_unshare
+from swapfast.namespaces import check_clone_flags, check_clone_rights, check_unshare
 from swapfast.swapping import swapoff, swapon
 from swapfast.units import PAGE_SIZE, parse_size
 
@@ -175,33 +175,38 @@ class Task:
         Raises
         ------
         OSError
-            EINVAL: flags that exclude each other; EPERM: CLONE_NEW* without CAP_SYS_ADMIN;
-            EAGAIN: too many tasks; ENOMEM: no memory.
+            In this order: EINVAL, flags that exclude each other; EAGAIN, too many tasks; EPERM,
+            CLONE_NEW* without CAP_SYS_ADMIN; ENOMEM, no memory for the child.
+        TaskKilled
+            Rule ``inherited_swap="swap-in"``: the OOM killer took the caller meanwhile.
         """
         self._check_alive()
         machine, profile = self.machine, self.machine.profile
-        check_clone(
+        check_clone_flags(flags, modern=profile.modern)
+        machine.check_task_limit(self)
+        check_clone_rights(
             flags,
             modern=profile.modern,
             privileged=self.capable(f.CAP_SYS_ADMIN),
             child=not self.swap_ns.initial,
             rules=machine.rules,
         )
-        machine.check_task_limit(self)
         new_swap = bool(flags & f.CLONE_NEWSWAP)
         swap_ns = machine.new_swap_namespace() if new_swap else self.swap_ns
         ipc_ns = machine.new_ipc_namespace() if flags & f.CLONE_NEWIPC else self.ipc_ns
         try:
             mm = self.mm if flags & f.CLONE_VM else self.mm.fork(swap_ns)
-        except BaseException:
+        except MemoryError as error:
             if new_swap:
                 machine.drop_swap_namespace(swap_ns)
-            raise
+            raise system_error(errno.ENOMEM, str(error)) from None
         child = machine.new_task(name or self.name, self, mm, swap_ns, ipc_ns)
         child.exit_signal = flags & f.CSIGNAL
         child._enter_namespaces(flags)
         if new_swap and machine.rules.inherited_swap == "swap-in":
             child._read_in_inherited()
+            if not self.alive:
+                raise self.killed()
         return child
 
     def fork(self, name: str | None = None) -> Task:
@@ -220,9 +225,15 @@ class Task:
                 self.namespaces[flag] = self.machine.new_namespace_number()
 
     def _read_in_inherited(self) -> None:
-        for mapping in self.mappings:
-            if not mapping.shared:
-                mapping.touch(self.machine.core.mapping_swapped(mapping.number))
+        try:
+            for mapping in self.mappings:
+                if not mapping.shared:
+                    mapping.touch(self.machine.core.mapping_swapped(mapping.number))
+        except TaskKilled:
+            self._reap()
+            raise system_error(
+                errno.ENOMEM, "memory could not hold what the child inherits from swap"
+            ) from None
 
     def unshare(self, flags: int) -> None:
         """unshare(2): leave shared parts. A swap namespace is made by clone only.
@@ -400,22 +411,25 @@ class Task:
         Raises
         ------
         OSError
-            EINVAL: no such id here; EIDRM: removed; EACCES: denied by its mode.
+            EINVAL: no such id here; EIDRM: removed; EACCES: denied by its mode; ENOMEM.
         """
         self._check_alive()
         segment = self.ipc_ns.find(shmid)
         self.ipc_ns.check_access(self, segment, write=not readonly)
         pages = segment.object.pages
-        mapping = Mapping(
-            self.mm,
-            pages,
-            self.mm.place(pages),
-            name=f"SYSV{segment.status.key & 0xFFFFFFFF:08x}",
-            shared=segment.object,
-            readonly=readonly,
-            segment=segment,
-            ipc=self.ipc_ns,
-        )
+        try:
+            mapping = Mapping(
+                self.mm,
+                pages,
+                self.mm.place(pages),
+                name=f"SYSV{segment.status.key & 0xFFFFFFFF:08x}",
+                shared=segment.object,
+                readonly=readonly,
+                segment=segment,
+                ipc=self.ipc_ns,
+            )
+        except MemoryError as error:
+            raise system_error(errno.ENOMEM, str(error)) from None
         segment.status.nattch += 1
         segment.status.lpid = self.pid
         return mapping

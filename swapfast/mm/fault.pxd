@@ -80,15 +80,14 @@ cdef inline int global_pressure(core_t *core) noexcept nogil:
     return ST_OOM
 
 cdef inline int take_page(core_t *core, group_t *g) noexcept nogil:
-    cdef uint32_t tries
+    cdef uint32_t tries = 0
     cdef int status
-    if g.limit != 0 and g.usage >= g.limit:
-        for tries in range(core.oom_retries):
-            g.policy.reclaim(core, g, SCAN_BATCH)
-            if g.usage < g.limit:
-                break
-        if g.usage >= g.limit:
-            return ST_OOM_GROUP
+    while g.limit != 0 and g.usage >= g.limit:
+        # try_charge: only tries that freed nothing count.
+        if g.policy.reclaim(core, g, SCAN_BATCH) == 0:
+            tries += 1
+            if tries >= core.oom_retries and g.usage >= g.limit:
+                return ST_OOM_GROUP
     if UNLIKELY(free_pages(core) <= core.wmark_low):
         status = global_pressure(core)
         if status != ST_OK:
@@ -273,7 +272,7 @@ cdef inline int fault_write(core_t *core, uint32_t page) noexcept nogil:
         if not core.pte[page] & PTE_PRESENT:
             # Charging the copy evicted the original: begin again.
             untake_page(core, g)
-            return fault_swap(core, page, True)
+            return ST_AGAIN
         heir = rmap_leave(core, page)
         core.pte[page] = 0
         frame_take(core, page)
@@ -342,7 +341,7 @@ cdef inline int fault_first(core_t *core, uint32_t page, bint write) noexcept no
     new_folio(core, g, page, ENTER_NEW)
     return ST_OK
 
-cdef inline int fault(core_t *core, uint32_t page, bint write) noexcept nogil:
+cdef inline int fault_once(core_t *core, uint32_t page, bint write) noexcept nogil:
     cdef uint32_t bits = core.pte[page]
     cdef mapping_t *m
     cdef int status
@@ -359,6 +358,16 @@ cdef inline int fault(core_t *core, uint32_t page, bint write) noexcept nogil:
     if m.kind == MAP_SHM:
         return fault_shared(core, m, page, write)
     return fault_first(core, page, write)
+
+cdef inline int fault(core_t *core, uint32_t page, bint write) noexcept nogil:
+    cdef uint32_t tries
+    cdef int status
+    for tries in range(core.oom_retries):
+        status = fault_once(core, page, write)
+        if status != ST_AGAIN:
+            return status
+    # There is no room for a page and its copy together.
+    return ST_OOM_GROUP if group_of(core, page).limit != 0 else ST_OOM
 
 # ---------------------------------------------------------------- unmapping, fork, swapoff
 

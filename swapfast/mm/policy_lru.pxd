@@ -13,8 +13,9 @@ from swapfast.mm.evict cimport evict_now
 
 cdef inline void touch_lru(core_t *core, group_t *g, uint32_t page) noexcept nogil:
     cdef uint32_t home = home_of(core, page)
-    cdef ring_t *r = &group_of(core, home).inactive   # a shared object's page may be another's
-    if not core.folio[home] & F_RESIDENT:   # the shared zero page
+    cdef group_t *payer = group_of(core, home)   # a page that is shared may be another group's
+    cdef ring_t *r = &payer.inactive
+    if payer.policy.touch == NULL or not core.folio[home] & F_RESIDENT:   # the shared zero page
         return
     if core.where[home] == (r.cap if r.head == 0 else r.head) - 1:
         return

@@ -1,10 +1,10 @@
 # ring: a list that is consumed at its tail and fed at its head, as a ring of page indexes.
 #
 # Sequential reads and no links. A page that leaves from the middle (munmap, exit, rotation) leaves
-# a tombstone (NIL); when the ring is full it is packed. Its capacity is at least a quarter above
-# the most pages it can hold, so packing costs at most four moves for each push.
+# a tombstone (NIL); when the ring is full it is packed, or grows. Its capacity is at least an eighth
+# above the pages it holds, so packing costs at most eight moves for each push.
 #
-# - ring_init(r, most) / ring_free(r): most = pages it may ever hold at once
+# - ring_init(r, most) / ring_free(r): most = pages it should hold at once
 # - ring_push(r, where, page) at the head; ring_push_tail at the tail: scanned next
 # - ring_pop(r) -> oldest page, NIL when there is none
 # - ring_drop(r, where, page): a tombstone instead of the page
@@ -23,10 +23,27 @@ cdef inline void ring_free(ring_t *r) noexcept nogil:
     lazy_unmap(r.buf, <size_t>r.cap * sizeof(uint32_t))
     memset(r, 0, sizeof(ring_t))
 
+cdef inline void ring_grow(ring_t *r, uint32_t *where) noexcept nogil:
+    # A group may pay for more than its limit: a page that another group forked becomes its own.
+    cdef ring_t old = r[0]
+    cdef uint32_t source = old.tail, i, page
+    SWAPFAST_CHECK(ring_init(r, 2 * <uint64_t>old.cap), b"a list that grows finds memory")
+    for i in range(old.span):
+        page = old.buf[source]
+        source = 0 if source + 1 == old.cap else source + 1
+        if page != NIL:
+            r.buf[r.head] = page
+            where[page] = r.head
+            r.head += 1
+    r.span = r.live = old.live
+    ring_free(&old)
+
 cdef inline void ring_pack(ring_t *r, uint32_t *where) noexcept nogil:
     # Moves the live entries towards the tail, in order: the target never passes the source.
     cdef uint32_t source = r.tail, target = r.tail, i, page
-    SWAPFAST_CHECK(r.live < r.cap, b"a ring has room once its tombstones are gone")
+    if r.live > r.cap - (r.cap >> 3):
+        ring_grow(r, where)
+        return
     for i in range(r.span):
         page = r.buf[source]
         source = 0 if source + 1 == r.cap else source + 1

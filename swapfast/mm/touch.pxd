@@ -97,12 +97,12 @@ cdef inline uint64_t touch_every(core_t *core, group_t *g, uint32_t base, const 
         majors = core.count.pgmajfault
         if LIKELY((bits & need) == need):
             pte[page] = <uint8_t>(bits | PTE_ACCESSED | ((ref >> 31) * PTE_DIRTY))
-            if g.policy.touch != NULL:
-                g.policy.touch(core, g, page)
         else:
             batch.status = fault(core, page, ref >> 31)
             if batch.status != ST_OK:
                 break
+        if g.policy.touch != NULL:
+            g.policy.touch(core, g, page)
         if stamped and ref >> 31:
             stamp(core, page, ref & REF_PAGE, batch, i)
         i += 1

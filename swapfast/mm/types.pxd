@@ -96,6 +96,7 @@ cdef enum:
     ST_OOM = 1           # no page to be had on the machine
     ST_OOM_GROUP = 2     # no page to be had under the group's limit
     ST_STALL = 3         # stopped after a major fault, as asked
+    ST_AGAIN = 4         # within a fault: what it began with is gone, begin again
 
     # slot allocation
     SLOTS_NEXTFIT = 0    # 2.6.25 scan_swap_map

@@ -16,9 +16,40 @@ from swapfast.mm.types cimport *
 from swapfast.mm.ring cimport *
 from swapfast.mm.rmap cimport group_of
 
+cdef inline void rotation_drain(core_t *core) noexcept nogil:
+    cdef uint32_t i, page
+    cdef group_t *g
+    for i in range(core.rotation_len):
+        page = core.rotation[i]
+        if page == NIL or core.folio[page] & (F_ACTIVE | F_ISOLATED):
+            continue
+        g = group_of(core, page)
+        ring_drop(&g.inactive, core.where, page)
+        ring_push_tail(&g.inactive, core.where, page)
+        core.count.pgrotated += 1
+    core.rotation_len = 0
+
+cdef inline void complete_one(core_t *core) noexcept nogil:
+    cdef uint32_t page = core.queue[core.queue_tail]
+    core.queue_tail = 0 if core.queue_tail + 1 == core.queue_cap else core.queue_tail + 1
+    core.queue_len -= 1
+    if page == NIL:
+        return
+    core.folio[page] &= ~F_WRITEBACK
+    if core.folio[page] & F_ISOLATED:
+        return
+    core.rotation[core.rotation_len] = page
+    core.rotation_len += 1
+    if core.rotation_len >= core.rotation_batch:
+        rotation_drain(core)
+
 cdef inline void queue_push(core_t *core, uint32_t page, uint64_t done) noexcept nogil:
     cdef uint32_t at
-    SWAPFAST_CHECK(core.queue_len < core.queue_cap, b"the completion queue holds every page")
+    if core.queue_len == core.queue_cap:
+        # Writes of pages that are gone fill it: the device's queue is bounded, so we wait.
+        if core.queue_done[core.queue_tail] > core.clock.now:
+            core.clock.now = core.queue_done[core.queue_tail]
+        complete_one(core)
     at = core.queue_tail + core.queue_len
     if at >= core.queue_cap:
         at -= core.queue_cap
@@ -64,33 +95,6 @@ cdef inline void plug_add(core_t *core, uint32_t page) noexcept nogil:
     core.plug_slot[core.plug_pages] = slot
     core.plug_pages += 1
     core.clock.now += core.times.plug_page
-
-cdef inline void rotation_drain(core_t *core) noexcept nogil:
-    cdef uint32_t i, page
-    cdef group_t *g
-    for i in range(core.rotation_len):
-        page = core.rotation[i]
-        if page == NIL or core.folio[page] & (F_ACTIVE | F_ISOLATED):
-            continue
-        g = group_of(core, page)
-        ring_drop(&g.inactive, core.where, page)
-        ring_push_tail(&g.inactive, core.where, page)
-        core.count.pgrotated += 1
-    core.rotation_len = 0
-
-cdef inline void complete_one(core_t *core) noexcept nogil:
-    cdef uint32_t page = core.queue[core.queue_tail]
-    core.queue_tail = 0 if core.queue_tail + 1 == core.queue_cap else core.queue_tail + 1
-    core.queue_len -= 1
-    if page == NIL:
-        return
-    core.folio[page] &= ~F_WRITEBACK
-    if core.folio[page] & F_ISOLATED:
-        return
-    core.rotation[core.rotation_len] = page
-    core.rotation_len += 1
-    if core.rotation_len >= core.rotation_batch:
-        rotation_drain(core)
 
 cdef inline void take_completions(core_t *core) noexcept nogil:
     while core.queue_len > 0 and core.queue_done[core.queue_tail] <= core.clock.now:

@@ -12,8 +12,8 @@ from swapfast.swapfile.backing import SwapBacking
 from swapfast.swapfile.header import SwapHeader, max_bad_pages, parse_header
 from swapfast.swapfile.mkswap import MkswapResult, mkswap
 from swapfast.swapfile.rules import RULES, RULES_2_6_25, RULES_6_18, HeaderRules, SwapGeometry
-from swapfast.units import format_size, parse_size
 from swapfast.swapfile.strings import nonzero_pages, strings
+from swapfast.units import format_size, parse_size
 
 __all__ = [
     "RULES",
