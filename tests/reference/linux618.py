@@ -1,7 +1,7 @@
-"""The slow truth for policy linux-6.18: anonymous memory of one task under a memory group's limit.
+"""The slow truth for policy linux-6.18: one task's anonymous memory under a group's limit.
 
-Written for reading, one obvious step after the other, over dictionaries and deques. The compiled policy
-must give the same counters to the last digit (tests/policies/test_linux618.py).
+Written for reading, one obvious step after the other, over dictionaries and deques. The compiled
+policy must give the same counters to the last digit (tests/core/test_linux618.py).
 
 Sources: mm/vmscan.c, mm/workingset.c, mm/swap.c, mm/swapfile.c, mm/swap_state.c of Linux 6.18.
 """
@@ -52,7 +52,6 @@ class Slots:
         self.owner = {}
         clusters = range(last // 512 + 1)
         self.room = {c: sum(1 for s in self.cluster(c) if s) for c in clusters}
-        self.size = {c: 512 for c in clusters}
         short = [c for c in clusters if self.room[c] < 512]
         self.partly = OrderedDict((c, None) for c in short)
         self.unused = OrderedDict((c, None) for c in clusters if c not in self.partly)
