@@ -108,7 +108,7 @@ cdef inline int lirs_run(sim_t *s, const uint32_t *refs, uint64_t n) noexcept no
                 if bottom:
                     lirs_prune(s, l)
                 continue
-            if bits & IN_STACK:
+            if bits & IN_STACK and l.lir_most > 0:
                 # Used again within the stack: a short distance.
                 links_remove(&l.stack, STACK, page)
                 links_front(&l.stack, STACK, page)
@@ -118,6 +118,8 @@ cdef inline int lirs_run(sim_t *s, const uint32_t *refs, uint64_t n) noexcept no
                 if l.lir > l.lir_most:
                     lirs_demote(s, l)
             else:
+                if bits & IN_STACK:
+                    links_remove(&l.stack, STACK, page)
                 links_front(&l.stack, STACK, page)
                 links_remove(&l.others, QUEUE, page)
                 links_front(&l.others, QUEUE, page)
@@ -131,6 +133,7 @@ cdef inline int lirs_run(sim_t *s, const uint32_t *refs, uint64_t n) noexcept no
         if promoted:
             links_remove(&l.stack, STACK, page)
             links_remove(&l.others, GONE, page)
+            promoted = l.lir_most > 0
         links_front(&l.stack, STACK, page)
         if promoted or l.lir < l.lir_most:
             enter(s, ref, LIR | IN_STACK)
