@@ -197,7 +197,7 @@ class IpcNamespace:
             raise system_error(errno.EACCES, f"segment {segment.shmid} denies it by its mode")
 
     def detached(self, segment: Segment, pid: int) -> None:
-        """A mapping of it is gone (pid 0: it never was); a removed segment goes with its last one."""
+        """A mapping of it is gone (pid 0: it never was); a removed segment goes with the last."""
         segment.status.nattch -= 1
         segment.status.lpid = pid or segment.status.lpid
         if segment.removed and segment.status.nattch == 0:

@@ -4,7 +4,7 @@
 - ``swapfile(path, pages)``: a swapfile made by mkswap.
 - ``snapshot(machine, files)``: everything a system call could have changed.
 - ``refused(errno, machine, *files)``: the block raises that errno and changes nothing.
-- ``fill(mapping, mark)``, ``check(mapping, mark)``: a page after the other, each with its own bytes.
+- ``fill(mapping, mark)``, ``check(mapping, mark)``: page after page, each with its own bytes.
 """
 
 from __future__ import annotations
