@@ -96,6 +96,7 @@ class SwapMachine(RuleBasedStateMachine):
         self.model.new_space(self.machine.init.mm, 0)
         self.objects: dict[object, SharedPages] = {}
         self.before: dict[bytes, list[set[object]]] = {}
+        self.spaces: dict[object, object] = {}
         self.last = dict.fromkeys(COUNTED, 0)
         self.groups: list[sf.MemoryGroup] = []
         self.files = [self.folder / f"s{pages}" for pages in SWAPFILE_PAGES]
@@ -451,6 +452,8 @@ class SwapMachine(RuleBasedStateMachine):
         """Strict rules: a page is written to a swapfile only if no other namespace has it."""
         assert self.machine.core.counters()["leaked"] == 0
         before, self.before = self.before, self.model.owners()
+        spaces, self.spaces = self.spaces, dict(self.model.namespace)
+        lost = {spaces[mm] for mm in set(spaces) - set(self.spaces)}
         for area in self.machine.areas.values():
             path = Path(area.path)
             raw = path.read_bytes()
@@ -465,8 +468,9 @@ class SwapMachine(RuleBasedStateMachine):
                 now = self.before.get(page, [])
                 pieces = now + before.get(page, [])
                 alone = any(namespaces == {mine} for namespaces in pieces)
-                # Nobody has it any more: between the two states it may have been one's alone.
-                passing = not now and page in self.model.held[mine]
+                # Between the two states it may have been one's alone: nobody has it any more, or
+                # a task made a copy of it and was killed.
+                passing = (not now or mine in lost) and page in self.model.held[mine]
                 assert alone or passing, f"{path.name} page {at // PAGE}: {page[:60]!r}, {pieces}"
 
     # the end
