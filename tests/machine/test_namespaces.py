@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import fields
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
@@ -22,12 +23,12 @@ def boot(profile: str, memory: str = "1MiB", **rules: str) -> sf.Machine:
 
 def on(task: sf.Task) -> list[str]:
     """Names of the areas that are on in the task's namespace."""
-    return [area.path.rsplit("/", 1)[-1] for area in task.swap_ns.areas]
+    return [Path(area.path).name for area in task.swap_ns.areas]
 
 
 def used(machine: sf.Machine) -> dict[str, int]:
     """Slots in use by file."""
-    return {a.path.rsplit("/", 1)[-1]: a.info["inuse"] for a in machine.areas.values()}
+    return {Path(a.path).name: a.info["inuse"] for a in machine.areas.values()}
 
 
 def push_out(task: sf.Task, pages: int = 400) -> None:
@@ -161,7 +162,7 @@ def test_pressure_of_one_pushes_the_others_pages_into_their_own_file(
     fill(one, "one")
     fill(two, "two")
     fill(logins[1].mmap(500 * PAGE), "two")
-    files = {a.path.rsplit("/", 1)[-1]: open(a.path, "rb").read() for a in machine.areas.values()}
+    files = {Path(a.path).name: Path(a.path).read_bytes() for a in machine.areas.values()}
     assert b"<one page" in files["one"] and b"<two page" not in files["one"]
     assert b"<two page" in files["two"] and b"<one page" not in files["two"]
     check(one, "one")
@@ -494,7 +495,7 @@ def test_strict_rules_let_no_byte_cross(profile: str, make_swap: SwapfileMaker) 
         check(login.mappings[3], login.name)
         check(login.mappings[2], f"{login.name} shm")
     assert machine.core.counters()["leaked"] == 0
-    files = {a.path.rsplit("/", 1)[-1]: open(a.path, "rb").read() for a in machine.areas.values()}
+    files = {Path(a.path).name: Path(a.path).read_bytes() for a in machine.areas.values()}
     for name, other in (("one", b"<two"), ("two", b"<one")):
         assert f"<{name} page".encode() in files[name]
         for mark in (other, b"<shell", b"<common"):
