@@ -144,19 +144,16 @@ def test_swaps_per_namespace(profile: str, make_swap: SwapfileMaker, view: str) 
 
 # ---------------------------------------------------------------- /proc/vmstat
 
+BOTH = (
+    "nr_free_pages pswpin pswpout pgactivate pgdeactivate pgfault pgmajfault pageoutrun pgrotated"
+)
 NAMES = {
-    "2.6.25": """
-        nr_free_pages pswpin pswpout pgactivate pgdeactivate pgfault pgmajfault pageoutrun pgrotated
-        nr_inactive nr_active pgrefill_normal pgsteal_normal pgscan_kswapd_normal
-        pgscan_direct_normal kswapd_steal allocstall
-    """.split(),
-    "6.18": """
-        nr_free_pages pswpin pswpout pgactivate pgdeactivate pgfault pgmajfault pageoutrun pgrotated
-        nr_inactive_anon nr_active_anon pgrefill pgscan_kswapd pgscan_direct pgscan_anon
-        pgsteal_kswapd pgsteal_direct pgsteal_anon allocstall_normal workingset_refault_anon
-        workingset_activate_anon workingset_restore_anon oom_kill swap_ra swap_ra_hit swpin_zero
-        swpout_zero
-    """.split(),
+    "2.6.25": BOTH + " nr_inactive nr_active pgrefill_normal pgsteal_normal pgscan_kswapd_normal "
+    "pgscan_direct_normal kswapd_steal allocstall",
+    "6.18": BOTH + " nr_inactive_anon nr_active_anon pgrefill pgscan_kswapd pgscan_direct "
+    "pgscan_anon pgsteal_kswapd pgsteal_direct pgsteal_anon allocstall_normal "
+    "workingset_refault_anon workingset_activate_anon workingset_restore_anon oom_kill swap_ra "
+    "swap_ra_hit swpin_zero swpout_zero",
 }
 
 
@@ -165,7 +162,7 @@ def test_vmstat_lines(profile: str, make_swap: SwapfileMaker) -> None:
     machine.init.swapon(make_swap("s", 500))
     machine.init.mmap(300 * PAGE).touch(write=True)
     counters = machine.vmstat()
-    assert list(counters) == NAMES[profile]
+    assert " ".join(counters) == NAMES[profile]
     assert machine.proc_vmstat() == "".join(f"{n} {v}\n" for n, v in counters.items())
     assert counters["pswpout"] == machine.areas[0].info["pswpout"] or profile == "6.18"
 
@@ -410,7 +407,7 @@ def test_pagemap(profile: str, make_swap: SwapfileMaker) -> None:
     assert set((out & np.uint64(31)).tolist()) == {1}  # type: the second area
     offsets = (out >> np.uint64(5)) & np.uint64((1 << 50) - 1)
     assert len(set(offsets.tolist())) == 60
-    assert 1 <= offsets.min() and offsets.max() < 2000
+    assert offsets.min() > 0 and offsets.max() < 2000
     file = Path(machine.areas[1].path).read_bytes()
     assert all(file[offset * PAGE] == ord("x") for offset in offsets.tolist())
 
