@@ -160,6 +160,30 @@ def test_bad_slots_are_never_given(profile: str) -> None:
         slots.take()
 
 
+def test_far_apart_free_slots_are_found(profile: str) -> None:
+    """Free slots at the edges of words of 64, of 64 words, and of 64 of these; all else is bad."""
+    edges = (1, 63, 64, 127, 4095, 4096, 4097, 262_143, 262_144, 266_240, 299_999)
+    bad = tuple(sorted(set(range(1, 300_000)) - set(edges)))
+    slots = SlotMachine(profile, 40)
+    assert slots.add(300_000, bad=bad).info["pages"] == len(edges)
+    taken = [slots.take() for _ in edges]
+    assert tuple(t[2] for t in taken) == edges
+    for page, _, slot in taken:
+        if slot in (64, 262_144):
+            slots.give(page)
+    assert take_all(slots, 2) == [64, 262_144]
+
+
+def test_a_run_of_256_free_slots_is_looked_for_across_words() -> None:
+    """Runs of 255 do not count, wherever they begin; the first of 256 begins at 1031."""
+    bad = (256, 512, 768, 775, 1030, 1287)  # 255 free slots between most of them
+    slots = SlotMachine("2.6.25", 2000)
+    slots.add(2000, bad=bad)
+    assert take_all(slots, 256) == list(range(1031, 1287))
+    # The next 256 are a run again, behind the bad slot 1287.
+    assert take_all(slots, 256) == list(range(1288, 1544))
+
+
 # ---------------------------------------------------------------- several areas
 
 

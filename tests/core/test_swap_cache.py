@@ -152,6 +152,31 @@ def test_more_than_half_full_a_page_read_back_gives_its_slot_up(tmp_path: Path) 
         small.machine.verify()
 
 
+@pytest.mark.parametrize(("profile", "given_up"), [("2.6.25", False), ("6.18", True)])
+def test_more_than_half_full_the_last_sharer_to_read_frees_the_slot(
+    tmp_path: Path, profile: str, given_up: bool
+) -> None:
+    """20 slots, 11 in use. Parent and child map page 0 again, first one, then the other.
+
+    While one entry still refers to the slot it stays. Afterwards 6.18 frees it
+    (folio_free_swap asks whether anybody refers to it), 2.6.25 does not
+    (remove_exclusive_swap_page asks for a page with one user).
+    """
+    small = Small(tmp_path, profile, limit=8, slots=20)
+    small.write(*range(18))
+    child = small.task.fork()
+    copy = small.heap.inherited_by(child)
+    small.check(0)
+    slot = small.state(0)[1]
+    assert slot != 0 and small.inuse == 11
+    small.check(0, mapping=copy)
+    assert small.state(0) == small.state(0, copy) == ("in", 0 if given_up else slot)
+    assert small.inuse == 11 - given_up
+    small.check(*range(18), mapping=copy)
+    small.check(*range(18))
+    small.machine.verify()
+
+
 def test_slots_are_free_after_munmap_and_exit(small: Small) -> None:
     small.write(*range(30))
     assert small.inuse == 22
