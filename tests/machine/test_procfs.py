@@ -121,6 +121,10 @@ def test_swaps_default_priorities(profile: str, first: int, make_swap: SwapfileM
     assert priorities() == ([-1, -3] if profile == "2.6.25" else [-2, -3])
     machine.init.swapon(paths[3])
     assert priorities() == ([-1, -4, -3] if profile == "2.6.25" else [-2, -4, -3])
+    machine.init.swapoff(paths[3])
+    machine.init.swapon(paths[3], sf.SWAP_FLAG_PREFER)  # takes no default priority
+    machine.init.swapon(paths[1])
+    assert priorities() == ([-1, 0, -3, -5] if profile == "2.6.25" else [-2, 0, -3, -4])
 
 
 @pytest.mark.parametrize("view", ["global", "namespaced"])
