@@ -793,7 +793,14 @@ cdef class Core:
         a.writeok = True
         c.total_swap_pages += a.pages
         c.nr_swap_pages += a.pages
+        self.reclaimable_again()
         return number
+
+    cdef void reclaimable_again(self) noexcept:
+        # 2.6.25: an area that is turned on, or put back, gives pages of its own back, and a freed
+        # page ends all_unreclaimable (free_pages_bulk).
+        self.c.pages_scanned = 0
+        self.c.all_unreclaimable = False
 
     cdef area_t *area(self, uint32_t number) except NULL:
         if number >= self.top_area or not self.c.areas[number].used:
@@ -821,6 +828,7 @@ cdef class Core:
         elif writeok and not a.writeok:
             self.c.total_swap_pages += a.pages
             self.c.nr_swap_pages += a.pages - a.inuse
+            self.reclaimable_again()
         a.writeok = writeok
 
     def area_unuse(self, uint32_t number, uint64_t first=1):

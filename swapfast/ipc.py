@@ -25,6 +25,7 @@ __all__ = ["IpcNamespace", "Segment", "SharedObject", "ShmidDs"]
 
 SHMMNI = 4096  # segments of one namespace
 SHMMIN = 1  # bytes
+IPCMNI = 32768  # an id is a sequence number times this, plus a place in the table
 
 
 class SharedObject:
@@ -148,9 +149,8 @@ class IpcNamespace:
             object_ = SharedObject(task.machine, pages, task.swap_ns.owner, task.group)
         except MemoryError as error:
             raise system_error(errno.ENOMEM, str(error)) from None
-        shmid = self._sequence * 32768 + len(self.segments)
-        while shmid in self.segments:
-            shmid += 1
+        taken = {s % IPCMNI for s in self.segments}
+        shmid = self._sequence * IPCMNI + next(n for n in range(SHMMNI) if n not in taken)
         self._sequence += 1
         status = ShmidDs(size, 0, task.pid, 0, flags & 0o777, task.uid, key)
         self.segments[shmid] = Segment(shmid, object_.get(), status)
@@ -172,14 +172,14 @@ class IpcNamespace:
         Raises
         ------
         OSError
-            EINVAL: no such id in this namespace; EIDRM: removed.
+            EINVAL: no such id in this namespace; EIDRM: removed, and another has its place.
         """
         segment = self.segments.get(shmid)
-        if segment is None:
-            raise system_error(errno.EINVAL, f"no segment {shmid} in this IPC namespace")
-        if segment.removed and segment.status.nattch == 0:
-            raise system_error(errno.EIDRM, f"segment {shmid} was removed")
-        return segment
+        if segment is not None:
+            return segment
+        if any(s % IPCMNI == shmid % IPCMNI for s in self.segments):
+            raise system_error(errno.EIDRM, f"segment {shmid} was removed; get the new one's id")
+        raise system_error(errno.EINVAL, f"no segment {shmid} in this IPC namespace")
 
     def check_access(self, task: Task, segment: Segment, *, write: bool) -> None:
         """Permission bits: owner's, then others'.
@@ -197,9 +197,9 @@ class IpcNamespace:
             raise system_error(errno.EACCES, f"segment {segment.shmid} denies it by its mode")
 
     def detached(self, segment: Segment, pid: int) -> None:
-        """A mapping of it is gone; a removed segment goes with its last one."""
+        """A mapping of it is gone (pid 0: it never was); a removed segment goes with the last."""
         segment.status.nattch -= 1
-        segment.status.lpid = pid
+        segment.status.lpid = pid or segment.status.lpid
         if segment.removed and segment.status.nattch == 0:
             self._destroy(segment)
 

@@ -415,12 +415,14 @@ class Machine:
         Raises
         ------
         ValueError
-            The machine has contents: they need a file.
+            The machine has contents: they need a file; or the priority is not 0 to 32767.
         OSError
             EPERM: MAX_SWAPFILES areas are on.
         """
         if self.contents:
             raise ValueError("a machine with contents swaps to files: use swapon")
+        if priority is not None and not 0 <= priority <= f.SWAP_FLAG_PRIO_MASK:
+            raise ValueError(f"priority is 0 to {f.SWAP_FLAG_PRIO_MASK}, not {priority}")
         if len(self.areas) >= self.max_swapfiles:
             raise system_error(errno.EPERM, f"{self.max_swapfiles} swap areas are on")
         number = next(t for t in range(self.max_swapfiles) if t not in self.areas)

@@ -321,7 +321,7 @@ class Mapping:
             left += [(max(a, end), b)] if b > end else []
         self._mapped = left
         if not left:
-            self._release(0)
+            self._release(min(t.pid for t in self.mm.users))
             self.mm.mappings.pop(self.addr, None)
 
     # life

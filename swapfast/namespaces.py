@@ -59,7 +59,7 @@ class Rules:
         errno of a second swapon in a child.
     one_area_check : {"early", "late"}
         The one-area test beside that of MAX_SWAPFILES, before the path is looked at; or after the
-        test whether this very file is on (EBUSY).
+        file was opened (ENOENT, ...) and the test whether this very file is on (EBUSY).
     swapon_again : {"allow", "once"}
         After swapoff, a child may turn on another file; or one only in its life.
     proc_swaps : {"global", "namespaced"}

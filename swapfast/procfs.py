@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["meminfo", "pagemap", "render_vmstat", "smaps", "swaps", "vmstat"]
 
 KB = PAGE_SIZE // 1024
+PSS_SHIFT = 12
 
 
 def visible_areas(machine: Machine, task: Task | None) -> list[SwapArea]:
@@ -149,7 +150,7 @@ def _smaps_entry(machine: Machine, mapping: Mapping, first: int, end: int) -> st
     values = {
         "Size": end - first,
         "Rss": present.sum(),
-        "Pss": (1.0 / mapped[present]).sum(),
+        "Pss": _shares(mapped[present]),
         "Shared_Clean": (present & ~alone & ~dirty).sum(),
         "Shared_Dirty": (present & ~alone & dirty).sum(),
         "Private_Clean": (present & alone & ~dirty).sum(),
@@ -163,7 +164,7 @@ def _smaps_entry(machine: Machine, mapping: Mapping, first: int, end: int) -> st
             # shmem_swap_usage: the object knows which of its pages are out.
             held = state(mapping.object.number, first, end - first)[0]
             values["Swap"] = (held & _core.SWAPPED != 0).sum()
-        values["SwapPss"] = (1.0 / swapped[out]).sum()
+        values["SwapPss"] = _shares(swapped[out])
     protection = ("r-" if mapping.readonly else "rw") + ("-s" if mapping.shared else "-p")
     start, stop = mapping.addr + first * PAGE_SIZE, mapping.addr + end * PAGE_SIZE
     offset = first * PAGE_SIZE if mapping.shared else 0
@@ -172,6 +173,13 @@ def _smaps_entry(machine: Machine, mapping: Mapping, first: int, end: int) -> st
     lines = [f"{head}{name}\n"]
     lines += [f"{key + ':':16}{int(value * KB):8d} kB\n" for key, value in values.items()]
     return "".join(lines)
+
+
+def _shares(users: NDArray[np.uint32]) -> float:
+    """Pages, each divided among its users, in the kernel's fixed point of 12 bits."""
+    return int(((PAGE_SIZE << PSS_SHIFT) // users.astype(np.int64)).sum()) / (
+        PAGE_SIZE << PSS_SHIFT
+    )
 
 
 def pagemap(machine: Machine, mapping: Mapping) -> NDArray[np.uint64]:

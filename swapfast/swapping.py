@@ -17,6 +17,7 @@ from swapfast import flags as f
 from swapfast.areas import SimulatedDevice, SwapArea
 from swapfast.errors import KernelPanic, TaskKilled, system_error
 from swapfast.swapfile import SwapBacking
+from swapfast.swapfile.files import claim
 
 if TYPE_CHECKING:
     from swapfast.machine import Machine
@@ -58,7 +59,7 @@ def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: in
     if machine.rules.one_area_check == "early":
         task.swap_ns.check_one_area(machine.rules)
     else:
-        _check_not_on(machine, path)
+        os.close(claim(os.fspath(path)))  # it can be opened, and is not on
         task.swap_ns.check_one_area(machine.rules)
     backing = SwapBacking.open(path, profile.header)
     try:
@@ -69,17 +70,6 @@ def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: in
     except BaseException:
         backing.close()
         raise
-
-
-def _check_not_on(machine: Machine, path: str | os.PathLike[str]) -> None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return  # open(2) will say it in the kernel's order
-    for area in machine.areas.values():
-        backing = area.backing
-        if isinstance(backing, SwapBacking) and backing.identity == (status.st_dev, status.st_ino):
-            raise system_error(errno.EBUSY, "it is a swap area that is on", path)
 
 
 def add_area(

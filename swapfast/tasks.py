@@ -280,14 +280,14 @@ class Task:
         Raises
         ------
         OSError
-            ESRCH: no such live process; EPERM: not the same user; EINVAL: no such signal.
+            In this order: ESRCH, no such process; EINVAL, no such signal; EPERM, not the same user.
         """
         self._check_alive()
         target = self.machine.tasks.get(pid)
-        if not 0 <= sig <= 64:
-            raise system_error(errno.EINVAL, f"no signal {sig}")
-        if target is None or target.state == "dead":
+        if target is None:
             raise system_error(errno.ESRCH, f"no process {pid}")
+        if not 0 <= sig <= 64:
+            raise system_error(errno.EINVAL, f"{sig} is not a signal; they are 0 to 64")
         if self.uid not in (0, target.uid):
             raise system_error(errno.EPERM, f"process {pid} belongs to uid {target.uid}")
         if sig and target.alive and target.parent is not None:

@@ -243,9 +243,12 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
     if exclusive and write:
         bits |= PTE_DIRTY
     core.pte[page] = <uint8_t>bits
-    if vm_swap_full(core) or (core.modern and write):
-        if exclusive and slot_drop(core, home) and not core.modern:
-            core.pte[page] |= PTE_DIRTY   # remove_exclusive_swap_page: SetPageDirty
+    if core.modern:
+        # should_try_to_free_swap; folio_free_swap asks only whether an entry still refers to it.
+        if vm_swap_full(core) or (write and exclusive):
+            slot_drop(core, home)
+    elif vm_swap_full(core) and exclusive and slot_drop(core, home):
+        core.pte[page] |= PTE_DIRTY   # remove_exclusive_swap_page: SetPageDirty
     if write and not exclusive:
         return fault_write(core, page)
     return ST_OK

@@ -7,7 +7,7 @@
 # - swap_give(core, entry): the slot is free again
 
 from swapfast.mm.types cimport *
-from swapfast.mm.slots cimport slots_take, slots_give
+from swapfast.mm.slots cimport slots_take, slots_give, cluster_find
 
 cdef inline mapping_t *mapping_of(core_t *core, uint32_t page) noexcept nogil:
     return &core.mappings[core.block_mapping[page >> BLOCK_SHIFT]]
@@ -69,7 +69,8 @@ cdef inline uint32_t alloc_clustered(core_t *core, owner_t *o) noexcept nogil:
     if o.current != 0:
         current = o.current - 1
         a = &core.areas[current]
-        if a.used and a.position != 0:
+        if (a.used and a.position != 0
+                and cluster_find(a, a.position // CLUSTER, a.position) != NO_SLOT):
             entry = take_from(core, a)
             if entry != NO_SLOT:
                 return entry

@@ -3,8 +3,8 @@
 - ``MemoryModel``: address spaces, mappings, shared objects; nothing about RAM, swap or time.
 - ``MemoryModel.owners``: of each page's bytes, which swap namespaces have them in one piece.
 
-A page nobody wrote is zero. A private page is the same piece of memory in parent and child until one
-of them writes; a shared object's page is one piece for all who map it.
+A page nobody wrote is zero. A private page is the same piece of memory in parent and child until
+one of them writes; a shared object's page is one piece for all who map it.
 """
 
 from __future__ import annotations

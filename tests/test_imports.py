@@ -1,0 +1,191 @@
+"""What an import costs, which way imports point, and that everything public says what it is."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import swapfast as sf
+from swapfast import _core
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "swapfast"
+
+# From the bottom to the top: a module imports from below, or from beside it without a cycle.
+LAYERS = (
+    {"build", "errors", "flags", "index_space", "units"},
+    {"swapfile", "traces"},
+    {"_core", "areas", "namespaces", "profiles"},
+    {"ipc", "mappings", "memcg", "oom", "procfs", "swapping", "tasks"},
+    {"machine"},
+    {"replay"},
+    {"ltp", "validate"},
+    {"scenario"},
+    {"plots"},
+    {"cli", "__main__"},
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+OPTIONAL = {"click", "hypothesis", "matplotlib", "pydantic", "pytest", "rich", "zstandard"}
+
+
+def sources() -> list[Path]:
+    return sorted(p for p in PACKAGE.rglob("*.py") if p.parent.name != "data")
+
+
+def module_of(path: Path) -> str:
+    """The part of the package that a file belongs to: "machine", "cli", ..."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def in_type_checking(tree: ast.Module) -> set[ast.AST]:
+    """What only the type checker reads."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            found.update(ast.walk(node))
+    return found
+
+
+def imported(path: Path, top_only: bool = False) -> Iterator[str]:
+    """Dotted names that a file imports when it runs."""
+    tree = ast.parse(path.read_text())
+    skipped = in_type_checking(tree)
+    for node in tree.body if top_only else ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+# ---------------------------------------------------------------- what an import loads
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Modules with a file that a statement loads in a fresh interpreter."""
+    code = (
+        "import sys, json; before = set(sys.modules)\n"
+        f"{statement}\n"
+        "new = set(sys.modules) - before\n"
+        "print(json.dumps([n for n in new if getattr(sys.modules[n], '__file__', None)]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_import_swapfast_loads_numpy_and_nothing_else_of_others() -> None:
+    new = loaded_by("import swapfast")
+    tops = {name.split(".")[0] for name in new}
+    assert tops - set(sys.stdlib_module_names) == {"numpy", "swapfast"}
+    mine = {name.split(".")[1] for name in new if name.startswith("swapfast.")}
+    assert mine.isdisjoint({"cli", "ltp", "scenario", "traces", "replay", "validate", "plots"})
+
+
+@pytest.mark.parametrize("name", ["traces", "replay", "validate", "ltp", "swapfile"])
+def test_parts_below_the_command_line_need_no_more(name: str) -> None:
+    tops = {n.split(".")[0] for n in loaded_by(f"import swapfast.{name}")}
+    assert tops - set(sys.stdlib_module_names) == {"numpy", "swapfast"}
+
+
+def test_importing_the_command_line_needs_nothing_until_it_runs() -> None:
+    tops = {n.split(".")[0] for n in loaded_by("import swapfast.cli")}
+    assert not tops & OPTIONAL
+
+
+def test_the_probe_sees_what_is_loaded() -> None:
+    assert "fractions" in loaded_by("import fractions")
+
+
+# ---------------------------------------------------------------- which way imports point
+
+
+def test_every_module_has_its_layer() -> None:
+    modules = {module_of(p) for p in sources()} - {"__init__"}
+    assert modules <= set(LEVEL), f"give {modules - set(LEVEL)} a place in LAYERS"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    here = module_of(path)
+    if here == "__init__":
+        return
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "swapfast" or parts[1] == "__version__":
+            continue
+        assert LEVEL[parts[1]] <= LEVEL[here], f"{here} imports {name}, which is above it"
+
+
+def test_no_cycles_beside() -> None:
+    """Modules of one layer that import each other when they are loaded."""
+    graph: dict[str, set[str]] = {}
+    for path in sources():
+        here = module_of(path)
+        below = {n.split(".")[1] for n in imported(path, top_only=True) if "swapfast." in n}
+        graph.setdefault(here, set()).update(below & set(LEVEL) - {here})
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " imports ".join((*way, name))
+        if name not in done:
+            for other in sorted(graph.get(name, ())):
+                visit(other, (*way, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        if name != "__init__":
+            visit(name, ())
+
+
+def test_third_parties_are_imported_where_they_are_used() -> None:
+    """numpy anywhere; the others above the machine, or within the function that needs them."""
+    for path in sources():
+        if LEVEL.get(module_of(path), 0) >= LEVEL["scenario"]:
+            continue
+        tops = {n.split(".")[0] for n in imported(path, top_only=True)}
+        assert not tops & OPTIONAL, f"{path}: {tops & OPTIONAL}"
+
+
+# ---------------------------------------------------------------- docstrings
+
+
+def undocumented(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text())
+    if ast.get_docstring(tree) is None and path.read_text().strip():
+        yield f"{path.relative_to(ROOT)}"
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in tree.body:
+        if not isinstance(node, kinds) or node.name.startswith("_"):
+            continue
+        members = [n for n in node.body if isinstance(n, kinds) and not n.name.startswith("_")]
+        for one in [node, *(members if isinstance(node, ast.ClassDef) else [])]:
+            setter = any(ast.unparse(d).endswith(".setter") for d in one.decorator_list)
+            if ast.get_docstring(one) is None and not setter:
+                yield f"{path.relative_to(ROOT)}:{one.lineno} {one.name}"
+
+
+def test_everything_public_has_a_docstring() -> None:
+    assert [entry for path in sources() for entry in undocumented(path)] == []
+
+
+def test_the_core_has_docstrings() -> None:
+    members = [n for n in vars(_core.Core) if not n.startswith("_")]
+    assert len(members) > 30
+    assert [n for n in members if not getattr(_core.Core, n).__doc__] == []
+
+
+def test_all_names_exist_and_are_what_one_imports() -> None:
+    assert len(set(sf.__all__)) == len(sf.__all__)
+    for name in sf.__all__:
+        value = getattr(sf, name)
+        assert isinstance(value, int | dict) or value.__doc__, name
