@@ -301,7 +301,5 @@ def _predict(cell: Cell, trace: Trace, policy: str, page_cluster: int) -> Predic
         swap=max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE,
     )
     predicted = {"majflt": run.pgmajfault, "pswpin": run.pswpin, "pswpout": run.pswpout}
-    error = {
-        c: (predicted[c] - cell.measured[c]) / max(cell.measured[c], FLOOR) for c in COUNTS
-    }
+    error = {c: (predicted[c] - cell.measured[c]) / max(cell.measured[c], FLOOR) for c in COUNTS}
     return Prediction(cell, policy, predicted, error)
