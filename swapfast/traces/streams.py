@@ -69,7 +69,7 @@ def _decompressed(
         stream = gzip.GzipFile(fileobj=file)
         failures = (gzip.BadGzipFile, EOFError, zlib.error)
     elif magic == b"\xfd7zXZ\x00":
-        stream = lzma.LZMAFile(file)  # noqa: SIM115: the file is the caller's
+        stream = lzma.LZMAFile(file)  # noqa: SIM115 - the file is closed by the caller
         failures = (lzma.LZMAError, EOFError)
     return iter(lambda: stream.read(CHUNK), b""), failures
 
