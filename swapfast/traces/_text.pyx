@@ -7,9 +7,9 @@ Both take chunks of bytes wherever they are cut, number pages in the order of th
 stop at the first line that is none: ``BrokenLine`` has its number, its text and the cause.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcpy, memset
 
 import numpy as np
 
@@ -333,13 +333,17 @@ cdef class _Lines:
         return result
 
 
+cdef int8_t[256] VALUES  # of a hexadecimal digit; -1 = is none
+memset(&VALUES[0], -1, sizeof(VALUES))
+cdef int _digit
+for _digit in range(10):
+    VALUES[48 + _digit] = _digit
+for _digit in range(10, 16):
+    VALUES[55 + _digit] = VALUES[87 + _digit] = _digit  # A and a are 65 and 97
+
+
 cdef inline int hex_digit(uint8_t c) noexcept nogil:
-    if 48 <= c <= 57:
-        return c - 48
-    c |= 32
-    if 97 <= c <= 102:
-        return c - 87
-    return -1
+    return VALUES[c]
 
 
 cdef class LackeyParser(_Lines):
