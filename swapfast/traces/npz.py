@@ -172,9 +172,10 @@ class _Member:
             raise self.error("is one text")
         if self.dtype.itemsize > 4 * ORIGIN_MOST:
             raise self.error(f"has {ORIGIN_MOST} characters at most")
+        raw = self.read().astype(self.dtype.newbyteorder("<")).tobytes()
         try:
-            text = str(self.read().item())
-        except ValueError as error:
+            text = raw.decode("utf-32-le").rstrip("\0")
+        except UnicodeDecodeError as error:
             raise ValueError(f"{self.where}: is no text: {error}") from None
         return "".join(c if c.isprintable() else "?" for c in text)
 
