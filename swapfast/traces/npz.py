@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -41,6 +42,16 @@ FAILURES = (
     OverflowError,
     RuntimeError,
     UnicodeError,
+)
+HEADER_FAILURES = (  # NumPy has the header read by Python's own parser
+    ValueError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    TokenError,
+    EOFError,
+    MemoryError,
+    RecursionError,
 )
 
 
@@ -190,7 +201,9 @@ def _opened(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Itera
     most = info.compress_size
     if info.compress_type == zipfile.ZIP_DEFLATED:
         most = DEFLATE_MOST * (info.compress_size + 64)
-    if info.file_size > most or info.compress_size > os.stat(name).st_size:
+    if not 0 <= info.header_offset <= os.stat(name).st_size - info.compress_size:
+        raise ValueError(f"{where}: lies outside the file")
+    if info.file_size > most:
         raise ValueError(
             f"{where}: claims {info.file_size} bytes from {info.compress_size} compressed ones"
         )
@@ -208,7 +221,7 @@ def _read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype
         version = npy.read_magic(file)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
         shape, _, dtype = read(file, max_header_size=10000)
-    except (ValueError, KeyError, SyntaxError, MemoryError, EOFError, TypeError) as error:
+    except HEADER_FAILURES as error:
         raise ValueError(f"{where}: not an .npy array: {str(error)[:100]}") from None
     if dtype.hasobject or dtype.kind not in "iuU" or dtype.itemsize == 0:
         raise ValueError(f"{where}: dtype {dtype!s:.60}; a trace has integers and text only")

@@ -165,6 +165,7 @@ HOSTILE = {
         {**GOOD, "refs.npy": header("'<u4'", "(1,)" + " " * 70000, version=(2, 0))},
         "not an .npy array",
     ),
+    "unclosed": ({**GOOD, "refs.npy": header("'<u4'", "(1,")}, "not an .npy array"),
     "negative shape": ({**GOOD, "refs.npy": header("'<u4'", "(-1,)")}, r"shape \(-1,\)"),
     "more announced": (
         {**GOOD, "refs.npy": header("'<u4'", f"({1 << 60},)")},
@@ -224,11 +225,35 @@ def test_sizes_that_cannot_be_take_no_memory(tmp_path, method, compressed, size)
     lie(path, compressed, size)
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match=r"claims|not a readable|not an .npy"):
+        with pytest.raises(ValueError, match=r"claims|lies outside|not a readable|not an .npy"):
             read_npz(path)
         assert tracemalloc.get_traced_memory()[1] < 1 << 24
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("offset", [1 << 20, 0xFFFFFFF0])
+def test_a_member_outside_the_file(tmp_path, offset):
+    path = tmp_path / "t.npz"
+    archive(path, GOOD)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 42, offset)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"refs.npy: lies outside the file"):
+        read_npz(path)
+
+
+@pytest.mark.parametrize("shift", [-8, 8])
+def test_a_directory_that_is_shifted(tmp_path, shift):
+    # zipfile takes the difference for data before the archive: offsets become negative.
+    path = tmp_path / "t.npz"
+    archive(path, GOOD)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\x05\x06") + 16
+    struct.pack_into("<I", data, at, struct.unpack_from("<I", data, at)[0] + shift)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"t.npz: "):
+        read_npz(path)
 
 
 def test_an_archive_full_of_nothing_is_refused_before_it_is_unpacked(tmp_path):
@@ -371,6 +396,8 @@ NPY_BROKEN = {
     "long": (packed(REFS) + b"x", "17 bytes of data, 16 announced"),
     "empty": (packed(REFS[:0]), "no references"),
     "header": (packed(REFS)[:40], "not an .npy array"),
+    "unclosed": (header("'<u4'", "(1,"), "not an .npy array"),
+    "deep": (header("'<u4'", "(" * 3000 + ")" * 3000), "not an .npy array"),
 }
 
 
