@@ -99,7 +99,7 @@ good_logs = texts(valid, valid, upper, banners)
 logs = st.one_of(good_logs, texts(valid, upper, banners, odd), st.binary(max_size=60))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(logs, splits, st.booleans(), st.booleans())
 def test_lackey_is_its_twin(text, sizes, instructions, collapse):
     found = run(LackeyParser(instructions, collapse), cut(text, sizes))
@@ -141,7 +141,7 @@ def tables(draw):
     return columns, draw(texts(rows.map(lambda row: ",".join(map(str, row))), st.just("")))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(tables(), splits, st.booleans())
 def test_csv_is_its_twin(case, sizes, collapse):
     columns, text = case
