@@ -371,7 +371,8 @@ cdef class Core:
         m.owner = owner
         m.group = group
         m.object = <uint32_t>object
-        for block in range(base >> BLOCK_SHIFT, (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
+        for block in range(base >> BLOCK_SHIFT,
+                           (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
             c.block_mapping[block] = number
         return number
 
@@ -432,7 +433,7 @@ cdef class Core:
         return self.mapping(number).owner
 
     def mapping_count(self, uint32_t number):
-        """(resident, swapped, zero): pages of this mapping by state, as its page table shows them."""
+        """(resident, swapped, zero): pages of this mapping by state, as its page table has them."""
         cdef mapping_t *m = self.mapping(number)
         cdef uint64_t resident = 0, swapped = 0, zero = 0
         cdef uint32_t i, bits
@@ -506,8 +507,9 @@ cdef class Core:
         """Replay references (bit 31 = write, low 31 bits = page of the mapping) from ``start``.
 
         Returns ``(done, status)``: how many of ``refs`` are finished, and ``OK``, ``OOM``,
-        ``OOM_GROUP`` or ``STALL`` (a major fault, if ``stop_on_major``). With ``tag`` (16 bytes) and contents each
-        write stamps its page. ``checked`` skips the range check of a caller that did it.
+        ``OOM_GROUP`` or ``STALL`` (a major fault, if ``stop_on_major``). With ``tag`` (16 bytes)
+        and contents each write stamps its page. ``checked`` skips the range check of a caller that
+        did it.
         """
         cdef mapping_t *m = self.mapping(number)
         cdef batch_t batch
@@ -706,8 +708,8 @@ cdef class Core:
             for i in range(n):
                 table[i] = areas[i]
         o = &self.c.owners[number]
-        # 2.6.25 starts over at a new head of the list, or where the next area is gone; 6.18 stays in
-        # the cluster it has, whatever else was added.
+        # 2.6.25 starts over at a new head of the list, or where the next area is gone; 6.18 stays
+        # in the cluster it has, whatever else was added.
         for i in range(o.count):
             same_head = same_head or (n > 0 and o.areas[i] == table[0])
         for i in range(n):
@@ -723,7 +725,7 @@ cdef class Core:
 
     def area_add(self, uint64_t base, uint64_t slots, int32_t prio, uint32_t owner, *,
                  bad=None, file=None, bint clustered=False):
-        """Enter an area: machine-wide entries ``base`` to ``base + slots - 1``; slot 0 is its header.
+        """Enter an area: entries ``base`` to ``base + slots - 1``; slot 0 is its header.
 
         Parameters
         ----------

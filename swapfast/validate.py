@@ -177,7 +177,8 @@ def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
         A broken line: file, line and cause.
     """
     name = os.fspath(path)
-    cells, skipped = [], []
+    cells: list[Cell] = []
+    skipped: list[str] = []
     with open(path, newline="", encoding="utf-8", errors="strict") as file:
         try:
             rows = csv.DictReader(file, strict=True)

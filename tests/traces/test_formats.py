@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from swapfast.machine import Machine
+from swapfast.mrc import miss_ratio_curve
 from swapfast.replay import replay, stamp_mismatches
 from swapfast.traces import FORMATS, StreamedTrace, Trace, bundled_trace, open_trace, save_npz
 from swapfast.traces.formats import guess_format
@@ -131,11 +132,16 @@ def test_a_streamed_trace_is_the_same_trace(tmp_path, long_log):
 def test_a_streamed_trace_replays_the_same(long_log):
     counted = []
     for hold in (1 << 20, 1):
-        for policy in (None, "lru"):
+        for policy in (None, "lru", "opt"):
             result = replay(open_trace(long_log, hold=hold), "25%", policy=policy).as_dict()
             counted.append({k: v for k, v in result.items() if k not in ("wall_s", "refs_per_s")})
-    assert counted[:2] == counted[2:]
+    assert counted[:3] == counted[3:]
     assert counted[0]["pswpin"] > 0
+
+
+def test_a_streamed_trace_has_the_same_curve(long_log):
+    curves = [miss_ratio_curve(open_trace(long_log, hold=hold)) for hold in (1 << 20, 1)]
+    assert (curves[0].faults == curves[1].faults).all()
 
 
 def test_a_streamed_trace_stamps_the_same(long_log):
