@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from numpy.lib import format as npy
 
 from swapfast.machine import Machine
+from swapfast.replay import replay
 from swapfast.traces import StreamedTrace, Trace, generate, open_trace, save_npz
 from swapfast.traces.npz import read_npz
 from swapfast.units import PAGE_SIZE
@@ -377,6 +378,9 @@ def test_a_mapped_trace_replays_as_the_array_does(mapped):
     assert expected["pswpin"] > 0
     for trace in mapped(whole.refs):
         assert replayed(trace, 200) == expected
+        for policy in ("lru", "opt"):
+            alone = replay(trace, "30%", policy=policy)
+            assert alone.pswpin == replay(whole, "30%", policy=policy).pswpin > 0
 
 
 def test_a_file_that_changes_under_the_map_cannot_leave_the_mapping(tmp_path, mapped):
