@@ -269,12 +269,12 @@ class Machine:
         """
         if trace.pages > into.pages:
             raise ValueError(f"a trace of {trace.pages} pages into a mapping of {into.pages}")
-        n = len(trace)
-        for start in range(0, n, REPLAY_CHUNK):
-            stop = min(start + REPLAY_CHUNK, n)
-            self.run(into, trace.refs[start:stop], tag=tag, first_number=start, checked=True)
+        n, done = len(trace), 0
+        for refs in trace.chunks(REPLAY_CHUNK):
+            self.run(into, refs, tag=tag, first_number=done, checked=trace.is_private)
+            done += len(refs)
             if progress is not None:
-                progress(stop, n)
+                progress(done, n)
 
     def copy(self, mapping: Mapping, offset: int, data: memoryview, *, write: bool) -> None:
         """Move bytes between ``data`` and a mapping; errors as `Mapping.write`."""

@@ -295,10 +295,12 @@ def stamp_mismatches(mapping: Mapping, trace: Trace, tag: str) -> list[int]:
     list of int
         Pages whose bytes are not what was written last; empty if all is well.
     """
-    refs = np.asarray(trace.refs)
-    writes = np.flatnonzero(refs >> np.uint32(31))
     last = np.full(trace.pages, -1, dtype=np.int64)
-    np.maximum.at(last, refs[writes] & np.uint32(0x7FFFFFFF), writes)
+    done = 0
+    for refs in trace.chunks():
+        writes = np.flatnonzero(refs >> np.uint32(31))
+        np.maximum.at(last, refs[writes] & np.uint32(0x7FFFFFFF), writes + done)
+        done += len(refs)
     head = tag.encode("ascii", "replace")[:16].ljust(16)
     length = _core.STAMP_LENGTH - 1
     wrong = []

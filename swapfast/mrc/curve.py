@@ -185,11 +185,12 @@ def _wanted(trace: Trace, sizes: Sequence[int] | None) -> NDArray[np.int64] | No
 def _feed(
     trace: Trace, take: Callable[[NDArray[np.uint32]], None], progress: Progress | None
 ) -> None:
-    n = len(trace)
-    for at in range(0, n, CHUNK):
+    n, done = len(trace), 0
+    for refs in trace.chunks(CHUNK):
         if progress is not None:
-            progress(at, n)
-        take(trace.refs[at : at + CHUNK])
+            progress(done, n)
+        take(refs)
+        done += len(refs)
     if progress is not None:
         progress(n, n)
 
@@ -198,7 +199,7 @@ def _exact(
     trace: Trace, progress: Progress | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
     distances = Distances(trace.pages)
-    _feed(trace, lambda refs: distances.run(refs, checked=True), progress)
+    _feed(trace, lambda refs: distances.run(refs, checked=trace.is_private), progress)
     hits = np.cumsum(distances.histogram()[1:], dtype=np.uint64)
     sizes = np.arange(1, trace.pages + 1, dtype=np.int64)
     return sizes, (np.uint64(len(trace)) - hits).astype(np.float64), distances.cold
@@ -208,7 +209,7 @@ def _sampled(
     trace: Trace, rate: float, progress: Progress | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], float, float]:
     sample = Sample(trace.pages, rate)
-    _feed(trace, lambda refs: sample.run(refs, checked=True), progress)
+    _feed(trace, lambda refs: sample.run(refs, checked=trace.is_private), progress)
     n, share = len(trace), sample.rate / SAMPLES
     sizes = np.unique(np.rint(np.geomspace(1, trace.pages, 400)).astype(np.int64))
     ratios, firsts = [], []
@@ -236,7 +237,7 @@ def _replayed(
     with ThreadPoolExecutor(max_workers=min(workers, len(simulations))) as pool:
 
         def take(refs: NDArray[np.uint32]) -> None:
-            list(pool.map(lambda s: s.run(refs, checked=True), simulations))
+            list(pool.map(lambda s: s.run(refs, checked=trace.is_private), simulations))
 
         if needs_whole(policy):
             take(trace.refs)

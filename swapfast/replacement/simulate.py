@@ -104,12 +104,13 @@ def simulate(
         simulation = Simulation(policy, frames, trace.pages)
     n = len(trace)
     whole = isinstance(policy, str) and policy in names() and needs_whole(policy)
-    step = n if whole else CHUNK
+    done = 0
     begin = time.perf_counter()
-    for at in range(0, n, step):
+    for refs in [trace.refs] if whole else trace.chunks(CHUNK):
         if progress is not None:
-            progress(at, n)
-        simulation.run(trace.refs[at : at + step], checked=True)
+            progress(done, n)
+        simulation.run(refs, checked=trace.is_private)
+        done += len(refs)
     if progress is not None:
         progress(n, n)
     return Counts(

@@ -1,6 +1,6 @@
 """Page traces: read, made, described.
 
-- ``Trace``: references, pages, origin.
+- ``Trace``: references, pages, origin. ``StreamedTrace``: one too long for memory.
 - ``open_trace(path)``: whatever the file is: lackey log, CSV, npz, npy, raw.
 - ``save_npz(path, trace)``; ``generate(pattern, ...)``, ``GENERATORS``; ``bundled_trace()``.
 """
@@ -8,12 +8,14 @@
 from swapfast.traces.formats import FORMATS, bundled_trace, open_trace
 from swapfast.traces.generate import GENERATORS, generate
 from swapfast.traces.npz import save_npz
+from swapfast.traces.streamed import StreamedTrace
 from swapfast.traces.trace import WRITE, Trace
 
 __all__ = [
     "FORMATS",
     "GENERATORS",
     "WRITE",
+    "StreamedTrace",
     "Trace",
     "bundled_trace",
     "generate",

@@ -7,9 +7,9 @@ Both take chunks of bytes wherever they are cut, number pages in the order of th
 stop at the first line that is none: ``BrokenLine`` has its number, its text and the cause.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcpy, memset
 
 import numpy as np
 
@@ -26,8 +26,10 @@ cdef enum:
     E_NUMBER = 9
     E_WRITE = 10
     E_OP = 11
+    E_RANGE = 12
 
     LINE_MOST = 4096     # bytes of a line
+    TEXT_MOST = 80       # bytes of it in an error
     SIZE_MOST = 1 << 20  # bytes of an access
     PAGE_SHIFT = 12
     COLUMNS_MOST = 16
@@ -43,10 +45,14 @@ cdef enum:
 cdef extern from *:
     """
     static const uint32_t WRITE_BIT = 0x80000000u;
+    static const uint32_t NO_REF = 0xffffffffu; /* 2**31 - 1 is no page: there are not as many */
     static const uint64_t NO_PAGE = ~(uint64_t)0;
+    static const uint64_t TENTH = ~(uint64_t)0 / 10; /* 2**64 - 1 is ten times this and 5 */
     """
     const uint32_t WRITE_BIT
+    const uint32_t NO_REF
     const uint64_t NO_PAGE
+    const uint64_t TENTH
 
 CAUSES = {
     E_FORM: "is not 'I  addr,size' or ' L addr,size' with L, S or M",
@@ -59,6 +65,7 @@ CAUSES = {
     E_NUMBER: "a page, address or size is not a number (decimal, or 0x and hexadecimal)",
     E_WRITE: "write is not 0 or 1",
     E_OP: "op is not one of R, W, L, S, M, I",
+    E_RANGE: "a number is too large: pages are below 2**52, all others below 2**64",
 }
 
 
@@ -92,6 +99,7 @@ cdef struct out_t:
     uint32_t *refs
     uint64_t n
     uint64_t cap
+    uint32_t last        # reference before the next one, also of a chunk that was taken
 
 
 cdef inline uint64_t mix(uint64_t x) noexcept nogil:
@@ -155,9 +163,8 @@ cdef inline int table_find(table_t *t, uint64_t page, uint32_t *dense) noexcept 
 
 cdef inline int emit(out_t *o, uint32_t ref, bint collapse) noexcept nogil:
     cdef uint32_t *more
-    if collapse and o.n and (o.refs[o.n - 1] ^ ref) & ~WRITE_BIT == 0:
-        if o.refs[o.n - 1] & WRITE_BIT or not ref & WRITE_BIT:
-            return OK
+    if collapse and (o.last ^ ref) & ~WRITE_BIT == 0 and (o.last & WRITE_BIT or ref == o.last):
+        return OK
     if o.n == o.cap:
         more = <uint32_t *>realloc(o.refs, (2 * o.cap + 65536) * 4)
         if more == NULL:
@@ -166,7 +173,13 @@ cdef inline int emit(out_t *o, uint32_t ref, bint collapse) noexcept nogil:
         o.cap = 2 * o.cap + 65536
     o.refs[o.n] = ref
     o.n += 1
+    o.last = ref
     return OK
+
+
+cdef inline const uint8_t *trimmed(const uint8_t *p, const uint8_t *end) noexcept nogil:
+    # Without the carriage return of a line that ends as DOS lines do.
+    return end - 1 if end > p and (end - 1)[0] == 13 else end
 
 
 cdef class _Lines:
@@ -174,9 +187,11 @@ cdef class _Lines:
 
     cdef table_t table
     cdef out_t out
-    cdef uint8_t carry[4096]
-    cdef uint64_t carried
-    cdef bint skipping       # inside a banner longer than the carry
+    cdef uint8_t carry[LINE_MOST + 1]  # the line that the last chunk began
+    cdef size_t carried
+    cdef bint skipping       # inside a banner longer than the carry; it is counted already
+    cdef const uint8_t *bad  # the broken line
+    cdef const uint8_t *bad_end
     cdef bint collapse
     cdef readonly uint64_t line
     cdef uint64_t last_page
@@ -184,6 +199,7 @@ cdef class _Lines:
 
     def __cinit__(self, *args, **kwargs):
         self.last_page = NO_PAGE
+        self.out.last = NO_REF
 
     def __dealloc__(self):
         free(self.table.keys)
@@ -217,62 +233,54 @@ cdef class _Lines:
             page += 1
         return OK
 
-    cdef int lines(self, const uint8_t *p, const uint8_t *end,
-                   const uint8_t **bad, const uint8_t **bad_end) noexcept nogil:
+    cdef bint banner(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        return False
+
+    cdef inline int one(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        # A line, whole unless it is too long anyway.
+        cdef int status
+        self.line += 1
+        if end - p > LINE_MOST:
+            status = SKIP if self.banner(p, end) else E_LONG
+        else:
+            status = self.parse(p, end)
+        if status > SKIP:
+            self.bad = p
+            self.bad_end = end
+        return status
+
+    cdef int keep(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        # Part of a line. One byte more than a line may have is enough to refuse or to skip it.
+        cdef size_t rest = min(<size_t>(end - p), LINE_MOST + 1 - self.carried)
+        cdef int status
+        memcpy(&self.carry[0] + self.carried, p, rest)
+        self.carried += rest
+        if self.carried <= LINE_MOST:
+            return OK
+        status = self.one(&self.carry[0], &self.carry[0] + self.carried)
+        self.carried = 0
+        self.skipping = status == SKIP
+        return status
+
+    cdef int lines(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         cdef const uint8_t *stop
         cdef int status
-        cdef uint64_t rest
         while p < end:
             stop = <const uint8_t *>memchr(p, 10, end - p)
             if stop == NULL:
-                break
-            if self.skipping:
+                return OK if self.skipping else self.keep(p, end)
+            if not self.carried and not self.skipping:
+                status = self.one(p, stop)
+            else:
+                status = OK if self.skipping else self.keep(p, stop)
+                if self.carried and status <= SKIP:
+                    status = self.one(&self.carry[0], &self.carry[0] + self.carried)
+                self.carried = 0
                 self.skipping = False
-                self.line += 1
-                p = stop + 1
-                continue
-            self.line += 1
-            if self.carried:
-                rest = stop - p
-                if self.carried + rest > LINE_MOST:
-                    if not self.banner(&self.carry[0]):
-                        bad[0] = &self.carry[0]
-                        bad_end[0] = &self.carry[0] + self.carried
-                        return E_LONG
-                    status = SKIP
-                else:
-                    memcpy(&self.carry[0] + self.carried, p, rest)
-                    self.carried += rest
-                    status = self.parse(&self.carry[0], &self.carry[0] + self.carried)
-                if status > SKIP:
-                    bad[0] = &self.carry[0]
-                    bad_end[0] = &self.carry[0] + self.carried
-                    return status
-                self.carried = 0
-            else:
-                status = self.parse(p, stop)
-                if status > SKIP:
-                    bad[0] = p
-                    bad_end[0] = stop
-                    return status
+            if status > SKIP:
+                return status
             p = stop + 1
-        rest = end - p
-        if rest and not self.skipping:
-            if self.carried + rest > LINE_MOST:
-                if not self.banner(&self.carry[0] if self.carried else p):
-                    self.line += 1
-                    bad[0] = p
-                    bad_end[0] = p + (rest if rest < 80 else 80)
-                    return E_LONG
-                self.skipping = True
-                self.carried = 0
-            else:
-                memcpy(&self.carry[0] + self.carried, p, rest)
-                self.carried += rest
         return OK
-
-    cdef bint banner(self, const uint8_t *p) noexcept nogil:
-        return False
 
     def feed(self, const uint8_t[::1] chunk not None):
         """Parse the next bytes of the file.
@@ -281,34 +289,30 @@ cdef class _Lines:
         ------
         BrokenLine
         """
-        cdef const uint8_t *bad = NULL
-        cdef const uint8_t *bad_end = NULL
         cdef const uint8_t *p
         cdef int status
         if chunk.shape[0] == 0:
             return
         p = &chunk[0]
         with nogil:
-            status = self.lines(p, p + chunk.shape[0], &bad, &bad_end)
-        if status != OK:
-            self.fail(status, bad, bad_end)
+            status = self.lines(p, p + chunk.shape[0])
+        if status > SKIP:
+            self.fail(status)
 
     def finish(self):
         """The file has ended; its last line may lack a newline."""
-        cdef int status
-        if not self.carried or self.skipping:
-            return
-        self.line += 1
-        status = self.parse(&self.carry[0], &self.carry[0] + self.carried)
-        if status > SKIP:
-            self.fail(status, &self.carry[0], &self.carry[0] + self.carried)
+        cdef int status = OK
+        if self.carried:
+            status = self.one(&self.carry[0], &self.carry[0] + self.carried)
         self.carried = 0
+        self.skipping = False
+        if status > SKIP:
+            self.fail(status)
 
-    cdef fail(self, int status, const uint8_t *bad, const uint8_t *bad_end):
+    cdef fail(self, int status):
         if status == E_MEMORY:
             raise MemoryError(f"line {self.line}: no memory for {self.out.n} references")
-        cdef uint64_t n = bad_end - bad
-        text = (<const char *>bad)[:min(n, 80)].decode("latin-1")
+        text = (<const char *>self.bad)[:min(self.bad_end - self.bad, TEXT_MOST)].decode("latin-1")
         raise BrokenLine(self.line, CAUSES[status], text)
 
     def take(self):
@@ -317,7 +321,6 @@ cdef class _Lines:
         cdef uint32_t[::1] view = result
         if self.out.n:
             memcpy(&view[0], self.out.refs, self.out.n * 4)
-        # Collapsing compares with the reference before: keep it out of reach of the next chunk.
         self.out.n = 0
         return result
 
@@ -330,13 +333,17 @@ cdef class _Lines:
         return result
 
 
+cdef int8_t[256] VALUES  # of a hexadecimal digit; -1 = is none
+memset(&VALUES[0], -1, sizeof(VALUES))
+cdef int _digit
+for _digit in range(10):
+    VALUES[48 + _digit] = _digit
+for _digit in range(10, 16):
+    VALUES[55 + _digit] = VALUES[87 + _digit] = _digit  # A and a are 65 and 97
+
+
 cdef inline int hex_digit(uint8_t c) noexcept nogil:
-    if 48 <= c <= 57:
-        return c - 48
-    c |= 32
-    if 97 <= c <= 102:
-        return c - 87
-    return -1
+    return VALUES[c]
 
 
 cdef class LackeyParser(_Lines):
@@ -356,22 +363,17 @@ cdef class LackeyParser(_Lines):
         self.instructions = instructions
         self.collapse = collapse
 
-    cdef bint banner(self, const uint8_t *p) noexcept nogil:
+    cdef bint banner(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         # "==PID==", "--PID--" and "**PID**" are valgrind's own lines.
-        return (p[0] == 61 or p[0] == 45 or p[0] == 42) and p[1] == p[0]
+        return end - p >= 2 and (p[0] == 61 or p[0] == 45 or p[0] == 42) and p[1] == p[0]
 
     cdef int parse(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         cdef uint64_t address = 0, size = 0
         cdef int digit, digits = 0
         cdef uint8_t op
         cdef bint fetch
-        if end > p and end[-1] == 13:
-            end -= 1
-        if end == p:
-            return SKIP
-        if end - p < 2:
-            return E_FORM
-        if self.banner(p):
+        end = trimmed(p, end)
+        if end == p or self.banner(p, end):
             return SKIP
         if end - p < 6 or p[2] != 32:
             return E_FORM
@@ -430,30 +432,33 @@ cdef class CsvParser(_Lines):
     cdef int number(self, const uint8_t *p, const uint8_t *end, uint64_t *value) noexcept nogil:
         cdef uint64_t x = 0
         cdef int digit
-        cdef bint hexadecimal = end - p > 2 and p[0] == 48 and (p[1] | 32) == 120
+        cdef bint hexadecimal = end - p > 2 and p[0] == 48 and (p[1] | 32) == 120, fits = True
         if hexadecimal:
             p += 2
-            if end - p > 16:
-                return E_NUMBER
-        elif end - p > 19 or p == end:   # 10**19 - 1 fits
+        elif p == end:
             return E_NUMBER
         while p < end:
             digit = hex_digit(p[0])
             if digit < 0 or (digit > 9 and not hexadecimal):
                 return E_NUMBER
-            x = (x << 4 | <uint64_t>digit) if hexadecimal else x * 10 + <uint64_t>digit
+            if hexadecimal:
+                fits &= x >> 60 == 0
+                x = x << 4 | <uint64_t>digit
+            else:
+                fits &= x < TENTH or (x == TENTH and digit <= 5)
+                x = x * 10 + <uint64_t>digit
             p += 1
         value[0] = x
-        return OK
+        return OK if fits else E_RANGE
 
     cdef int parse(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         cdef const uint8_t *stop
         cdef uint64_t where = 0, size = 1, flag = 0
         cdef uint32_t i, kind
         cdef uint8_t op
+        cdef int status = OK
         cdef bint write = False
-        if end > p and end[-1] == 13:
-            end -= 1
+        end = trimmed(p, end)
         if end == p:
             return SKIP
         for i in range(self.columns):
@@ -464,11 +469,9 @@ cdef class CsvParser(_Lines):
                 stop = end
             kind = self.kinds[i]
             if kind == C_PAGE or kind == C_ADDRESS:
-                if self.number(p, stop, &where) != OK:
-                    return E_NUMBER
+                status = self.number(p, stop, &where)
             elif kind == C_SIZE:
-                if self.number(p, stop, &size) != OK:
-                    return E_NUMBER
+                status = self.number(p, stop, &size)
             elif kind == C_WRITE:
                 if self.number(p, stop, &flag) != OK or flag > 1:
                     return E_WRITE
@@ -481,9 +484,11 @@ cdef class CsvParser(_Lines):
                     write = False
                 else:
                     return E_OP
+            if status != OK:
+                return status
             p = stop + 1
         if self.by_page:
             if where >> (64 - PAGE_SHIFT):
-                return E_NUMBER
+                return E_RANGE
             where <<= PAGE_SHIFT
         return self.touch(where, size, write)

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from importlib.resources import as_file, files
 
 from swapfast.traces.npz import read_npy, read_npz, read_raw
+from swapfast.traces.streamed import HOLD, rereadable
 from swapfast.traces.streams import Progress, chunks
-from swapfast.traces.text import read_csv, read_lackey
+from swapfast.traces.text import BOM, read_csv, read_lackey
 from swapfast.traces.trace import Trace
 
 __all__ = ["FORMATS", "bundled_trace", "open_trace"]
@@ -34,6 +35,7 @@ def open_trace(
     format: str | None = None,
     instructions: bool = False,
     collapse: bool = False,
+    hold: int = HOLD,
     progress: Progress | None = None,
 ) -> Trace:
     """Read a trace.
@@ -45,6 +47,9 @@ def open_trace(
         One of ``FORMATS``; guessed by default.
     instructions, collapse : bool
         For text formats, see `read_lackey`.
+    hold : int
+        References kept in memory; a longer trace is a `StreamedTrace`, read again for each replay.
+        Those of .npy and raw files are never: they are mapped.
     progress : callable, optional
         For text formats: called as ``progress(bytes read, bytes in all)``.
 
@@ -60,14 +65,20 @@ def open_trace(
     if chosen not in FORMATS:
         raise ValueError(f"no trace format {chosen!r}; there are {', '.join(FORMATS)}")
     if chosen == "lackey":
-        return read_lackey(name, instructions=instructions, collapse=collapse, progress=progress)
+        return read_lackey(
+            name, instructions=instructions, collapse=collapse, hold=hold, progress=progress
+        )
     if chosen == "csv":
-        return read_csv(name, collapse=collapse, progress=progress)
+        return read_csv(name, collapse=collapse, hold=hold, progress=progress)
+    if chosen == "npz":
+        return read_npz(name, hold=hold)
     return FORMATS[chosen](name)
 
 
 def guess_format(name: str) -> str:
     """The format of a file: npz and npy by their magic, raw by suffix, text by its first line."""
+    if not rereadable(name) and not os.path.isdir(name):
+        raise ValueError(f"{name}: is no file whose first bytes can be read twice: name its format")
     with open(name, "rb") as file:
         magic = file.read(8)
     if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -78,7 +89,7 @@ def guess_format(name: str) -> str:
         return "raw"
     if name.endswith((".npz", ".npy")):
         raise ValueError(f"{name}: byte 0: is not an {name[-4:]} file")
-    first = next(chunks(name), b"").lstrip()[:200].split(b"\n", 1)[0].lower()
+    first = next(chunks(name), b"").removeprefix(BOM).lstrip()[:200].split(b"\n", 1)[0].lower()
     words = [w.strip() for w in first.split(b",")]
     return "csv" if b"page" in words or b"address" in words else "lackey"
 

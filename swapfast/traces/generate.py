@@ -3,7 +3,8 @@
 - ``generate(pattern, pages=, refs=, write_ratio=, seed=, fill=, ...)``: a ``Trace``.
 - ``GENERATORS``: name -> function of (random generator, pages, refs, options); one line a pattern.
 
-The same arguments give the same references, by NumPy's PCG64.
+The same arguments give the same references: those of NumPy's PCG64 and its distributions, which
+NumPy has kept as they are since 1.17 but for errors corrected.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from swapfast.traces.trace import MOST_PAGES, WRITE, Trace
 __all__ = ["GENERATORS", "generate"]
 
 CHUNK = 1 << 22
+MOST_JUMPS = 1_000_000
 Pages = NDArray[np.uint32]
 
 
@@ -63,10 +65,10 @@ def hotspot(
     rng: np.random.Generator, pages: int, refs: int, jumps: int = 6, width: float = 0.05
 ) -> Pages:
     """A gaussian spot that jumps: phases of a program."""
-    if jumps < 0:
-        raise ValueError(f"jumps is not negative, not {jumps}")
-    centres = rng.integers(0, pages, jumps + 1).astype(np.float64)
-    phase = np.arange(refs, dtype=np.int64) * (jumps + 1) // refs
+    if not (0 <= jumps <= MOST_JUMPS and jumps == int(jumps)):
+        raise ValueError(f"jumps is a whole number, 0 to {MOST_JUMPS}, not {jumps}")
+    centres = rng.integers(0, pages, int(jumps) + 1).astype(np.float64)
+    phase = np.arange(refs, dtype=np.int64) * len(centres) // refs
     return _gaussian(rng, centres[phase], pages, width)
 
 

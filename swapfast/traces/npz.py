@@ -8,26 +8,54 @@ Nothing is unpickled; sizes are checked before memory is taken.
 
 from __future__ import annotations
 
+import io
 import os
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from math import prod
-from typing import IO, Any
+from tokenize import TokenError
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from swapfast.traces.trace import Trace
+from swapfast.traces.streamed import HOLD, StreamedTrace
+from swapfast.traces.trace import MOST_PAGES, Trace
 
 __all__ = ["read_npy", "read_npz", "read_raw", "save_npz"]
 
 MEMBERS = ("refs", "pages", "addresses", "origin")
 DEFLATE_MOST = 1032  # the best ratio that deflate can reach
 ORIGIN_MOST = 1000  # characters
+PIECE = 1 << 22  # bytes
+FAILURES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    UnicodeError,
+)
+HEADER_FAILURES = (  # NumPy has the header read by Python's own parser
+    ValueError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    TokenError,
+    EOFError,
+    MemoryError,
+    RecursionError,
+)
 
 
-def read_npz(path: str | os.PathLike[str]) -> Trace:
+def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
     """Read a trace from an ``.npz``.
 
     Parameters
@@ -35,6 +63,8 @@ def read_npz(path: str | os.PathLike[str]) -> Trace:
     path : path
         ``refs`` (uint32, bit 31 = write) and ``pages`` (an integer); optionally ``addresses``
         (uint64) and ``origin`` (text).
+    hold : int
+        References kept in memory; a trace of more is a `StreamedTrace`.
 
     Raises
     ------
@@ -44,88 +74,166 @@ def read_npz(path: str | os.PathLike[str]) -> Trace:
         Not such a file: its name, the member, and the cause.
     """
     name = os.fspath(path)
-    try:
-        with zipfile.ZipFile(name) as archive:
-            arrays: dict[str, NDArray[Any]] = {}
-            for info in archive.infolist():
-                member = info.filename.removesuffix(".npy")
-                if member not in MEMBERS or member in arrays:
-                    raise ValueError(
-                        f"{name}: unexpected member {info.filename!r:.60}; a trace has "
-                        f"{', '.join(MEMBERS)}"
-                    )
-                arrays[member] = _read_member(name, archive, info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"{name}: not a readable .npz: {error}") from None
-    for member in ("refs", "pages"):
-        if member not in arrays:
-            raise ValueError(f"{name}: no array {member!r} in it")
-    pages = arrays["pages"]
-    if pages.size != 1 or pages.dtype.kind not in "iu":
-        raise ValueError(f"{name}: 'pages' is one integer, not {pages.dtype} {pages.shape}")
-    origin = arrays.get("origin")
-    if origin is not None and (origin.dtype.kind != "U" or origin.size != 1):
-        raise ValueError(f"{name}: 'origin' is one text, not {origin.dtype} {origin.shape}")
-    label = os.path.basename(name) if origin is None else str(origin.reshape(-1)[0])
-    addresses = arrays.get("addresses")
-    if addresses is not None and addresses.dtype != np.uint64:
-        raise ValueError(f"{name}: 'addresses' is uint64, not {addresses.dtype}")
-    try:
-        trace = Trace(arrays["refs"], int(pages.reshape(-1)[0]), name, addresses)
-    except ValueError as error:
-        raise ValueError(str(error).replace(f"{name}:", f"{name}: refs:", 1)) from None
+    with _archive(name) as archive:
+        members = _members(name, archive)
+        with _opened(name, archive, members["pages"]) as member:
+            if member.size != 1 or member.dtype.kind not in "iu":
+                raise member.error("is one integer")
+            pages = int(member.read().item())
+        if not 1 <= pages <= MOST_PAGES:
+            raise ValueError(f"{name}: pages.npy: {pages} pages; a trace has 1 to {MOST_PAGES}")
+        label = os.path.basename(name)
+        if "origin" in members:
+            with _opened(name, archive, members["origin"]) as member:
+                label = member.text()
+        addresses = None
+        if "addresses" in members:
+            with _opened(name, archive, members["addresses"]) as member:
+                if member.shape != (pages,) or member.dtype != np.uint64:
+                    raise member.error(f"is uint64, one for each of {pages} pages")
+                addresses = member.read().view(np.uint64)
+        with _opened(name, archive, members["refs"]) as member:
+            if len(member.shape) != 1 or member.dtype != np.uint32:
+                raise member.error("is uint32 of one dimension")
+            count = member.size
+            refs = member.read().view(np.uint32) if count <= hold else None
+    if refs is None:
+        return StreamedTrace(name, lambda: _stream(name), count, pages, None, label, addresses)
+    trace = Trace(refs, pages, f"{name}: refs.npy", addresses)
     trace.origin = label
     return trace
 
 
-def _read_member(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+def _stream(name: str) -> Iterator[NDArray[np.uint32]]:
+    with (
+        _archive(name) as archive,
+        _opened(name, archive, _members(name, archive)["refs"]) as member,
+    ):
+        for piece in member.pieces():
+            yield np.frombuffer(piece, dtype=np.uint32)
+
+
+@contextmanager
+def _archive(name: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(name) as archive:
+            yield archive
+    except FAILURES as error:
+        raise ValueError(f"{name}: not a readable .npz: {error}") from None
+
+
+def _members(name: str, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    found: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        member = info.filename.removesuffix(".npy")
+        if member not in MEMBERS or member in found:
+            raise ValueError(
+                f"{name}: unexpected member {info.filename!r:.60}; a trace has {', '.join(MEMBERS)}"
+            )
+        found[member] = info
+    for member in ("refs", "pages"):
+        if member not in found:
+            raise ValueError(f"{name}: no array {member!r} in it")
+    return found
+
+
+@dataclass
+class _Member:
+    """An array of the archive; its header is read, its data not yet."""
+
+    where: str
+    file: IO[bytes]
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    def error(self, wanted: str) -> ValueError:
+        return ValueError(f"{self.where}: {wanted}, not {self.dtype} {self.shape}")
+
+    def pieces(self) -> Iterator[bytes]:
+        """The data; whole elements, if they are no longer than 8 bytes."""
+        left = self.size * self.dtype.itemsize
+        while left:
+            # Bytes come as the decompressor has them: fill up, so that elements stay whole.
+            piece = b""
+            while more := self.file.read(min(left, PIECE) - len(piece)):
+                piece += more
+            if len(piece) < min(left, PIECE):
+                raise ValueError(f"{self.where}: ends {left - len(piece)} bytes too early")
+            left -= len(piece)
+            yield piece
+        if self.file.read(1):  # also makes zipfile compare the checksum
+            raise ValueError(f"{self.where}: goes on after its last element")
+
+    def read(self) -> NDArray[np.generic]:
+        array = np.empty(self.shape, dtype=self.dtype)
+        target = array.reshape(-1).view(np.uint8).data
+        done = 0
+        for piece in self.pieces():
+            target[done : done + len(piece)] = piece
+            done += len(piece)
+        return array
+
+    def text(self) -> str:
+        """One text, with nothing in it that a terminal would obey."""
+        if self.size != 1 or self.dtype.kind != "U":
+            raise self.error("is one text")
+        if self.dtype.itemsize > 4 * ORIGIN_MOST:
+            raise self.error(f"has {ORIGIN_MOST} characters at most")
+        raw = self.read().astype(self.dtype.newbyteorder("<")).tobytes()
+        try:
+            text = raw.decode("utf-32-le").rstrip("\0")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{self.where}: is no text: {error}") from None
+        return "".join(c if c.isprintable() else "?" for c in text)
+
+
+@contextmanager
+def _opened(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[_Member]:
     where = f"{name}: {info.filename}"
     if info.flag_bits & 1:
         raise ValueError(f"{where}: is encrypted")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{where}: compression {info.compress_type}; use stored or deflate")
-    if info.file_size > DEFLATE_MOST * (info.compress_size + 64):
+    most = info.compress_size
+    if info.compress_type == zipfile.ZIP_DEFLATED:
+        most = DEFLATE_MOST * (info.compress_size + 64)
+    if not 0 <= info.header_offset <= os.stat(name).st_size - info.compress_size:
+        raise ValueError(f"{where}: lies outside the file")
+    if info.file_size > most:
         raise ValueError(
             f"{where}: claims {info.file_size} bytes from {info.compress_size} compressed ones"
         )
     with archive.open(info) as file:
         shape, dtype = _read_header(where, file)
-        size = prod(shape) * dtype.itemsize
-        left = info.file_size - file.tell()
-        if size != left:
-            raise ValueError(f"{where}: {left} bytes of data where its header says {size}")
-        array = np.empty(shape, dtype=dtype)
-        target = array.reshape(-1).view(np.uint8).data
-        done = 0
-        while done < size:
-            piece = file.read(min(size - done, 1 << 22))
-            if not piece:
-                raise ValueError(f"{where}: ends after {done} of {size} bytes")
-            target[done : done + len(piece)] = piece
-            done += len(piece)
-        if file.read(1):
-            raise ValueError(f"{where}: has bytes after its {size}")
-    return array
+        member = _Member(where, file, shape, dtype)
+        claimed, left = member.size * dtype.itemsize, info.file_size - file.tell()
+        if claimed != left:
+            raise ValueError(f"{where}: {left} bytes of data where its header says {claimed}")
+        yield member
 
 
-def _read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     try:
         version = npy.read_magic(file)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        shape, fortran, dtype = read(file, max_header_size=10000)
-    except (ValueError, KeyError, SyntaxError, MemoryError, EOFError, TypeError) as error:
+        shape, _, dtype = read(file, max_header_size=10000)
+    except HEADER_FAILURES as error:
         raise ValueError(f"{where}: not an .npy array: {str(error)[:100]}") from None
-    if dtype.hasobject or dtype.kind not in "iuU":
-        raise ValueError(f"{where}: dtype {dtype}; a trace has integers and text only")
-    if (fortran and len(shape) > 1) or len(shape) > 1 or any(n < 0 for n in shape):
-        raise ValueError(f"{where}: shape {shape}; arrays of a trace have one dimension")
-    if dtype.kind == "U" and (shape not in ((), (1,)) or dtype.itemsize > 4 * ORIGIN_MOST):
-        raise ValueError(f"{where}: text longer than {ORIGIN_MOST} characters")
+    if dtype.hasobject or dtype.kind not in "iuU" or dtype.itemsize == 0:
+        raise ValueError(f"{where}: dtype {dtype!s:.60}; a trace has integers and text only")
+    if len(shape) > 1 or any(n < 0 for n in shape):
+        raise ValueError(f"{where}: shape {shape!s:.60}; arrays of a trace have one dimension")
     return shape, dtype
 
 
 def save_npz(path: str | os.PathLike[str], trace: Trace) -> None:
     """Write a trace as a compressed ``.npz``; an existing file is replaced at once, or not at all.
+
+    A trace gives the same bytes whenever it is written, and is never wholly in memory for it.
 
     Raises
     ------
@@ -134,16 +242,18 @@ def save_npz(path: str | os.PathLike[str], trace: Trace) -> None:
     """
     name = os.fspath(path)
     temporary = f"{name}.{os.getpid()}.tmp"
-    arrays: dict[str, Any] = {
-        "refs": trace.refs,
-        "pages": np.int64(trace.pages),
-        "origin": np.str_(trace.origin),
-    }
-    if trace.addresses is not None:
-        arrays["addresses"] = trace.addresses
     try:
         with open(temporary, "xb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                _save(archive, "pages", np.array(trace.pages, dtype="<i8"))
+                _save(archive, "origin", np.array(trace.origin[:ORIGIN_MOST]))
+                if trace.addresses is not None:
+                    _save(archive, "addresses", trace.addresses)
+                with _created(archive, "refs") as member:
+                    header = {"descr": "<u4", "fortran_order": False, "shape": (len(trace),)}
+                    npy.write_array_header_1_0(member, header)
+                    for part in trace.chunks():
+                        member.write(np.ascontiguousarray(part, dtype="<u4").data.cast("B"))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, name)
@@ -151,6 +261,19 @@ def save_npz(path: str | os.PathLike[str], trace: Trace) -> None:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
+
+
+def _created(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    info = zipfile.ZipInfo(f"{name}.npy")  # without the time of day
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return archive.open(info, "w", force_zip64=True)
+
+
+def _save(archive: zipfile.ZipFile, name: str, array: NDArray[np.generic]) -> None:
+    whole = io.BytesIO()
+    npy.write_array(whole, array, allow_pickle=False)
+    with _created(archive, name) as member:
+        member.write(whole.getbuffer())
 
 
 def read_npy(path: str | os.PathLike[str]) -> Trace:

@@ -9,6 +9,7 @@ their first touch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ __all__ = ["PAGE_MASK", "WRITE", "Trace"]
 WRITE = np.uint32(0x80000000)
 PAGE_MASK = np.uint32(0x7FFFFFFF)
 MOST_PAGES = 0x7FFFFFFF
-CHUNK = 1 << 24  # references looked at in one step
+CHUNK = 1 << 22  # references looked at in one step
 
 
 class Trace:
@@ -60,46 +61,63 @@ class Trace:
             raise ValueError(f"{origin}: references must be contiguous")
         if not len(refs):
             raise ValueError(f"{origin}: no references")
-        highest = self._highest(refs)
-        self.pages = highest + 1 if pages is None else pages
-        if not 1 <= self.pages <= MOST_PAGES:
-            raise ValueError(f"{origin}: {self.pages} pages; a trace has 1 to {MOST_PAGES}")
-        if highest >= self.pages:
-            at = self._first_beyond(refs, self.pages)
-            page = int(refs[at] & PAGE_MASK)
-            raise ValueError(f"{origin}: reference {at}: page {page} of {self.pages} pages")
-        if addresses is not None and addresses.shape != (self.pages,):
-            raise ValueError(f"{origin}: {addresses.shape} addresses for {self.pages} pages")
-        self.refs = refs
+        self._refs = refs
+        self._writes: int | None = None
         self.origin = origin
         self.addresses = addresses
+        highest = max(int((part & PAGE_MASK).max()) for part in self.chunks())
+        self.pages = highest + 1 if pages is None else pages
+        self._check_pages()
+        if highest >= self.pages:
+            done = 0
+            for part in self.chunks():
+                self._check_part(part, done)
+                done += len(part)
 
-    @staticmethod
-    def _highest(refs: NDArray[np.uint32]) -> int:
-        return max(int((refs[i : i + CHUNK] & PAGE_MASK).max()) for i in range(0, len(refs), CHUNK))
+    def _check_pages(self) -> None:
+        if not 1 <= self.pages <= MOST_PAGES:
+            raise ValueError(f"{self.origin}: {self.pages} pages; a trace has 1 to {MOST_PAGES}")
+        if self.addresses is not None and self.addresses.shape != (self.pages,):
+            raise ValueError(
+                f"{self.origin}: {self.addresses.shape} addresses for {self.pages} pages"
+            )
 
-    @staticmethod
-    def _first_beyond(refs: NDArray[np.uint32], pages: int) -> int:
-        for i in range(0, len(refs), CHUNK):
-            beyond = np.flatnonzero((refs[i : i + CHUNK] & PAGE_MASK) >= pages)
-            if beyond.size:
-                return i + int(beyond[0])
-        raise AssertionError("some reference is beyond the pages")
+    def _check_part(self, part: NDArray[np.uint32], first: int) -> None:
+        pages = part & PAGE_MASK
+        if int(pages.max()) >= self.pages:
+            at = int(np.argmax(pages >= self.pages))
+            raise ValueError(
+                f"{self.origin}: reference {first + at}: page {pages[at]} of {self.pages} pages"
+            )
+
+    @property
+    def refs(self) -> NDArray[np.uint32]:
+        """All references in one array."""
+        return self._refs
+
+    @property
+    def is_private(self) -> bool:
+        """The references are in memory of this process: no other can change them any more."""
+        return not isinstance(self._refs, np.memmap)
+
+    def chunks(self, most: int = CHUNK) -> Iterator[NDArray[np.uint32]]:
+        """The references in order, at most ``most`` at a time; nothing is copied."""
+        for i in range(0, len(self._refs), most):
+            yield self._refs[i : i + most]
 
     def __len__(self) -> int:
-        return len(self.refs)
+        return len(self._refs)
 
     @property
     def writes(self) -> int:
         """References that write."""
-        return sum(
-            int(np.count_nonzero(self.refs[i : i + CHUNK] & WRITE))
-            for i in range(0, len(self.refs), CHUNK)
-        )
+        if self._writes is None:
+            self._writes = sum(int(np.count_nonzero(part & WRITE)) for part in self.chunks())
+        return self._writes
 
     def head(self, n: int) -> Trace:
         """The first ``n`` references, over the same pages."""
-        return Trace(self.refs[:n], self.pages, f"{self.origin}, first {n}", self.addresses)
+        return Trace(self._refs[:n], self.pages, f"{self.origin}, first {n}", self.addresses)
 
     def describe(self) -> dict[str, Any]:
         """Facts: origin, refs, writes, pages, and the footprint in bytes."""
