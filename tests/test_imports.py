@@ -20,8 +20,8 @@ PACKAGE = ROOT / "swapfast"
 # From the bottom to the top: a module imports from below, or from beside it without a cycle.
 LAYERS = (
     {"build", "errors", "flags", "index_space", "units"},
-    {"swapfile", "traces"},
-    {"_core", "areas", "namespaces", "profiles"},
+    {"replacement", "swapfile", "traces"},
+    {"_core", "areas", "mrc", "namespaces", "profiles"},
     {"ipc", "mappings", "memcg", "oom", "procfs", "swapping", "tasks"},
     {"machine"},
     {"replay"},

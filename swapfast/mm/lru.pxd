@@ -2,6 +2,7 @@
 #
 # - lru_add(core, g, page): at the head of the list that its F_ACTIVE names
 # - lru_leave, lru_rehome: the policy contract's parts that are the same for every list policy
+# - prefetch_page(core, page): fetch its state ahead of use
 # - isolate(core, g, ring, batch, want) -> pages taken from the tail, marked F_ISOLATED
 # - putback(core, g, page): at the head again
 
@@ -19,10 +20,22 @@ cdef inline void lru_rehome(core_t *core, group_t *g, uint32_t old, uint32_t new
     SWAPFAST_CHECK(r.buf[core.where[new]] == old, b"a page that moves was on its list")
     r.buf[core.where[new]] = new
 
+cdef inline void prefetch_page(core_t *core, uint32_t page) noexcept nogil:
+    # All that a scan or a fault looks at.
+    prefetch_write(&core.pte[page])
+    prefetch_write(&core.folio[page])
+    prefetch_write(&core.where[page])
+    prefetch_write(&core.entry[page])
+    prefetch_write(&core.next[page])
+
 cdef inline uint32_t isolate(core_t *core, ring_t *r, uint32_t *batch,
                              uint32_t want) noexcept nogil:
-    cdef uint32_t n = 0, page
+    # The ring says which pages come next: those of the next batch are fetched meanwhile.
+    cdef uint32_t n = 0, page, ahead
     while n < want:
+        ahead = r.tail + SCAN_BATCH
+        if ahead < r.cap:
+            prefetch_page(core, r.buf[ahead])
         page = ring_pop(r)
         if page == NIL:
             break

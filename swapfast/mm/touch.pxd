@@ -12,12 +12,15 @@
 from swapfast.mm.types cimport *
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at
+from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.rmap cimport home_of
 from libc.string cimport memcpy
 
 cdef enum:
     STAMP_BYTES = 52
     STAMP_TAG = 16
+    AHEAD_FROM = 2           # references after a fault whose pages are fetched
+    AHEAD_TO = 18
 
 cdef struct batch_t:
     int status
@@ -28,6 +31,16 @@ cdef struct batch_t:
 cdef inline void charge_time(core_t *core, uint64_t references) noexcept nogil:
     core.clock.now += references * core.times.reference
     core.clock.in_references += references * core.times.reference
+
+cdef inline void look_ahead(core_t *core, uint32_t base, const uint32_t *refs, uint64_t i,
+                            uint64_t n) noexcept nogil:
+    # A fault takes long enough to fetch what the next ones will need.
+    cdef uint64_t k, end = i + AHEAD_TO if i + AHEAD_TO < n else n
+    cdef uint32_t page
+    for k in range(i + AHEAD_FROM, end):
+        page = base + (refs[k] & REF_PAGE)
+        if core.pte[page] & PTE_PRESENT == 0:
+            prefetch_page(core, page)
 
 cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *refs, uint64_t n,
                                 bint stop_on_major, batch_t *batch) noexcept nogil:
@@ -48,6 +61,7 @@ cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *ref
             continue
         charge_time(core, i + 1 - timed)
         timed = i + 1
+        look_ahead(core, base, refs, i, n)
         majors = core.count.pgmajfault
         status = fault(core, page, ref >> 31)
         if UNLIKELY(status != ST_OK):
