@@ -149,7 +149,6 @@ uint64_t shards_filter(const uint32_t *refs, uint64_t n, uint32_t bound, uint32_
     return kept;
 }
 
-/* S1: next-fit over a two-level bitmap, take and free at random. */
 /* C1: pages of 4096 bytes copied to places in another buffer. */
 uint64_t copy_pages(uint8_t *to, const uint8_t *from, const uint32_t *slot, uint64_t n,
                     uint64_t run) {

@@ -1,0 +1,83 @@
+"""The benchmark table: ``python -m bench [--json FILE] [--only R1,R2] [--smoke]``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bench.rows import FULL, ROWS, SMOKE, Row
+
+PEERS = ("swapfast", "numpy", "cython", "libcachesim", "cachetools")
+
+
+def versions() -> dict[str, str]:
+    """Of what was measured; "not installed" where rows are left out."""
+    found = {}
+    for name in PEERS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def machine() -> dict[str, object]:
+    """Where it was measured."""
+    model = platform.processor() or "unknown"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+    }
+
+
+@click.command()
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write all figures there.")
+@click.option("--only", metavar="A,B", help=f"Rows: {', '.join(ROWS)}.")
+@click.option("--smoke", is_flag=True, help="As little work as shows that it runs.")
+def main(out: Path | None, only: str | None, smoke: bool) -> None:
+    """Measure swapfast beside its references. Exit code 1 if a row did other work than its peer."""
+    chosen = only.split(",") if only else list(ROWS)
+    unknown = [name for name in chosen if name not in ROWS]
+    if unknown:
+        raise click.UsageError(f"no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    console = Console(width=None if Console().is_terminal else 110)
+    rows: list[Row] = []
+    with console.status("measuring") as status:
+        for name in chosen:
+            status.update(f"measuring {name}")
+            rows.extend(ROWS[name](SMOKE if smoke else FULL))
+    table = Table(box=None, pad_edge=False)
+    for title in ("row", "swapfast", "reference", "unit", "against", "ratio", "goal", ""):
+        table.add_column(title, justify="left" if title in ("row", "unit", "against") else "right")
+    for r in rows:
+        sign = ">=" if r.better == "higher" else "<="
+        verdict = "DIFFERENT WORK" if not r.same else "" if r.met else "short"
+        cells = (f"{r.ours:.4g}", f"{r.reference:.4g}", r.unit, r.against, f"{r.ratio:.3g}")
+        table.add_row(r.name, *cells, f"{sign} {r.goal:g}", verdict)
+    console.print(table)
+    about = {**machine(), "versions": versions()}
+    console.print(", ".join(f"{k} {v}" for k, v in about.items() if k != "versions"))
+    console.print(", ".join(f"{k} {v}" for k, v in versions().items()))
+    if out is not None:
+        rounded = [{**asdict(r), "met": r.met} for r in rows]
+        out.write_text(json.dumps({"machine": about, "rows": rounded}, indent=1) + "\n")
+    if not all(r.same for r in rows):
+        raise SystemExit(1)
+
+
+main()
