@@ -119,6 +119,7 @@ class Machine:
     """
 
     ANON, SHM, OBJECT, OK = _core.ANON, _core.SHM, _core.OBJECT, _core.OK
+    IO = _core.IO
     page_size = PAGE_SIZE
 
     def __init__(
@@ -177,6 +178,7 @@ class Machine:
         self.tasks: dict[int, Task] = {}
         self.areas: dict[int, SwapArea] = {}
         self.files: dict[int, SwapBacking] = {}  # the areas that have one
+        self._lost: dict[int, OSError] = {}  # areas whose file is not what it was, and why
         self.objects: set[SharedObject] = set()
         self.least_priority = self.profile.default_priority
         self._oom_kills = 0
@@ -303,8 +305,7 @@ class Machine:
         return min(mapping.mm.users, key=lambda t: t.pid)
 
     def _begin(self) -> tuple[int, int, int]:
-        for backing in self.files.values():
-            backing.verify()
+        self.check_files()
         count = self.core.counters()
         return count["pgfault"], count["pgmajfault"], self.now
 
@@ -315,16 +316,46 @@ class Machine:
         task.min_flt += count["pgfault"] - before[0] - majors
         task.utime_ns += self.now - before[2]
 
+    def check_files(self) -> None:
+        """Give up a swapfile that is not what it was; who needs a page of it will hear of it."""
+        for number, backing in self.files.items():
+            if number in self._lost:
+                continue
+            try:
+                backing.verify()
+            except OSError as error:
+                self._lost[number] = error
+                self.core.area_lost(self.areas[number].number)
+                self.log.append(f"swap area {backing.path}: {error.strerror}")
+
+    def forget_file(self, number: int) -> None:
+        """An area is off."""
+        self.files.pop(number, None)
+        self._lost.pop(number, None)
+
+    def io_error(self) -> OSError:
+        """What to raise for the slot that could not be read or written back."""
+        number, slot, cause = self.core.bad_slot()
+        area = next(a for a in self.areas.values() if a.number == number)
+        lost = self._lost.get(area.type)
+        why = _core.BAD_SLOTS[cause] if lost is None else lost.strerror
+        code = errno.EIO if lost is None else lost.errno or errno.EIO
+        return system_error(code, f"slot {slot}: {why}", area.path)
+
     def oom_kill(self, current: Task, status: int) -> None:
         """No page was to be had: somebody dies.
 
         Raises
         ------
+        OSError
+            It was there, but could not be read back.
         TaskKilled
             It was the task that asked.
         KernelPanic
             There is nobody.
         """
+        if status == _core.IO:
+            raise self.io_error()
         out_of_memory(self, current, current.group if status == _core.OOM_GROUP else None)
         if not current.alive:
             raise current.killed()
