@@ -439,6 +439,10 @@ cdef class Core:
         """The owner's number, ``UNSET`` or ``NOWHERE``."""
         return self.mapping(number).owner
 
+    def mapping_group(self, uint32_t number):
+        """The memory group that it is charged to."""
+        return self.mapping(number).group
+
     def mapping_count(self, uint32_t number):
         """(resident, swapped, zero): pages of this mapping by state, as its page table shows them."""
         cdef mapping_t *m = self.mapping(number)
@@ -933,12 +937,22 @@ cdef class Core:
         wait_all(&self.c)
 
     def image_push(self, numbers, uint32_t area):
-        """Push every page of these mappings out to an area; returns a status."""
+        """Push every page of these mappings out to an area.
+
+        Returns
+        -------
+        status : int
+        written : uint32 array
+            Slots in use for pages that were in memory.
+        """
         cdef area_t *a = self.area(area)
         cdef mapping_t *m
         cdef uint32_t page
+        cdef uint64_t n = 0
         cdef int status = ST_OK
         self.idle()
+        written = np.empty(a.pages + 1, dtype=np.uint32)
+        cdef uint32_t[::1] v = written
         sigbus_arm()
         self.busy = True
         for number in numbers:
@@ -946,13 +960,32 @@ cdef class Core:
             with nogil:
                 for page in range(m.base, m.base + m.pages):
                     status = push_page(&self.c, page, a)
-                    if status != ST_OK:
+                    if status == ST_AGAIN:
+                        v[n] = self.c.entry[page] - a.base
+                        n += 1
+                    elif status != ST_OK:
                         break
-            if status != ST_OK:
+            if status != ST_OK and status != ST_AGAIN:
                 break
         wait_all(&self.c)
         self.busy = False
-        return status
+        return ST_OK if status == ST_AGAIN else status, written[:n]
+
+    def image_pull(self, uint32_t area, const uint32_t[::1] slots not None):
+        """Read pages back and free their slots: what may not be on the disk is in memory again.
+
+        Pages that cannot be read, or do not fit, stay where they are.
+        """
+        cdef area_t *a = self.area(area)
+        cdef uint64_t i
+        self.idle()
+        sigbus_arm()
+        self.busy = True
+        with nogil:
+            for i in range(<uint64_t>slots.shape[0]):
+                if self.c.slot_page[a.base + slots[i]] != NIL:
+                    swapoff_slot(&self.c, a.base + slots[i])
+        self.busy = False
 
     def image_dump(self, numbers, uint32_t area):
         """Pages of these mappings, all of them out of memory.
@@ -1241,11 +1274,12 @@ def checksum(const uint8_t[::1] page not None):
     return page_sum(&page[0])
 
 
-def check_pages(const uint8_t[::1] pte not None):
-    """Of page-table bytes of an image: ``(homes, first byte that is not allowed or -1)``."""
-    cdef uint64_t i, homes = 0
-    for i in range(<uint64_t>pte.shape[0]):
-        if not image_byte(pte[i]):
-            return homes, i
-        homes += image_home(pte[i])
-    return homes, -1
+def checksums(const uint8_t[::1] pages not None):
+    """Checksums of whole pages that lie one after the other, as a uint32 array."""
+    cdef uint64_t i, n = pages.shape[0] // PAGE_SIZE
+    sums = np.empty(n, dtype=np.uint32)
+    cdef uint32_t[::1] v = sums
+    with nogil:
+        for i in range(n):
+            v[i] = page_sum(&pages[i * PAGE_SIZE])
+    return sums

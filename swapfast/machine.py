@@ -12,7 +12,7 @@ thread at a time; different machines run side by side without the GIL.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE, parse_size
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from collections.abc import Mapping as Dict
 
@@ -185,7 +186,7 @@ class Machine:
         self._next_pid = 1
         self._next_namespace = 1
         self._mm_numbers = IndexSpace(1, 1, 1 << 31)
-        swap_ns = SwapNamespace(0, self.core.owner_add())
+        swap_ns = SwapNamespace(0, self.core.owner_add(), machine=self)
         mm = Mm(self, swap_ns, self.root_group.number)
         self.init = self.new_task("init", None, mm, swap_ns, IpcNamespace(0))
 
@@ -400,7 +401,7 @@ class Machine:
 
     def new_swap_namespace(self) -> SwapNamespace:
         """A child swap namespace: no area, no parent link."""
-        return SwapNamespace(self.new_namespace_number(), self.core.owner_add())
+        return SwapNamespace(self.new_namespace_number(), self.core.owner_add(), machine=self)
 
     def new_ipc_namespace(self) -> IpcNamespace:
         """An IPC namespace without segments."""
@@ -546,6 +547,56 @@ class Machine:
     def verify(self) -> None:
         """Walk every structure the slow way; AssertionError names what does not agree."""
         self.core.verify()
+
+    # ---------------------------------------------------------------- checkpoint and restart
+
+    def checkpoint(
+        self,
+        namespace: SwapNamespace,
+        path: str | os.PathLike[str],
+        *,
+        kind: Literal["in-place", "pinned"] = "in-place",
+        checksums: bool = True,
+    ) -> None:
+        """Checkpoint a child swap namespace; see `swapfast.checkpoint.checkpoint`."""
+        from swapfast.checkpoint import checkpoint
+
+        checkpoint(self, namespace, path, kind=kind, checksums=checksums)
+
+    @staticmethod
+    def restart(
+        path: str | os.PathLike[str],
+        *,
+        swapfile: str | os.PathLike[str] | None = None,
+        keep: bool = True,
+    ) -> Machine:
+        """The machine of a checkpoint goes on; see `swapfast.checkpoint.restart`."""
+        from swapfast.checkpoint import restart
+
+        return restart(path, swapfile=swapfile, keep=keep)
+
+    def boot_facts(self) -> dict[str, Any]:
+        """What a checkpoint says of the machine beside the core's state."""
+        return {
+            "profile": self.profile.name,
+            "contents": self.contents,
+            "bits": self.bits,
+            "overcommit": self.overcommit,
+            "policy": self.policy,
+            "max_swapfiles": self.max_swapfiles,
+            "cache_at_boot": self._cache_at_boot,
+            "oom_kills": self._oom_kills,
+            "next_pid": self._next_pid,
+            "next_namespace": self._next_namespace,
+            "least_priority": self.least_priority,
+        }
+
+    def load_boot_facts(self, facts: Dict[str, Any]) -> None:
+        """Count on from where a checkpoint was made."""
+        self._oom_kills = facts["oom_kills"]
+        self._next_pid = facts["next_pid"]
+        self._next_namespace = facts["next_namespace"]
+        self.least_priority = facts["least_priority"]
 
     def close(self) -> None:
         """Power off: every area's file is let go. A context manager does so too."""

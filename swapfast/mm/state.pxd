@@ -5,9 +5,9 @@
 # and its shadow.
 #
 # - survey(core, ...): what pushing everything out would take, and whether somebody outside is in it
-# - push_page(core, page, area) -> ST_*: this page is out, in that area
+# - push_page(core, page, area) -> ST_OK: it was out; ST_AGAIN: it is out now; or why not
 # - dump_pages, load_pages: page-table bytes, slots, shadows, rings
-# - image_byte(bits): whether a page-table byte may stand in an image
+# - image_home(bits): whether a page with this byte has the slot of its data
 # - area_pin(core, a, slots, n), area_unpin(core, a): what may not be overwritten
 # - area_keep_sums(a), area_sums(a, slots, n, sums): checksums of slots
 
@@ -87,16 +87,11 @@ cdef inline int push_page(core_t *core, uint32_t page, area_t *a) noexcept nogil
     g = group_of(core, page)
     g.policy.leave(core, g, page)
     if evict_now(core, g, page):
-        return ST_OK
+        return ST_AGAIN
     g.policy.enter(core, g, page, ENTER_MOVE)
     return ST_IO if a.failed else ST_OOM
 
 # ---------------------------------------------------------------- page-table bytes in an image
-
-cdef inline bint image_byte(uint32_t bits) noexcept nogil:
-    return (bits == 0 or bits == PTE_SWAP or bits == PTE_SWAP | PTE_MEMBER
-            or bits == PTE_PRESENT | PTE_ZERO or bits == PTE_PRESENT | PTE_ZERO | PTE_ACCESSED
-            or bits == PTE_SHARED or bits == PTE_SHARED | PTE_SWAP)
 
 cdef inline bint image_home(uint32_t bits) noexcept nogil:
     return bits & (PTE_SWAP | PTE_MEMBER) == PTE_SWAP
