@@ -1031,7 +1031,8 @@ cdef class Core:
                 p = c.next[page]
                 k = 1
                 while p != page:
-                    ring.append(first[c.block_mapping[p >> BLOCK_SHIFT]] + p - mapping_of(c, p).base)
+                    ring.append(first[c.block_mapping[p >> BLOCK_SHIFT]]
+                                + p - mapping_of(c, p).base)
                     p = c.next[p]
                     k += 1
                 lengths.append(k)
@@ -1081,7 +1082,7 @@ cdef class Core:
             k += length
 
     def area_state(self, uint32_t number):
-        """Where its next slots come from, and its counters; arrays for the order of its clusters."""
+        """Where its next slots come from, its counters; arrays: the order of its clusters, limbo."""
         cdef area_t *a = self.area(number)
         cdef core_t *c = &self.c
         cdef uint32_t i, at

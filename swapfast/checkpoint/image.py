@@ -101,7 +101,7 @@ def image_parts(facts: dict[str, Any], arrays: dict[str, Any]) -> list[bytes | m
     arrays : dict
         The columns as `Core.image_dump` and `Core.area_state` give them, and ``sums`` or None.
     """
-    text = json.dumps(facts, separators=(",", ":"), sort_keys=True).encode()
+    text = _canonical(facts)
     members: dict[str, NDArray[Any]] = {"facts": np.frombuffer(text, dtype=np.uint8)}
     members |= pack_bytes("pte", arrays["pte"])
     for name in NUMBERS:
@@ -112,6 +112,10 @@ def image_parts(facts: dict[str, Any], arrays: dict[str, Any]) -> list[bytes | m
         if arrays[name] is not None and arrays[name].size:
             members[name] = arrays[name].astype("<u4", copy=False)
     return pack(members)
+
+
+def _canonical(facts: Any) -> bytes:
+    return json.dumps(facts, separators=(",", ":"), sort_keys=True).encode()
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:
@@ -145,6 +149,8 @@ def _image(arrays: dict[str, NDArray[Any]]) -> Image:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"facts: not JSON: {str(error)[:80]}") from None
     check_facts(facts)
+    if _canonical(facts) != raw.tobytes():
+        raise ValueError("facts: not in the one form that a checkpoint has")
     numbers = {name: unpack_numbers(name, arrays) for name in NUMBERS}
     homes = numbers["slot"].total
     empty = np.empty(0, dtype=np.uint32)

@@ -32,7 +32,7 @@ _END = struct.Struct("<4s4H2IH")
 _VERSION, _MIDNIGHT, _FIRST_DAY = 20, 0, 0x21  # 1980-01-01
 _TYPES: dict[str, np.dtype[Any]] = {"|u1": np.dtype(np.uint8), "<u4": np.dtype("<u4")}
 _HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '([|<]u[14])', 'fortran_order': False, "
+    rb"\x93NUMPY\x01\x00..\{'descr': '(\|u1|<u4)', 'fortran_order': False, "
     rb"'shape': \((0|[1-9][0-9]{0,11}),\), \} *\n",
     re.DOTALL,
 )

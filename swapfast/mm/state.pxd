@@ -1,8 +1,8 @@
 # state: a swap namespace's memory as arrays, out of one machine and into another.
 #
-# Pages are numbered as they stand in the image: mapping after mapping, dense from 0. All of them are
-# out of memory when they are dumped, so that a page is its page-table byte and, for a home, its slot
-# and its shadow.
+# Pages are numbered as they stand in the image: mapping after mapping, dense from 0. All of them
+# are out of memory when they are dumped, so that a page is its page-table byte and, for a home, its
+# slot and its shadow.
 #
 # - survey(core, ...): what pushing everything out would take, and whether somebody outside is in it
 # - push_page(core, page, area) -> ST_OK: it was out; ST_AGAIN: it is out now; or why not
@@ -169,7 +169,8 @@ cdef inline void free_limbo(core_t *core, area_t *a, uint32_t slot) noexcept nog
     if a.summed != NULL:
         a.summed[slot >> 6] &= ~bit
 
-cdef inline bint area_pin(core_t *core, area_t *a, const uint32_t *slots, uint64_t n) noexcept nogil:
+cdef inline bint area_pin(core_t *core, area_t *a, const uint32_t *slots,
+                          uint64_t n) noexcept nogil:
     # Exactly these slots are pinned from now on; others that were, and hold no page, are free.
     cdef uint64_t i
     cdef uint32_t w, slot, words = (a.slots + 63) >> 6

@@ -215,7 +215,7 @@ class SwapBacking:
                 self.path,
             )
 
-    def sync(self, flush: Callable[[int], None] = os.fdatasync) -> None:
+    def sync(self, flush: Callable[[int], None] | None = None) -> None:
         """Write all stored pages to the disk and wait (fdatasync, or ``flush``).
 
         Raises
@@ -232,7 +232,7 @@ class SwapBacking:
                 self.path,
             )
         try:
-            flush(self._fd)
+            (flush or os.fdatasync)(self._fd)
         except OSError as error:
             self._sync_failed = True
             code = error.errno or errno.EIO
