@@ -423,7 +423,7 @@ values = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_change_of_the_facts(folder: Path, data: st.DataObject) -> None:
     """Refused with ValueError, or restarted with every structure in order; nothing else."""
@@ -450,7 +450,7 @@ def test_any_change_of_the_facts(folder: Path, data: st.DataObject) -> None:
     machine.close()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_change_of_a_column(folder: Path, data: st.DataObject) -> None:
     facts, columns = members(folder / "job")
