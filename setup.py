@@ -1,6 +1,8 @@
 """The compiled part of swapfast; everything else about the package is in pyproject.toml.
 
 - ``swapfast._core``: the simulated memory manager, one module over the headers of ``mm/``.
+- ``swapfast.replacement._replay``: replacement policies alone, one header each.
+- ``swapfast.mrc._stack``: LRU stack distances.
 - ``swapfast.traces._text``: the readers of text traces.
 - ``SWAPFAST_DEBUG=1`` in the environment builds both with bounds checks, debug symbols and the C
   macro ``SWAPFAST_DEBUG``, under which the core walks its invariants.
@@ -17,9 +19,12 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("SWAPFAST_DEBUG", "0") not in ("", "0")
-HEADERS = sorted(
-    str(p) for suffix in ("pxd", "h") for p in Path("swapfast", "mm").glob(f"*.{suffix}")
-)
+
+
+def headers(folder: str) -> list[str]:
+    """What a module is rebuilt for."""
+    return sorted(str(p) for suffix in ("pxd", "h") for p in Path(folder).glob(f"*.{suffix}"))
+
 
 # Constants and helpers of the headers that a module does not use, and what Cython generates.
 QUIET = ["-Wno-unused-const-variable", "-Wno-unused-function", "-Wno-sign-compare"]
@@ -41,7 +46,7 @@ def extension(name: str, depends: list[str]) -> Extension:
         name,
         [name.replace(".", "/") + ".pyx"],
         depends=depends,
-        include_dirs=[".", "swapfast/mm", numpy.get_include()],
+        include_dirs=[".", "swapfast/mm", "swapfast/mrc", numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
         + ([("SWAPFAST_DEBUG", "1")] if DEBUG else []),
         extra_compile_args=(["-O1", "-g"] if DEBUG else ["-O3", "-g0"]) + QUIET,
@@ -50,7 +55,12 @@ def extension(name: str, depends: list[str]) -> Extension:
 
 setup(
     ext_modules=cythonize(
-        [extension("swapfast._core", HEADERS), extension("swapfast.traces._text", [])],
+        [
+            extension("swapfast._core", headers("swapfast/mm")),
+            extension("swapfast.replacement._replay", headers("swapfast/replacement")),
+            extension("swapfast.mrc._stack", headers("swapfast/mrc")),
+            extension("swapfast.traces._text", []),
+        ],
         include_path=["."],
         quiet=True,
         compiler_directives=DIRECTIVES,

@@ -379,7 +379,8 @@ cdef class Core:
         m.owner = owner
         m.group = group
         m.object = <uint32_t>object
-        for block in range(base >> BLOCK_SHIFT, (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
+        for block in range(base >> BLOCK_SHIFT,
+                           (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
             c.block_mapping[block] = number
         return number
 
@@ -444,7 +445,7 @@ cdef class Core:
         return self.mapping(number).group
 
     def mapping_count(self, uint32_t number):
-        """(resident, swapped, zero): pages of this mapping by state, as its page table shows them."""
+        """(resident, swapped, zero): pages of this mapping by state, as its page table has them."""
         cdef mapping_t *m = self.mapping(number)
         cdef uint64_t resident = 0, swapped = 0, zero = 0
         cdef uint32_t i, bits
@@ -721,8 +722,8 @@ cdef class Core:
             for i in range(n):
                 table[i] = areas[i]
         o = &self.c.owners[number]
-        # 2.6.25 starts over at a new head of the list, or where the next area is gone; 6.18 stays in
-        # the cluster it has, whatever else was added.
+        # 2.6.25 starts over at a new head of the list, or where the next area is gone; 6.18 stays
+        # in the cluster it has, whatever else was added.
         for i in range(o.count):
             same_head = same_head or (n > 0 and o.areas[i] == table[0])
         for i in range(n):
@@ -738,7 +739,7 @@ cdef class Core:
 
     def area_add(self, uint64_t base, uint64_t slots, int32_t prio, uint32_t owner, *,
                  bad=None, file=None, bint clustered=False):
-        """Enter an area: machine-wide entries ``base`` to ``base + slots - 1``; slot 0 is its header.
+        """Enter an area: entries ``base`` to ``base + slots - 1``; slot 0 is its header.
 
         Parameters
         ----------
@@ -1082,7 +1083,7 @@ cdef class Core:
             k += length
 
     def area_state(self, uint32_t number):
-        """Where its next slots come from, its counters; arrays: the order of its clusters, limbo."""
+        """Where its next slots come from, its counters; arrays: order of its clusters, limbo."""
         cdef area_t *a = self.area(number)
         cdef core_t *c = &self.c
         cdef uint32_t i, at

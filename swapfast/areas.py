@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from swapfast._core import Core
+    from swapfast._core import AreaInfo, Core
     from swapfast.namespaces import SwapNamespace
     from swapfast.swapfile import SwapBacking
 
@@ -86,19 +86,19 @@ class SwapArea:
         return "partition" if isinstance(self.backing, SimulatedDevice) else "file"
 
     @property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> AreaInfo:
         """pages, inuse, pswpin, pswpout, ... of the core."""
         return self.core.area_info(self.number)
 
     @property
     def size(self) -> int:
         """Usable bytes."""
-        return int(self.info["pages"]) * PAGE_SIZE
+        return self.info["pages"] * PAGE_SIZE
 
     @property
     def used(self) -> int:
         """Bytes in slots that are in use."""
-        return int(self.info["inuse"]) * PAGE_SIZE
+        return self.info["inuse"] * PAGE_SIZE
 
     def __repr__(self) -> str:
         return f"<SwapArea {self.type} {self.path} priority {self.priority}>"

@@ -1,17 +1,22 @@
 """Pictures, with matplotlib (``pip install 'swapfast[plot]'``).
 
 - ``plot_validation(validation, path)``: predicted against measured, a panel a count.
+- ``plot_curves(curves, path)``: miss ratio against memory size.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from swapfast.units import PAGE_SIZE
+
 if TYPE_CHECKING:
+    from swapfast.mrc import Curve
     from swapfast.validate import Validation
 
-__all__ = ["plot_validation"]
+__all__ = ["plot_curves", "plot_validation"]
 
 MARKS = "ox^sdv*+"
 NAMES = {"majflt": "major faults", "pswpin": "pages swapped in", "pswpout": "pages swapped out"}
@@ -65,6 +70,42 @@ def plot_validation(validation: Validation, path: str | os.PathLike[str]) -> Non
         )
         panel.legend(loc="upper left", fontsize="small")
     figure.suptitle(f"{os.path.basename(validation.truth)}, page-cluster {validation.page_cluster}")
+    _save(plt, figure, path)
+
+
+def plot_curves(curves: Sequence[Curve], path: str | os.PathLike[str]) -> None:
+    """Misses in per cent of the references against memory; a band of two standard errors.
+
+    Raises
+    ------
+    ValueError
+        matplotlib is not installed, or does not know the file's suffix.
+    OSError
+        The file cannot be written.
+    """
+    plt = _pyplot()
+    figure, panel = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    for curve in curves:
+        mib = curve.sizes * PAGE_SIZE / 2**20
+        percent = 100 * curve.miss_ratio
+        marker = "." if len(mib) < 80 else None
+        panel.plot(mib, percent, marker=marker, lw=1.3, label=curve.policy)
+        if curve.error is not None:
+            low, high = percent - 200 * curve.error, percent + 200 * curve.error
+            panel.fill_between(mib, low.clip(min=0), high, alpha=0.2, lw=0)
+    panel.axhline(100 * curves[0].first / curves[0].refs, color="0.6", lw=1, ls=":")
+    panel.set(
+        xlabel="memory, MiB",
+        ylabel="misses, % of references",
+        title=f"{curves[0].origin} (dotted: first touches)",
+        xlim=(0, None),
+        ylim=(0, None),
+    )
+    panel.legend()
+    _save(plt, figure, path)
+
+
+def _save(plt: Any, figure: Any, path: str | os.PathLike[str]) -> None:
     try:
         figure.savefig(path, dpi=120)
     finally:

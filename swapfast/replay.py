@@ -1,7 +1,8 @@
 """One trace, one machine: what would it cost?
 
 - ``replay(trace, memory, ...)``: a fresh machine whose only task runs under a memory group's limit;
-  returns a ``ReplayResult``.
+  returns a ``ReplayResult``. Policies that are no kernel's are replayed alone, without a machine
+  around them, unless one is asked for.
 - ``stamp_mismatches(mapping, trace, tag)``: after a replay with contents, which pages do not hold
   what was written last?
 """
@@ -19,6 +20,7 @@ from swapfast import _core
 from swapfast.errors import TaskKilled
 from swapfast.machine import Machine
 from swapfast.profiles import PROFILES
+from swapfast.replacement import POLICIES, simulate
 from swapfast.units import PAGE_SIZE, parse_share, parse_size
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ Progress = Callable[[int, int], None]
 
 
 def policies() -> tuple[str, ...]:
-    """Names of the replacement policies."""
-    return tuple(_core.policy_names())
+    """Names of the replacement policies: the kernels', then those that stand alone."""
+    of_machine = _core.policy_names()
+    return (*of_machine, *(name for name in POLICIES if name not in of_machine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class ReplayResult:
         Less than ``refs`` if the task was killed.
     memory_pages : int
         Limit in pages.
-    policy, profile : str
+    policy : str
+    profile : str
+        Kernel; "none" for a policy replayed alone.
     page_cluster : int
     pgfault, pgmajfault, pswpin, pswpout, pgscan, pgsteal, pgactivate, pgdeactivate : int
         As in /proc/vmstat; pages.
@@ -59,7 +64,7 @@ class ReplayResult:
     oom : int
         1 if nothing could be reclaimed and the task was killed.
     simulated_s : float
-        Simulated time of the task, seconds.
+        Simulated time of the task, seconds; 0 for a policy replayed alone.
     simulated : dict
         Where it went: nanoseconds in references, faults, swap_in, reclaim, writeback_wait.
     wall_s : float
@@ -113,6 +118,9 @@ def replay(
 ) -> ReplayResult:
     """Replay a trace on a machine of its own, without contents.
 
+    A policy that is no kernel's is replayed alone if neither ``profile``, ``page_cluster``,
+    ``swap`` nor ``times`` is given: every touched page takes a frame, and swap has room for all.
+
     Parameters
     ----------
     trace : Trace
@@ -143,8 +151,16 @@ def replay(
     Raises
     ------
     ValueError
-        A parameter out of range, or a policy of one kernel with the other's profile.
+        A parameter out of range, a policy of one kernel with the other's profile, or one that only
+        stands alone with a machine's parameters.
     """
+    machine_asked = any(p is not None for p in (profile, page_cluster, swap, times))
+    if policy in POLICIES and not (machine_asked and policy in _core.policy_names()):
+        if machine_asked:
+            raise ValueError(
+                f"policy {policy} stands alone: it takes no profile, page_cluster, swap or times"
+            )
+        return _replay_alone(trace, parse_share(memory, trace.pages), policy, progress)
     profile, policy, page_cluster = _choose(profile, policy, page_cluster)
     limit = parse_share(memory, trace.pages)
     if swap is None:
@@ -208,6 +224,40 @@ def replay(
         simulated={k: v for k, v in clock.items() if k != "now"},
         wall_s=wall,
         refs_per_s=done / wall if wall > 0 else 0.0,
+    )
+
+
+def _replay_alone(
+    trace: Trace, frames: int, policy: str, progress: Progress | None
+) -> ReplayResult:
+    counts = simulate(trace, frames, policy, progress=progress)
+    major = counts.misses - counts.first
+    return ReplayResult(
+        trace=trace.origin,
+        refs=counts.refs,
+        pages=trace.pages,
+        refs_done=counts.refs,
+        memory_pages=frames,
+        policy=policy,
+        profile="none",
+        page_cluster=0,
+        pgfault=counts.misses,
+        pgmajfault=major,
+        pswpin=major,
+        pswpout=counts.written,
+        pgscan=counts.scanned,
+        pgsteal=counts.evicted,
+        pgactivate=0,
+        pgdeactivate=0,
+        workingset_refault_anon=major,
+        workingset_activate_anon=0,
+        swap_ra=0,
+        swap_ra_hit=0,
+        oom=0,
+        simulated_s=0.0,
+        simulated={},
+        wall_s=counts.wall_s,
+        refs_per_s=counts.refs / counts.wall_s if counts.wall_s > 0 else 0.0,
     )
 
 

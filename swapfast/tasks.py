@@ -96,8 +96,10 @@ class Task:
         self.mm = mm
         self.swap_ns = swap_ns
         self.ipc_ns = ipc_ns
-        self.uid = 0 if parent is None else parent.uid
-        self.capabilities = ALL_CAPABILITIES if parent is None else parent.capabilities
+        self.uid: int = 0 if parent is None else parent.uid
+        self.capabilities: frozenset[int] = (
+            ALL_CAPABILITIES if parent is None else parent.capabilities
+        )
         self.namespaces: dict[int, int] = {} if parent is None else dict(parent.namespaces)
         self.state: Literal["running", "zombie", "dead"] = "running"
         self.exit_code = 0

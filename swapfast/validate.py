@@ -177,7 +177,8 @@ def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
         A broken line: file, line and cause.
     """
     name = os.fspath(path)
-    cells, skipped = [], []
+    cells: list[Cell] = []
+    skipped: list[str] = []
     with open(path, newline="", encoding="utf-8", errors="strict") as file:
         try:
             rows = csv.DictReader(file, strict=True)
@@ -301,7 +302,5 @@ def _predict(cell: Cell, trace: Trace, policy: str, page_cluster: int) -> Predic
         swap=max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE,
     )
     predicted = {"majflt": run.pgmajfault, "pswpin": run.pswpin, "pswpout": run.pswpout}
-    error = {
-        c: (predicted[c] - cell.measured[c]) / max(cell.measured[c], FLOOR) for c in COUNTS
-    }
+    error = {c: (predicted[c] - cell.measured[c]) / max(cell.measured[c], FLOOR) for c in COUNTS}
     return Prediction(cell, policy, predicted, error)

@@ -10,6 +10,7 @@ import click
 from swapfast import __version__
 from swapfast.cli.files import mkswap, strings, swaps
 from swapfast.cli.ltp import ltp
+from swapfast.cli.mrc import mrc
 from swapfast.cli.replay import replay
 from swapfast.cli.run import run
 from swapfast.cli.trace import trace
@@ -28,8 +29,9 @@ def swapfast() -> None:
       swapfast run                                   the two logins of the 2008 letter
       swapfast ltp --newswap                         which LTP tests fail in a child namespace
       swapfast replay sort.lackey --memory 50%       what a program's trace costs
+      swapfast mrc sort.lackey --plot curve.png      how much memory it needs
     """
 
 
-for command in (run, ltp, replay, validate, trace, mkswap, swaps, strings):
+for command in (run, ltp, replay, mrc, validate, trace, mkswap, swaps, strings):
     swapfast.add_command(command)

@@ -56,10 +56,13 @@ def replay(
     \b
       valgrind --tool=lackey --trace-mem=yes --log-file=sort.lackey sort big.txt
 
+    Policies of a kernel (linux-...) run on a whole simulated machine. The others are replayed alone
+    and many times faster, unless a kernel's option (--profile, --page-cluster, --swap) is given.
+
     \b
     Examples:
       swapfast replay sort.lackey --memory 64MiB
-      swapfast replay sort.npz -m 50% --policy lru --json
+      swapfast replay sort.npz -m 50% --policy sieve --json
       swapfast replay sort.npz -m 50% --policy linux-6.18 --page-cluster 0
 
     Exit code: 0 done, 1 the program was killed for lack of memory, 2 bad trace or option.
@@ -94,12 +97,14 @@ def replay(
 def show(result: ReplayResult) -> None:
     """The counters as a table."""
     share = result.memory_pages / result.pages
+    kernel = f"{result.policy}, Linux {result.profile}, page-cluster {result.page_cluster}"
+    if result.profile == "none":
+        kernel = f"{result.policy} alone"
     console.print(f"[bold]{result.trace}[/]")
     console.print(
         f"{format_count(result.refs)} references to {format_count(result.pages)} pages "
         f"({format_size(result.pages * PAGE_SIZE)}); memory for "
-        f"{format_count(result.memory_pages)} of them ({share:.0%}); {result.policy}, "
-        f"Linux {result.profile}, page-cluster {result.page_cluster}"
+        f"{format_count(result.memory_pages)} of them ({share:.0%}); {kernel}"
     )
     table = Table(box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
@@ -124,7 +129,8 @@ def show(result: ReplayResult) -> None:
         table.add_row(f"{name:26} {meaning}", format_count(value), f"{rate:.2f}")
     console.print(table)
     spent = ", ".join(f"{name} {format_ns(ns)}" for name, ns in result.simulated.items() if ns > 0)
-    console.print(f"simulated time {result.simulated_s:.3f} s: {spent}")
+    if spent:
+        console.print(f"simulated time {result.simulated_s:.3f} s: {spent}")
     console.print(
         f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.1f} M references/s"
     )

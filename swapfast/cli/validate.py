@@ -110,9 +110,7 @@ def _show(result: Validation, worst: int) -> None:
     for policy in result.policies if worst else []:
         console.print(f"\nfurthest off, {policy}:")
         for p in result.worst(policy, n=worst):
-            pairs = ", ".join(
-                f"{c} {p.predicted[c]} for {p.cell.measured[c]:g}" for c in COUNTS
-            )
+            pairs = ", ".join(f"{c} {p.predicted[c]} for {p.cell.measured[c]:g}" for c in COUNTS)
             console.print(
                 f"  {p.cell.trace} {float(p.cell.frac):.0%} (line {p.cell.line}): {pairs}",
                 markup=False,

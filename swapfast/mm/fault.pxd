@@ -63,13 +63,13 @@ cdef inline void kswapd(core_t *core) noexcept nogil:
     core.in_kswapd = False
 
 cdef inline int global_pressure(core_t *core) noexcept nogil:
-    cdef uint32_t tries
-    cdef uint64_t freed, lru, i
+    cdef uint32_t _try
+    cdef uint64_t freed
     kswapd(core)
     if free_pages(core) > core.wmark_min:
         return ST_OK
     core.count.allocstall += 1
-    for tries in range(core.oom_retries):
+    for _try in range(core.oom_retries):
         freed = reclaim_all(core, SCAN_BATCH)
         if freed > 0:
             core.kswapd_failures = 0
@@ -194,7 +194,6 @@ cdef inline int bring_in(core_t *core, uint32_t home) noexcept nogil:
     # The folio of this group is in memory afterwards. Counts the fault.
     cdef group_t *g
     cdef int status
-    cdef uint64_t begin
     if core.folio[home] & F_RESIDENT:
         core.count.pgfault += 1
         core.clock.now += core.times.minor_fault
@@ -206,7 +205,6 @@ cdef inline int bring_in(core_t *core, uint32_t home) noexcept nogil:
         return ST_OK
     if not core.modern:
         grab_token(core, core.current_mm)
-    begin = core.clock.now
     read_ahead(core, home)
     if not core.folio[home] & F_RESIDENT:
         g = group_of(core, home)
@@ -366,9 +364,9 @@ cdef inline int fault_once(core_t *core, uint32_t page, bint write) noexcept nog
     return fault_first(core, page, write)
 
 cdef inline int fault(core_t *core, uint32_t page, bint write) noexcept nogil:
-    cdef uint32_t tries
+    cdef uint32_t _try
     cdef int status
-    for tries in range(core.oom_retries):
+    for _try in range(core.oom_retries):
         status = fault_once(core, page, write)
         if status != ST_AGAIN:
             return status

@@ -133,10 +133,10 @@ cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) 
     return freed
 
 cdef inline void scan_active_618(core_t *core, group_t *g, uint32_t want) noexcept nogil:
-    cdef uint32_t i, page
+    cdef uint32_t _i, page
     take_completions(core)
     rotation_drain(core)
-    for i in range(want):
+    for _i in range(want):
         page = ring_pop(&g.active)
         if page == NIL:
             break

@@ -1,8 +1,8 @@
 # ring: a list that is consumed at its tail and fed at its head, as a ring of page indexes.
 #
 # Sequential reads and no links. A page that leaves from the middle (munmap, exit, rotation) leaves
-# a tombstone (NIL); when the ring is full it is packed, or grows. Its capacity is at least an eighth
-# above the pages it holds, so packing costs at most eight moves for each push.
+# a tombstone (NIL); when the ring is full it is packed, or grows. Its capacity is at least an
+# eighth above the pages it holds, so packing costs at most eight moves for each push.
 #
 # - ring_init(r, most) / ring_free(r): most = pages it should hold at once
 # - ring_push(r, where, page) at the head; ring_push_tail at the tail: scanned next
@@ -26,9 +26,9 @@ cdef inline void ring_free(ring_t *r) noexcept nogil:
 cdef inline void ring_grow(ring_t *r, uint32_t *where) noexcept nogil:
     # A group may pay for more than its limit: a page that another group forked becomes its own.
     cdef ring_t old = r[0]
-    cdef uint32_t source = old.tail, i, page
+    cdef uint32_t source = old.tail, _i, page
     SWAPFAST_CHECK(ring_init(r, 2 * <uint64_t>old.cap), b"a list that grows finds memory")
-    for i in range(old.span):
+    for _i in range(old.span):
         page = old.buf[source]
         source = 0 if source + 1 == old.cap else source + 1
         if page != NIL:
@@ -40,11 +40,11 @@ cdef inline void ring_grow(ring_t *r, uint32_t *where) noexcept nogil:
 
 cdef inline void ring_pack(ring_t *r, uint32_t *where) noexcept nogil:
     # Moves the live entries towards the tail, in order: the target never passes the source.
-    cdef uint32_t source = r.tail, target = r.tail, i, page
+    cdef uint32_t source = r.tail, target = r.tail, _i, page
     if r.live > r.cap - (r.cap >> 3):
         ring_grow(r, where)
         return
-    for i in range(r.span):
+    for _i in range(r.span):
         page = r.buf[source]
         source = 0 if source + 1 == r.cap else source + 1
         if page != NIL:

@@ -90,7 +90,8 @@ cdef inline bint clusters_init(area_t *a) noexcept nogil:
             cl_append(a, c, LIST_PARTLY)
     return True
 
-cdef inline bint slots_init(area_t *a, uint32_t n, const uint32_t *bad, uint32_t nbad) noexcept nogil:
+cdef inline bint slots_init(area_t *a, uint32_t n, const uint32_t *bad,
+                            uint32_t nbad) noexcept nogil:
     cdef uint32_t i
     if not bitmap_init(&a.free, n):
         return False

@@ -60,8 +60,8 @@ cdef inline const char *verify_page(core_t *core, uint32_t page, bint object) no
 
 cdef inline const char *verify_list(core_t *core, ring_t *r, bint active,
                                     uint64_t *total) noexcept nogil:
-    cdef uint32_t at = r.tail, i, page, live = 0
-    for i in range(r.span):
+    cdef uint32_t at = r.tail, _i, page, live = 0
+    for _i in range(r.span):
         page = r.buf[at]
         if page != NIL:
             live += 1

@@ -12,7 +12,7 @@ import os
 import zipfile
 import zlib
 from math import prod
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -46,7 +46,7 @@ def read_npz(path: str | os.PathLike[str]) -> Trace:
     name = os.fspath(path)
     try:
         with zipfile.ZipFile(name) as archive:
-            arrays = {}
+            arrays: dict[str, NDArray[Any]] = {}
             for info in archive.infolist():
                 member = info.filename.removesuffix(".npy")
                 if member not in MEMBERS or member in arrays:
@@ -78,7 +78,7 @@ def read_npz(path: str | os.PathLike[str]) -> Trace:
     return trace
 
 
-def _read_member(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generic]:
+def _read_member(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     where = f"{name}: {info.filename}"
     if info.flag_bits & 1:
         raise ValueError(f"{where}: is encrypted")
@@ -95,7 +95,7 @@ def _read_member(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
         if size != left:
             raise ValueError(f"{where}: {left} bytes of data where its header says {size}")
         array = np.empty(shape, dtype=dtype)
-        target = memoryview(array.reshape(-1).view(np.uint8))
+        target = array.reshape(-1).view(np.uint8).data
         done = 0
         while done < size:
             piece = file.read(min(size - done, 1 << 22))
@@ -108,7 +108,7 @@ def _read_member(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
     return array
 
 
-def _read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+def _read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     try:
         version = npy.read_magic(file)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
@@ -134,7 +134,11 @@ def save_npz(path: str | os.PathLike[str], trace: Trace) -> None:
     """
     name = os.fspath(path)
     temporary = f"{name}.{os.getpid()}.tmp"
-    arrays = {"refs": trace.refs, "pages": np.int64(trace.pages), "origin": np.str_(trace.origin)}
+    arrays: dict[str, Any] = {
+        "refs": trace.refs,
+        "pages": np.int64(trace.pages),
+        "origin": np.str_(trace.origin),
+    }
     if trace.addresses is not None:
         arrays["addresses"] = trace.addresses
     try:

@@ -47,8 +47,7 @@ def chunks(path: str, progress: Progress | None = None) -> Iterator[bytes]:
                 except failures as error:
                     at = f"byte {file.tell()}: " if file.seekable() else ""
                     raise ValueError(
-                        f"{path}: {at}the compressed stream is damaged or cut "
-                        f"short: {error}"
+                        f"{path}: {at}the compressed stream is damaged or cut short: {error}"
                     ) from None
                 if not chunk:
                     return

@@ -10,11 +10,27 @@ import swapfast
 from swapfast.traces import Trace, generate, save_npz
 
 UUID = "01010101-0101-0101-0101-010101010101"  # nothing printable in it
-REPLAY_KEYS = (
-    "refs pages memory_pages policy pgfault pgmajfault pswpin pswpout pgscan pgsteal pgactivate "
-    "pgdeactivate wall_s refs_per_s workingset_refault_anon workingset_activate_anon swap_ra "
-    "swap_ra_hit oom"
-).split()
+REPLAY_KEYS = [
+    "refs",
+    "pages",
+    "memory_pages",
+    "policy",
+    "pgfault",
+    "pgmajfault",
+    "pswpin",
+    "pswpout",
+    "pgscan",
+    "pgsteal",
+    "pgactivate",
+    "pgdeactivate",
+    "wall_s",
+    "refs_per_s",
+    "workingset_refault_anon",
+    "workingset_activate_anon",
+    "swap_ra",
+    "swap_ra_hit",
+    "oom",
+]
 
 
 @pytest.fixture

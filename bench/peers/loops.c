@@ -1,0 +1,159 @@
+/* loops.c: what a good C programmer writes in an hour, and nothing else in it. The bounds that the
+ * benchmarks measure against, built and called in the same run.
+ *
+ * References: uint32, bit 31 = write, low 31 bits = page. Each policy returns its misses.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE(r) ((r) & 0x7fffffffu)
+#define NONE 0xffffffffu
+
+/* R1: one flag byte OR-ed per reference; everything is in memory. */
+uint64_t touch_bound(const uint32_t *refs, uint64_t n, uint8_t *flag) {
+    for (uint64_t i = 0; i < n; i++) flag[PAGE(refs[i])] |= 1;
+    return n;
+}
+
+/* R2 */
+uint64_t clock_loop(const uint32_t *refs, uint64_t n, uint32_t pages, uint32_t frames) {
+    uint8_t *flag = calloc(pages, 1);
+    uint32_t *frame = malloc(4ull * frames);
+    uint64_t misses = 0, used = 0, hand = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t p = PAGE(refs[i]);
+        if (flag[p]) { flag[p] = 3; continue; }
+        misses++;
+        if (used < frames) {
+            frame[used++] = p;
+        } else {
+            while (flag[frame[hand]] & 2) {
+                flag[frame[hand]] = 1;
+                if (++hand == frames) hand = 0;
+            }
+            flag[frame[hand]] = 0;
+            frame[hand] = p;
+            if (++hand == frames) hand = 0;
+        }
+        flag[p] = 1;
+    }
+    free(flag);
+    free(frame);
+    return misses;
+}
+
+/* R3 */
+uint64_t fifo_loop(const uint32_t *refs, uint64_t n, uint32_t pages, uint32_t frames) {
+    uint8_t *flag = calloc(pages, 1);
+    uint32_t *frame = malloc(4ull * frames);
+    uint64_t misses = 0, used = 0, hand = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t p = PAGE(refs[i]);
+        if (flag[p]) continue;
+        misses++;
+        if (used < frames) used++;
+        else flag[frame[hand]] = 0;
+        frame[hand] = p;
+        if (++hand == frames) hand = 0;
+        flag[p] = 1;
+    }
+    free(flag);
+    free(frame);
+    return misses;
+}
+
+/* R4: a doubly linked list over arrays, the links of references to come prefetched. */
+uint64_t lru_loop(const uint32_t *refs, uint64_t n, uint32_t pages, uint32_t frames) {
+    struct node { uint32_t next, prev; } *node = malloc(8ull * (pages + 1));
+    uint8_t *in = calloc(pages, 1);
+    uint32_t head = pages;
+    uint64_t misses = 0, used = 0;
+    node[head].next = node[head].prev = head;
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t p = PAGE(refs[i]);
+        if (i + 16 < n) __builtin_prefetch(&node[PAGE(refs[i + 16])], 1);
+        if (i + 8 < n) {
+            uint32_t q = PAGE(refs[i + 8]);
+            if (in[q]) {
+                __builtin_prefetch(&node[node[q].next], 1);
+                __builtin_prefetch(&node[node[q].prev], 1);
+            }
+        }
+        if (in[p]) {
+            uint32_t a = node[p].next, b = node[p].prev;
+            node[b].next = a;
+            node[a].prev = b;
+        } else {
+            misses++;
+            if (used < frames) {
+                used++;
+            } else {
+                uint32_t last = node[head].prev, b = node[last].prev;
+                node[b].next = head;
+                node[head].prev = b;
+                in[last] = 0;
+            }
+            in[p] = 1;
+        }
+        uint32_t first = node[head].next;
+        node[p].next = first;
+        node[p].prev = head;
+        node[first].prev = p;
+        node[head].next = p;
+    }
+    free(node);
+    free(in);
+    return misses;
+}
+
+/* R10: runs of references to one page, over a stream. */
+uint64_t run_compression(const uint32_t *refs, uint64_t n) {
+    uint64_t runs = 1;
+    for (uint64_t i = 1; i < n; i++) runs += PAGE(refs[i]) != PAGE(refs[i - 1]);
+    return runs;
+}
+
+/* M1: LRU stack distances with a Fenwick tree over time; faults at every size to hist[1..pages]. */
+uint64_t fenwick_mrc(const uint32_t *refs, uint64_t n, uint32_t pages, uint64_t *hist) {
+    uint32_t *tree = calloc(n + 1, 4);
+    uint64_t *last = calloc(pages, 8);
+    uint64_t cold = 0;
+    for (uint64_t t = 1; t <= n; t++) {
+        uint32_t p = PAGE(refs[t - 1]);
+        if (last[p]) {
+            int64_t d = 0;
+            for (uint64_t k = t - 1; k; k -= k & -k) d += (int32_t)tree[k];
+            for (uint64_t k = last[p] - 1; k; k -= k & -k) d -= (int32_t)tree[k];
+            hist[d]++;
+            for (uint64_t k = last[p]; k <= n; k += k & -k) tree[k]--;
+        } else {
+            cold++;
+        }
+        for (uint64_t k = t; k <= n; k += k & -k) tree[k]++;
+        last[p] = t;
+    }
+    free(tree);
+    free(last);
+    return cold;
+}
+
+/* M2: the filter of SHARDS and nothing behind it: references whose page's hash is below a bound. */
+uint64_t shards_filter(const uint32_t *refs, uint64_t n, uint32_t bound, uint32_t *out) {
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t p = PAGE(refs[i]), h = p * 0x9e3779b1u;
+        h ^= h >> 15;
+        if (h * 0x85ebca77u < bound) out[kept++] = p;
+    }
+    return kept;
+}
+
+/* S1: next-fit over a two-level bitmap, take and free at random. */
+/* C1: pages of 4096 bytes copied to places in another buffer. */
+uint64_t copy_pages(uint8_t *to, const uint8_t *from, const uint32_t *slot, uint64_t n,
+                    uint64_t run) {
+    for (uint64_t i = 0; i < n; i += run)
+        memcpy(to + 4096ull * slot[i], from + 4096ull * i, 4096 * run);
+    return n;
+}

@@ -1,0 +1,143 @@
+"""``swapfast mrc``: faults at every memory size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.table import Table
+
+from swapfast.cli.output import console, emit_json, progress, reported
+from swapfast.mrc import Curve, miss_ratio_curve
+from swapfast.replacement import POLICIES
+from swapfast.traces import open_trace
+from swapfast.units import PAGE_SIZE, format_count, format_size, parse_share
+
+__all__ = ["mrc"]
+
+ROWS = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # % of the pages, as a table
+
+
+@click.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option(
+    "--policy",
+    "-p",
+    default="lru",
+    show_default=True,
+    metavar="A,B,C",
+    help=f"Of {', '.join(POLICIES)}.",
+)
+@click.option(
+    "--sizes",
+    metavar="A,B,C",
+    help="Memory sizes: '64MiB', or '50%' of the trace's pages. Default: all for lru, else 50.",
+)
+@click.option(
+    "--sample",
+    metavar="SHARE",
+    help="lru only: look at this share of the pages ('1%'), and state the error.",
+)
+@click.option("--threads", type=click.IntRange(1, 1024), help="For policies other than lru.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Picture of the curves.")
+@click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
+@click.option("--json", "as_json", is_flag=True, help="Every point as JSON on stdout.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def mrc(
+    trace: Path,
+    policy: str,
+    sizes: str | None,
+    sample: str | None,
+    threads: int | None,
+    plot: Path | None,
+    format_: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Miss-ratio curve of TRACE: how many references fault at which memory size.
+
+    For lru it is exact at every size, in one pass. Other policies are replayed at many sizes side
+    by side, on all cores.
+
+    \b
+    Examples:
+      swapfast mrc sort.npz
+      swapfast mrc sort.npz --policy lru,sieve,opt --plot curves.png
+      swapfast mrc huge.npy --sample 1% --json
+
+    Exit code: 0 done, 2 bad trace or option, 3 a file is missing.
+    """
+    with reported():
+        with progress(quiet or as_json) as step:
+            loaded = open_trace(
+                trace,
+                format=format_,
+                progress=lambda done, of: step(f"reading {trace.name}", done, of),
+            )
+            wanted = None
+            if sizes is not None:
+                wanted = [parse_share(s.strip(), loaded.pages) for s in sizes.split(",")]
+            curves = []
+            for name in (p.strip() for p in policy.split(",")):
+                what = f"{name}, {trace.name}"
+                curves.append(
+                    miss_ratio_curve(
+                        loaded,
+                        name,
+                        sizes=wanted,
+                        rate=None if sample is None else _rate(sample),
+                        threads=threads,
+                        progress=lambda done, of, what=what: step(what, done, of),  # type: ignore[misc]
+                    )
+                )
+        if plot is not None:
+            from swapfast.plots import plot_curves
+
+            plot_curves(curves, plot)
+        if as_json:
+            emit_json({"curves": [c.as_dict() for c in curves]})
+        else:
+            _show(curves, wanted)
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise ValueError(f"a sample is a share of the pages like '1%', not {text!r:.40}") from None
+    return value
+
+
+def _show(curves: list[Curve], wanted: list[int] | None) -> None:
+    first = curves[0]
+    console.print(f"[bold]{first.origin}[/]")
+    console.print(
+        f"{format_count(first.refs)} references to {format_count(first.pages)} pages "
+        f"({format_size(first.pages * PAGE_SIZE)})"
+    )
+    sizes = wanted or [max(1, first.pages * r // 100) for r in ROWS]
+    lowest = max(int(c.sizes[0]) for c in curves)
+    sizes = sorted({s for s in sizes if s >= lowest})
+    table = Table(box=None, pad_edge=False)
+    table.add_column("memory", justify="right", no_wrap=True)
+    table.add_column("pages", justify="right")
+    for curve in curves:
+        table.add_column(f"{curve.policy}, misses in %", justify="right")
+    columns = [c.at(sizes) for c in curves]
+    for row, size in enumerate(sizes):
+        table.add_row(
+            format_size(size * PAGE_SIZE), format_count(size), *(_cell(c, row) for c in columns)
+        )
+    console.print(table)
+    for curve in curves:
+        how = f"; {curve.rate:.3g} of the pages looked at" if curve.rate < 1 else ""
+        touches = f"{format_count(curve.first)} first touches among the misses"
+        console.print(f"{curve.policy}: {touches}; {curve.wall_s:.3f} s{how}")
+
+
+def _cell(curve: Curve, row: int) -> str:
+    text = f"{100 * curve.miss_ratio[row]:.3f}"
+    if curve.error is not None and not np.isnan(curve.error[row]):
+        text += f" ± {100 * curve.error[row]:.3f}"
+    return text
