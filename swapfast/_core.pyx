@@ -937,8 +937,15 @@ cdef class Core:
         self.idle()
         wait_all(&self.c)
 
-    def image_push(self, numbers, uint32_t area):
+    def image_push(self, numbers, uint32_t area, int fd=-1):
         """Push every page of these mappings out to an area.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+        area : int
+        fd : int
+            Of the area's file; -1: the area has none.
 
         Returns
         -------
@@ -951,16 +958,23 @@ cdef class Core:
         cdef uint32_t page
         cdef uint64_t n = 0
         cdef int status = ST_OK
+        cdef push_t *p
         self.idle()
         written = np.empty(a.pages + 1, dtype=np.uint32)
         cdef uint32_t[::1] v = written
+        p = <push_t *>malloc(sizeof(push_t))
+        if p == NULL:
+            raise MemoryError("no room for a batch of pages")
+        p.area = a
+        p.fd = fd if a.file != NULL else -1
+        p.n = p.writes = 0
         sigbus_arm()
         self.busy = True
         for number in numbers:
             m = self.mapping(number)
             with nogil:
                 for page in range(m.base, m.base + m.pages):
-                    status = push_page(&self.c, page, a)
+                    status = push_page(&self.c, page, p)
                     if status == ST_AGAIN:
                         v[n] = self.c.entry[page] - a.base
                         n += 1
@@ -968,9 +982,12 @@ cdef class Core:
                         break
             if status != ST_OK and status != ST_AGAIN:
                 break
+        if status == ST_OK or status == ST_AGAIN:
+            status = push_flush(&self.c, p)
         wait_all(&self.c)
         self.busy = False
-        return ST_OK if status == ST_AGAIN else status, written[:n]
+        free(p)
+        return status, written[:n]
 
     def image_pull(self, uint32_t area, const uint32_t[::1] slots not None):
         """Read pages back and free their slots: what may not be on the disk is in memory again.
@@ -1267,6 +1284,26 @@ cdef class Core:
         t.stalled_until[mm] = state["stalled_until"]
         if state["holder"]:
             t.holder = mm
+
+
+def different(const int64_t[::1] start not None, const int64_t[::1] length not None, uint64_t end):
+    """The first number that runs of numbers below ``end`` have twice, or -1."""
+    cdef uint64_t i, n
+    cdef uint64_t *seen = <uint64_t *>lazy_map((end >> 3) + 8)
+    cdef int64_t twice = -1
+    if seen == NULL:
+        raise MemoryError(f"no room for {end} bits")
+    with nogil:
+        for i in range(<uint64_t>start.shape[0]):
+            for n in range(<uint64_t>start[i], <uint64_t>(start[i] + length[i])):
+                if (seen[n >> 6] >> (n & 63)) & 1:
+                    twice = n
+                    break
+                seen[n >> 6] |= <uint64_t>1 << (n & 63)
+            if twice >= 0:
+                break
+    lazy_unmap(seen, (end >> 3) + 8)
+    return twice
 
 
 def checksum(const uint8_t[::1] page not None):

@@ -329,6 +329,12 @@ class Machine:
                 self.core.area_lost(self.areas[number].number)
                 self.log.append(f"swap area {backing.path}: {error.strerror}")
 
+    def check_area(self, area: SwapArea) -> None:
+        """Raise what `check_files` found out about an area: EIO, ESTALE."""
+        lost = self._lost.get(area.type)
+        if lost is not None:
+            raise system_error(lost.errno or errno.EIO, lost.strerror or "is lost", area.path)
+
     def forget_file(self, number: int) -> None:
         """An area is off."""
         self.files.pop(number, None)

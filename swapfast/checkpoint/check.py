@@ -51,13 +51,14 @@ def check_image(image: Image) -> None:
         raise ValueError(f"sums: {image.sums.size} checksums for {homes} pages with data")
     _refuse("slot", image.slot.problem(1, area["slots"] - 1))
     _refuse("limbo", image.limbo.problem(1, area["slots"] - 1))
-    both = type(image.slot)(
-        np.concatenate((image.slot.start, image.limbo.start)),
-        np.concatenate((image.slot.length, image.limbo.length)),
-    )
-    _refuse("limbo", both.problem(1, area["slots"] - 1))
-    if both.total > area["pages"]:
-        raise ValueError(f"slot: {both.total} in use of {area['pages']}")
+    if image.limbo.total:
+        both = type(image.slot)(
+            np.concatenate((image.slot.start, image.limbo.start)),
+            np.concatenate((image.slot.length, image.limbo.length)),
+        )
+        _refuse("limbo", both.problem(1, area["slots"] - 1))
+    if homes + image.limbo.total > area["pages"]:
+        raise ValueError(f"slot: {homes + image.limbo.total} in use of {area['pages']}")
     clusters = -(-area["slots"] // CLUSTER) if image.facts["machine"]["profile"] == "6.18" else 0
     for name, column in (("unused", image.unused), ("partly", image.partly)):
         _refuse(name, column.problem(0, clusters - 1))

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swapfast import _core
+
 __all__ = ["Bytes", "Numbers", "pack_bytes", "pack_numbers", "unpack_bytes", "unpack_numbers"]
 
 U32 = NDArray[np.uint32]
@@ -55,6 +57,9 @@ class Numbers:
         end = self.start + self.length
         if int(self.start.min()) < low or int(end.max()) > high + 1:
             return f"a number outside {low}..{high}"
+        if self.total == self.start.size:  # one by one: a bit each; few runs are sorted instead
+            twice = _core.different(self.start, self.length, high + 1)
+            return None if twice < 0 else f"number {twice} is there twice"
         order = np.argsort(self.start, kind="stable")
         overlap = np.flatnonzero(end[order][:-1] > self.start[order][1:])
         if overlap.size:

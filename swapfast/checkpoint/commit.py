@@ -83,7 +83,10 @@ def checkpoint(
     """
     frozen = Frozen(machine, namespace)
     machine.check_files()
+    machine.check_area(frozen.area)
     written = push_out(frozen)
+    machine.check_files()  # pages that were written beside a file that was cut off are lost
+    machine.check_area(frozen.area)
     attempt = _Attempt(frozen, os.fspath(path), kind, disk or Disk(), identity)
     try:
         parts = attempt.image(checksums)

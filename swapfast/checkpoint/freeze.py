@@ -156,7 +156,7 @@ def push_out(frozen: Frozen) -> NDArray[np.uint32]:
     for one in owners:
         core.mapping_set_owner(one.number, frozen.namespace.owner)
     try:
-        status, pushed = core.image_push(frozen.numbers, area.number)
+        status, pushed = core.image_push(frozen.numbers, area.number, frozen.backing.fileno())
     finally:
         for one, owner in owners.items():
             core.mapping_set_owner(one.number, owner)

@@ -177,7 +177,8 @@ cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
                 return WRITE_ZERO
             a.zeromap[slot >> 6] &= ~bit
         if a.file != NULL:
-            if a.failed or not sigbus_copy(a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE):
+            if not a.prewritten and (a.failed or not sigbus_copy(
+                    a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE)):
                 note_bad(core, core.entry[home], BAD_AREA if a.failed else BAD_FILE)
                 area_give_up(core, a)
                 return WRITE_FAILED

@@ -5,7 +5,8 @@
 # slot and its shadow.
 #
 # - survey(core, ...): what pushing everything out would take, and whether somebody outside is in it
-# - push_page(core, page, area) -> ST_OK: it was out; ST_AGAIN: it is out now; or why not
+# - push_page(core, page, p) -> ST_OK: it was out; ST_AGAIN: it goes with its batch; or why not
+# - push_flush(core, p): the batch is written and out
 # - dump_pages, load_pages: page-table bytes, slots, shadows, rings
 # - image_home(bits): whether a page with this byte has the slot of its data
 # - area_pin(core, a, slots, n), area_unpin(core, a): what may not be overwritten
@@ -13,9 +14,10 @@
 
 from swapfast.mm.types cimport *
 from swapfast.mm.bitmap cimport bitmap_clear
-from swapfast.mm.evict cimport evict_now, is_dirty
+from swapfast.mm.evict cimport evict_now, is_dirty, note_bad, slot_for, slot_own
 from swapfast.mm.fault cimport swapoff_slot
-from swapfast.mm.owner cimport area_of, mapping_of, note_free_slot
+from swapfast.mm.frames cimport frame_at
+from swapfast.mm.owner cimport area_give_up, area_of, mapping_of, note_free_slot
 from swapfast.mm.rmap cimport group_of, rmap_join
 from swapfast.mm.slots cimport *
 
@@ -73,23 +75,85 @@ cdef inline void survey_area(core_t *core, const uint8_t *mine, area_t *a,
             s.outside = home
             return
 
-cdef inline int push_page(core_t *core, uint32_t page, area_t *a) noexcept nogil:
-    cdef group_t *g
-    cdef int status
+cdef enum:
+    PUSH_NOTHING = 0     # no data, or out already
+    PUSH_CLEAN = 1       # its slot has its bytes
+    PUSH_WRITE = 2       # it has a slot, and the bytes go there first
+    PUSH_FOREIGN = 3     # its slot is in another area
+    PUSH_NO_SLOT = 4
+    PUSH_BATCH = 1024
+
+cdef struct push_t:
+    area_t *area
+    int fd               # -1: without contents
+    uint32_t n           # pages to evict
+    uint32_t writes      # those of them to write
+    uint32_t page[1024]
+    uint32_t slot[1024]
+    uint8_t *bytes[1024]
+
+cdef inline int push_prepare(core_t *core, uint32_t page, area_t *a) noexcept nogil:
+    cdef bint clean
     if not holds_data(core, page):
-        return ST_OK
+        return PUSH_NOTHING
     if owns_slot(core, page) and area_of(core, core.entry[page]) != a:
-        status = swapoff_slot(core, core.entry[page])   # inherited: it is read in and moves
+        return PUSH_FOREIGN
+    if not core.folio[page] & F_RESIDENT:
+        return PUSH_NOTHING
+    clean = core.folio[page] & F_SWAPCACHE and not is_dirty(core, page)
+    if not slot_for(core, page) or (not clean and not slot_own(core, page)):
+        return PUSH_NO_SLOT
+    if clean:
+        return PUSH_CLEAN
+    core.pte[page] |= PTE_DIRTY   # for evict_now: it must be written
+    return PUSH_WRITE
+
+cdef inline int push_flush(core_t *core, push_t *p) noexcept nogil:
+    # Writes what is to be written in runs of slots, then evicts every page of the batch.
+    cdef uint32_t i, page
+    cdef group_t *g
+    if p.writes > 0 and p.fd >= 0 and slots_write(p.fd, p.slot, p.bytes, p.writes) != 0:
+        note_bad(core, p.area.base + p.slot[0], BAD_FILE)
+        area_give_up(core, p.area)
+        return ST_IO
+    p.area.prewritten = True
+    for i in range(p.n):
+        page = p.page[i]
+        g = group_of(core, page)
+        g.policy.leave(core, g, page)
+        SWAPFAST_CHECK(evict_now(core, g, page), b"a page with a slot of its own can leave")
+        core.pte[page] &= ~PTE_DIRTY
+    p.area.prewritten = False
+    p.n = p.writes = 0
+    return ST_OK
+
+cdef inline int push_page(core_t *core, uint32_t page, push_t *p) noexcept nogil:
+    # The page leaves with its batch. ST_AGAIN: it was in memory.
+    cdef int what = push_prepare(core, page, p.area), status
+    cdef uint8_t *bytes
+    if what == PUSH_FOREIGN:
+        status = push_flush(core, p)
+        if status == ST_OK:
+            status = swapoff_slot(core, core.entry[page])   # inherited: it is read in and moves
         if status != ST_OK:
             return status
-    if not core.folio[page] & F_RESIDENT:
+        what = push_prepare(core, page, p.area)
+    if what == PUSH_NOTHING:
         return ST_OK
-    g = group_of(core, page)
-    g.policy.leave(core, g, page)
-    if evict_now(core, g, page):
-        return ST_AGAIN
-    g.policy.enter(core, g, page, ENTER_MOVE)
-    return ST_IO if a.failed else ST_OOM
+    if what == PUSH_NO_SLOT:
+        return ST_IO if p.area.failed else ST_OOM
+    if what == PUSH_WRITE:
+        bytes = frame_at(core, page)
+        if bytes != NULL and not (p.area.zeromap != NULL and page_is_zero(bytes)):
+            p.slot[p.writes] = core.entry[page] - p.area.base
+            p.bytes[p.writes] = bytes
+            p.writes += 1
+    p.page[p.n] = page
+    p.n += 1
+    if p.n == PUSH_BATCH:
+        status = push_flush(core, p)
+        return ST_AGAIN if status == ST_OK else status
+    return ST_AGAIN
 
 # ---------------------------------------------------------------- page-table bytes in an image
 

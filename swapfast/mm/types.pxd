@@ -33,6 +33,9 @@ cdef extern from "sigbus.h" nogil:
     void sigbus_arm()
     bint sigbus_copy(void *to, const void *source, size_t n)
 
+cdef extern from "slotio.h" nogil:
+    int slots_write(int fd, const uint32_t *slots, uint8_t **pages, uint32_t n)
+
 cdef extern from "pagesum.h" nogil:
     uint32_t page_sum(const uint8_t *p)
     uint64_t page_sum64(const uint8_t *p)
@@ -210,6 +213,7 @@ cdef struct area_t:
     uint64_t *zeromap    # bit set: slot holds a page of zeroes, not written
     size_t zeromap_bytes
     bint failed          # its file met an error: no new pages, nothing is overwritten
+    bint prewritten      # a checkpoint has just written the page that is evicted
     bint lost            # its file is not what it was: nothing is read either
     # checkpoints; NULL until the first one
     uint64_t *pinned     # bit set: a committed checkpoint names the slot, it is not overwritten
