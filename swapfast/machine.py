@@ -561,7 +561,7 @@ class Machine:
         namespace: SwapNamespace,
         path: str | os.PathLike[str],
         *,
-        kind: Literal["in-place", "pinned"] = "in-place",
+        kind: Literal["in-place", "pinned", "snapshot"] = "in-place",
         checksums: bool = True,
     ) -> None:
         """Checkpoint a child swap namespace; see `swapfast.checkpoint.checkpoint`."""

@@ -129,7 +129,7 @@ class SwapNamespace:
         self,
         path: str | os.PathLike[str],
         *,
-        kind: Literal["in-place", "pinned"] = "in-place",
+        kind: Literal["in-place", "pinned", "snapshot"] = "in-place",
         checksums: bool = True,
     ) -> None:
         """Checkpoint its tasks into its swapfile and an image; as `Machine.checkpoint`."""

@@ -16,19 +16,15 @@ sync is never tried again on the same file: the system reports lost pages once.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from swapfast import flags as f
+from swapfast.checkpoint.attempt import Attempt, Kind, Snapshot
 from swapfast.checkpoint.disk import Disk
-from swapfast.checkpoint.freeze import Frozen, facts_of, push_out
-from swapfast.checkpoint.image import Image, image_parts, read_image
+from swapfast.checkpoint.freeze import Frozen, push_out
+from swapfast.checkpoint.image import Image, read_image
 from swapfast.checkpoint.rebuild import rebuild
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
@@ -41,9 +37,6 @@ if TYPE_CHECKING:
     from swapfast.namespaces import SwapNamespace
 
 __all__ = ["area_path", "checkpoint", "judge_header", "release", "restart"]
-
-Kind = Literal["in-place", "pinned"]
-U32 = NDArray[np.uint32]
 
 
 def checkpoint(
@@ -64,9 +57,10 @@ def checkpoint(
     namespace : SwapNamespace
     path : path
         The image; one that is there is replaced, at once or not at all.
-    kind : {"in-place", "pinned"}
-        The tasks end, and the swapfile is at rest; or they go on, and slots that the image names
-        are not overwritten until the next checkpoint, or `release`.
+    kind : {"in-place", "pinned", "snapshot"}
+        The tasks end, and the swapfile is at rest. Or they go on, and slots that the image names
+        are not overwritten until the next checkpoint, or `release`. Or they go on, and the slots
+        are copied to a swapfile of the image's own, beside it.
     checksums : bool
         A checksum a page.
     disk : Disk, optional
@@ -87,10 +81,11 @@ def checkpoint(
     written = push_out(frozen)
     machine.check_files()  # pages that were written beside a file that was cut off are lost
     machine.check_area(frozen.area)
-    attempt = _Attempt(frozen, os.fspath(path), kind, disk or Disk(), identity)
+    make = Snapshot if kind == "snapshot" else Attempt
+    attempt = make(frozen, os.fspath(path), kind, disk or Disk(), identity)
     try:
         parts = attempt.image(checksums)
-        attempt.sync_area()
+        attempt.store_slots()
     except BaseException:
         attempt.give_up(written)
         raise
@@ -102,130 +97,6 @@ def checkpoint(
     attempt.commit()
     if kind == "in-place":
         _end(frozen)
-
-
-class _Attempt:
-    """One checkpoint on its way to the disk."""
-
-    def __init__(
-        self, frozen: Frozen, path: str, kind: Kind, disk: Disk, identity: bytes | None
-    ) -> None:
-        self.frozen, self.path, self.kind, self.disk = frozen, path, kind, disk
-        self.backing = backing = frozen.backing
-        self.before = backing.stamp
-        slots = frozen.area.info["slots"]
-        self.stamp = self.before or Stamp(slots, identity or os.urandom(16), 0)
-        self.generation = max(self.stamp.generation, backing.last_generation) + 1
-        self.page = os.pread(backing.fileno(), PAGE_SIZE, 0)
-        self.slots: U32 = np.empty(0, dtype=np.uint32)
-
-    def image(self, checksums: bool) -> list[bytes | memoryview]:
-        """The bytes of the image."""
-        frozen = self.frozen
-        core, area = frozen.machine.core, frozen.area
-        pte, self.slots, shadow, zero, ring, lengths = core.image_dump(frozen.numbers, area.number)
-        sums = None
-        if checksums:
-            try:
-                sums = core.area_sums(area.number, self.slots)
-            except OSError as error:
-                raise system_error(
-                    errno.EIO, f"slot {error.args[0]}: cannot be read", area.path
-                ) from None
-            if not frozen.machine.contents:
-                sums = sums[:0]
-        state, unused, partly, limbo = core.area_state(area.number)
-        info = area.info
-        facts = facts_of(
-            frozen,
-            kind=self.kind,
-            checksums=checksums,
-            area={
-                "path": area.path,
-                "identity": self.stamp.identity.hex(),
-                "generation": self.generation,
-                "swap_uuid": self.page[UUID_AT : UUID_AT + 16].hex(),
-                "last_page": self.backing.last_page,
-                "slots": info["slots"],
-                "pages": info["pages"],
-                "priority": area.priority,
-                "state": state,
-            },
-        )
-        arrays: dict[str, Any] = {
-            "pte": pte,
-            "slot": self.slots,
-            "shadow": shadow,
-            "zero": zero,
-            "sums": sums,
-            "ring": ring,
-            "ring_length": lengths,
-            "unused": unused,
-            "partly": partly,
-            "limbo": limbo,
-        }
-        try:
-            return image_parts(facts, arrays)
-        except ValueError as error:
-            raise system_error(errno.EFBIG, str(error), self.path) from None
-
-    def sync_area(self) -> None:
-        """Slots and stamp are on the disk afterwards."""
-        self._put_header(self.stamp, at_rest=self.kind == "in-place")
-        self.backing.sync(self.disk.sync_data)
-
-    def _put_header(self, stamp: Stamp | None, *, at_rest: bool) -> None:
-        page = put_stamp(self.page, stamp, at_rest=at_rest)
-        self.disk.write(self.backing.fileno(), page, 0)
-
-    def write_image(self, parts: list[bytes | memoryview]) -> None:
-        """The image is in its place afterwards; see the module for what a failure leaves."""
-        temporary = f"{self.path}.tmp"
-        folder = os.path.dirname(os.path.abspath(self.path))
-        fd = self.disk.create(temporary)
-        try:
-            try:
-                at = 0
-                for part in parts:
-                    self.disk.write(fd, part, at)
-                    at += len(part)
-                self.disk.sync(fd)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    self.disk.remove(temporary)
-                raise
-            self.backing.last_generation = self.generation
-            try:
-                self.disk.rename(temporary, self.path)
-                self.disk.sync_folder(folder)
-            except BaseException:
-                self._keep_both()
-                with contextlib.suppress(OSError):
-                    self.disk.remove(temporary)
-                raise
-        finally:
-            self.disk.close(fd)
-
-    def _keep_both(self) -> None:
-        core, number = self.frozen.machine.core, self.frozen.area.number
-        core.area_pin(number, np.union1d(core.area_pinned(number), self.slots).astype(np.uint32))
-        # The stamp says that a checkpoint may be there, of a generation not older than the last.
-        self.backing.stamp = self.stamp
-
-    def give_up(self, written: U32 | None) -> None:
-        """Not committed: the file is on again, and pages that may be lost are in memory again."""
-        with contextlib.suppress(OSError):
-            self._put_header(self.backing.stamp, at_rest=False)
-        if written is not None:
-            self.frozen.machine.core.image_pull(self.frozen.area.number, written)
-
-    def commit(self) -> None:
-        """It is on the disk: the older image's slots are free."""
-        self.backing.stamp = replace(self.stamp, generation=self.generation)
-        # Without a sync: an older stamp on the disk means the same, that the newest image counts.
-        with contextlib.suppress(OSError):
-            self._put_header(self.backing.stamp, at_rest=self.kind == "in-place")
-        self.frozen.machine.core.area_pin(self.frozen.area.number, self.slots)
 
 
 def _end(frozen: Frozen) -> None:

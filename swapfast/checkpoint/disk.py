@@ -1,7 +1,7 @@
 """Every change that a checkpoint makes to a disk, one method each.
 
-- ``Disk``: ``create``, ``write``, ``sync``, ``sync_data``, ``rename``, ``sync_folder``, ``remove``,
-  ``close``.
+- ``Disk``: ``create``, ``allocate``, ``write``, ``sync``, ``sync_data``, ``rename``,
+  ``sync_folder``, ``remove``, ``close``.
 
 Tests put a disk in its place that counts, records, fails or loses what was not synced.
 """
@@ -65,6 +65,10 @@ class Disk:
         while view:
             done = os.pwrite(fd, view[: 1 << 24], at)
             view, at = view[done:], at + done
+
+    def allocate(self, fd: int, size: int) -> None:
+        """Give a file blocks for so many bytes of zeros."""
+        os.posix_fallocate(fd, 0, size)
 
     def sync(self, fd: int) -> None:
         """Bytes and size are on the disk afterwards."""

@@ -94,6 +94,18 @@ class RecordingDisk(Disk):
             self.files[number] = Inode(inode.durable, bytes(whole))
         self.step("write")
 
+    def allocate(self, fd: int, size: int) -> None:
+        super().allocate(fd, size)
+        self.files[self.open_files[fd]] = Inode(b"", bytes(size))
+        self.step("allocate")
+
+    def remove(self, path: str) -> None:
+        super().remove(path)
+        names = dict(self.names)
+        if names.pop(os.path.basename(path), None) is not None:
+            self.rename_to(names)
+            self.step("remove")
+
     def sync(self, fd: int) -> None:
         super().sync(fd)
         number = self.open_files[fd]
@@ -177,6 +189,11 @@ class FaultyDisk(Disk):
             super().write(fd, memoryview(data)[: len(data) // 2] if not self.after else data, at)
             raise self._fail()
         super().write(fd, data, at)
+
+    def allocate(self, fd: int, size: int) -> None:
+        if self._call("allocate"):
+            raise self._fail()
+        super().allocate(fd, size)
 
     def sync(self, fd: int) -> None:
         if self._call("sync"):

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from swapfast.checkpoint import checkpoint, read_image, restart, verify
+from swapfast.checkpoint.attempt import Attempt
 from swapfast.machine import Machine
 from swapfast.namespaces import SwapNamespace
 from swapfast.swapfile import SwapBacking
@@ -145,7 +146,7 @@ def test_the_crash_test_can_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str
 ) -> None:
     """Leave one part of the protocol out, and some power cut destroys a checkpoint."""
-    attempt = checkpoint.__globals__["_Attempt"]
+    attempt = Attempt
     original = attempt.commit
 
     def commit(self: Any) -> None:
