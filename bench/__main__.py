@@ -13,14 +13,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+import swapfast
 from bench.rows import FULL, ROWS, SMOKE, Row
 
-PEERS = ("swapfast", "numpy", "cython", "libcachesim", "cachetools")
+PEERS = ("numpy", "cython", "libcachesim", "cachetools")
 
 
 def versions() -> dict[str, str]:
     """Of what was measured; "not installed" where rows are left out."""
-    found = {}
+    found = {"swapfast": swapfast.__version__}
     for name in PEERS:
         try:
             found[name] = metadata.version(name)
@@ -66,7 +67,8 @@ def main(out: Path | None, only: str | None, smoke: bool) -> None:
         table.add_column(title, justify="left" if title in ("row", "unit", "against") else "right")
     for r in rows:
         sign = ">=" if r.better == "higher" else "<="
-        verdict = "DIFFERENT WORK" if not r.same else "" if r.met else "short"
+        short = "" if r.met or smoke else "short"
+        verdict = short if r.same else "DIFFERENT WORK"
         cells = (f"{r.ours:.4g}", f"{r.reference:.4g}", r.unit, r.against, f"{r.ratio:.3g}")
         table.add_row(r.name, *cells, f"{sign} {r.goal:g}", verdict)
     console.print(table)

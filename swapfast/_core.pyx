@@ -21,6 +21,7 @@ from swapfast.mm.policy cimport *
 from swapfast.mm.ring cimport *
 from swapfast.mm.rmap cimport *
 from swapfast.mm.slots cimport *
+from swapfast.mm.state cimport *
 from swapfast.mm.touch cimport *
 from swapfast.mm.types cimport *
 from swapfast.mm.verify cimport *
@@ -32,6 +33,13 @@ OK = ST_OK
 OOM = ST_OOM
 OOM_GROUP = ST_OOM_GROUP
 STALL = ST_STALL
+IO = ST_IO
+
+BAD_SLOTS = {
+    BAD_FILE: "the file does not have that page any more; it was truncated, or the disk is full",
+    BAD_SUM: "its checksum is wrong; the bytes are not those that were written",
+    BAD_AREA: "the file was changed while on, and is not used any more",
+}
 
 ANON = MAP_ANON
 SHM = MAP_SHM
@@ -432,6 +440,10 @@ cdef class Core:
         """The owner's number, ``UNSET`` or ``NOWHERE``."""
         return self.mapping(number).owner
 
+    def mapping_group(self, uint32_t number):
+        """The memory group that it is charged to."""
+        return self.mapping(number).group
+
     def mapping_count(self, uint32_t number):
         """(resident, swapped, zero): pages of this mapping by state, as its page table has them."""
         cdef mapping_t *m = self.mapping(number)
@@ -507,9 +519,9 @@ cdef class Core:
         """Replay references (bit 31 = write, low 31 bits = page of the mapping) from ``start``.
 
         Returns ``(done, status)``: how many of ``refs`` are finished, and ``OK``, ``OOM``,
-        ``OOM_GROUP`` or ``STALL`` (a major fault, if ``stop_on_major``). With ``tag`` (16 bytes)
-        and contents each write stamps its page. ``checked`` skips the range check of a caller that
-        did it.
+        ``OOM_GROUP``, ``IO`` (see `bad_slot`) or ``STALL`` (a major fault, if ``stop_on_major``).
+        With ``tag`` (16 bytes) and contents each write stamps its page. ``checked`` skips the range
+        check of a caller that did it.
         """
         cdef mapping_t *m = self.mapping(number)
         cdef batch_t batch
@@ -536,6 +548,7 @@ cdef class Core:
             if worst >= m.pages:
                 raise ValueError(f"page {worst} of a mapping of {m.pages} pages")
         self.c.current_mm = m.mm
+        sigbus_arm()
         self.busy = True
         with nogil:
             if g.policy.touch != NULL or (batch.tag != NULL and self.c.frames != NULL):
@@ -568,6 +581,7 @@ cdef class Core:
         if c.frames == NULL:
             raise ValueError("a machine without contents has no bytes")
         c.current_mm = m.mm
+        sigbus_arm()
         self.busy = True
         with nogil:
             while done < n:
@@ -822,6 +836,8 @@ cdef class Core:
         """SWP_WRITEOK: whether new slots may be given. Off while it is being swapped off."""
         cdef area_t *a = self.area(number)
         self.idle()
+        if a.failed:
+            return   # it was given up and stays off
         if a.writeok and not writeok:
             self.c.total_swap_pages -= a.pages
             self.c.nr_swap_pages -= a.pages - a.inuse
@@ -837,6 +853,7 @@ cdef class Core:
         cdef uint64_t slot = first
         cdef int status = ST_OK
         self.idle()
+        sigbus_arm()
         self.busy = True
         with nogil:
             wait_all(&self.c)
@@ -868,3 +885,448 @@ cdef class Core:
         a.used = False
         self.buffers.pop(number, None)
         self.free_areas.append(number)
+
+    # ------------------------------------------------------------ broken files
+
+    def bad_slot(self):
+        """``(area, slot, cause)`` of the last page that could not be read or written back.
+
+        The cause is ``BAD_FILE``, ``BAD_SUM`` or ``BAD_AREA``.
+        """
+        cdef core_t *c = &self.c
+        cdef area_t *a = area_of(c, c.bad_entry)
+        return a - c.areas, c.bad_entry - a.base, c.bad_cause
+
+    def area_lost(self, uint32_t number):
+        """The file is not what it was: nothing is read from it or written to it any more."""
+        cdef area_t *a = self.area(number)
+        self.idle()
+        if not a.failed:
+            area_give_up(&self.c, a)
+        a.lost = True
+
+    # ------------------------------------------------------------ checkpoint and restart
+
+    cdef uint8_t[::1] chosen(self, numbers):
+        mine = np.zeros(self.c.mappings_max, dtype=np.uint8)
+        for number in numbers:
+            self.mapping(number)
+            mine[number] = 1
+        return mine
+
+    def image_survey(self, numbers, uint32_t area):
+        """What it would take to push these mappings out to an area.
+
+        Returns
+        -------
+        dict
+            needed: slots the area has to give; resident, homes: pages; outside: mapping number of
+            a page that somebody else maps, owns, or keeps in the area, 0 if there is none.
+        """
+        cdef area_t *a = self.area(area)
+        cdef uint8_t[::1] mine = self.chosen(numbers)
+        cdef survey_t s
+        cdef mapping_t *m
+        cdef uint32_t number, page
+        self.idle()
+        memset(&s, 0, sizeof(s))
+        for number in numbers:
+            m = self.mapping(number)
+            with nogil:
+                for page in range(m.base, m.base + m.pages):
+                    survey_page(&self.c, page, &mine[0], a, &s)
+        if mine.shape[0]:
+            survey_area(&self.c, &mine[0], a, &s)
+        outside = 0 if s.outside == NIL else self.c.block_mapping[s.outside >> BLOCK_SHIFT]
+        return {"needed": s.needed, "resident": s.resident, "homes": s.homes, "outside": outside}
+
+    def image_settle(self):
+        """Wait until no page is on its way to a device."""
+        self.idle()
+        wait_all(&self.c)
+
+    def image_push(self, numbers, uint32_t area, int fd=-1):
+        """Push every page of these mappings out to an area.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+        area : int
+        fd : int
+            Of the area's file; -1: the area has none.
+
+        Returns
+        -------
+        status : int
+        written : uint32 array
+            Slots in use for pages that were in memory.
+        """
+        cdef area_t *a = self.area(area)
+        cdef mapping_t *m
+        cdef uint32_t page
+        cdef uint64_t n = 0
+        cdef int status = ST_OK
+        cdef push_t *p
+        self.idle()
+        written = np.empty(a.pages + 1, dtype=np.uint32)
+        cdef uint32_t[::1] v = written
+        p = <push_t *>malloc(sizeof(push_t))
+        if p == NULL:
+            raise MemoryError("no room for a batch of pages")
+        p.area = a
+        p.fd = fd if a.file != NULL else -1
+        p.n = p.writes = 0
+        sigbus_arm()
+        self.busy = True
+        for number in numbers:
+            m = self.mapping(number)
+            with nogil:
+                for page in range(m.base, m.base + m.pages):
+                    status = push_page(&self.c, page, p)
+                    if status == ST_AGAIN:
+                        v[n] = self.c.entry[page] - a.base
+                        n += 1
+                    elif status != ST_OK:
+                        break
+            if status != ST_OK and status != ST_AGAIN:
+                break
+        if status == ST_OK or status == ST_AGAIN:
+            status = push_flush(&self.c, p)
+        wait_all(&self.c)
+        self.busy = False
+        free(p)
+        return status, written[:n]
+
+    def image_pull(self, uint32_t area, const uint32_t[::1] slots not None):
+        """Read pages back and free their slots: what may not be on the disk is in memory again.
+
+        Pages that cannot be read, or do not fit, stay where they are.
+        """
+        cdef area_t *a = self.area(area)
+        cdef uint64_t i
+        self.idle()
+        sigbus_arm()
+        self.busy = True
+        with nogil:
+            for i in range(<uint64_t>slots.shape[0]):
+                if self.c.slot_page[a.base + slots[i]] != NIL:
+                    swapoff_slot(&self.c, a.base + slots[i])
+        self.busy = False
+
+    def image_dump(self, numbers, uint32_t area):
+        """Pages of these mappings, all of them out of memory.
+
+        Returns
+        -------
+        pte : uint8 array
+            A byte a page, mapping after mapping.
+        slot, shadow : uint32 arrays, zero : uint8 array
+            One value for each page that is out and nobody's copy.
+        ring, ring_length : uint32 arrays
+            Pages that share data, first the one that has the slot; and how many each time.
+        """
+        cdef core_t *c = &self.c
+        cdef area_t *a = self.area(area)
+        cdef mapping_t *m
+        cdef uint64_t total = 0, at = 0, homes = 0, i, k
+        cdef uint32_t page, p
+        self.idle()
+        first = np.zeros(c.mappings_max, dtype=np.int64)
+        for number in numbers:
+            first[number] = total
+            total += self.mapping(number).pages
+        pte = np.empty(total + 1, dtype=np.uint8)
+        slot = np.empty(total + 1, dtype=np.uint32)
+        shadow = np.empty(total + 1, dtype=np.uint32)
+        zero = np.empty(total + 1, dtype=np.uint8)
+        ring = []
+        lengths = []
+        cdef uint8_t[::1] v = pte
+        cdef uint32_t[::1] s = slot
+        cdef uint32_t[::1] w = shadow
+        cdef uint8_t[::1] z = zero
+        for number in numbers:
+            m = self.mapping(number)
+            with nogil:
+                homes += dump_pages(c, m.base, m.pages, a, &v[at], &s[homes], &w[homes], &z[homes])
+            for i in range(m.pages):
+                page = <uint32_t>(m.base + i)
+                if c.next[page] == NIL or not image_home(v[at + i]):
+                    continue
+                ring.append(at + i)
+                p = c.next[page]
+                k = 1
+                while p != page:
+                    ring.append(first[c.block_mapping[p >> BLOCK_SHIFT]]
+                                + p - mapping_of(c, p).base)
+                    p = c.next[p]
+                    k += 1
+                lengths.append(k)
+            at += m.pages
+        return (pte[:total], slot[:homes], shadow[:homes], zero[:homes],
+                np.array(ring, dtype=np.uint32), np.array(lengths, dtype=np.uint32))
+
+    def image_load(self, numbers, uint32_t area, const uint8_t[::1] pte not None,
+                   const uint32_t[::1] slot not None, const uint32_t[::1] shadow not None,
+                   const uint8_t[::1] zero not None, ring, ring_length):
+        """The reverse of `image_dump`, into untouched mappings and an empty area.
+
+        The values were checked by `swapfast.checkpoint.check`.
+        """
+        cdef core_t *c = &self.c
+        cdef area_t *a = self.area(area)
+        cdef mapping_t *m
+        cdef uint64_t at = 0, homes = 0
+        cdef uint32_t home, page
+        self.idle()
+        runs = []
+        for number in numbers:
+            m = self.mapping(number)
+            runs.append(m.base)
+            if m.pages == 0:
+                continue
+            with nogil:
+                homes += load_pages(
+                    c, m.base, m.pages, a, &pte[at],
+                    &slot[homes] if homes < <uint64_t>slot.shape[0] else NULL,
+                    &shadow[homes] if homes < <uint64_t>shadow.shape[0] else NULL,
+                    &zero[homes] if homes < <uint64_t>zero.shape[0] else NULL)
+            at += m.pages
+        if len(ring) == 0:
+            return
+        # Page numbers of the image to those of this machine.
+        bases = np.array(runs, dtype=np.int64)
+        sizes = [self.mapping(n).pages for n in numbers]
+        starts = np.cumsum(sizes) - sizes
+        which = np.searchsorted(starts, ring, side="right") - 1
+        here = (bases[which] + (ring.astype(np.int64) - starts[which])).tolist()
+        k = 0
+        for length in ring_length.tolist():
+            home = here[k]
+            for page in here[k + 1:k + length]:
+                rmap_join(c, home, page)
+            k += length
+
+    def area_state(self, uint32_t number):
+        """Where its next slots come from, its counters; arrays: order of its clusters, limbo."""
+        cdef area_t *a = self.area(number)
+        cdef core_t *c = &self.c
+        cdef uint32_t i, at
+        self.idle()
+        lists = []
+        for i in (LIST_UNUSED, LIST_PARTLY):
+            order = []
+            if a.strategy == SLOTS_CLUSTER:
+                at = a.first[i]
+                while at != NO_CLUSTER:
+                    order.append(at)
+                    at = a.cl_next[at]
+            lists.append(np.array(order, dtype=np.uint32))
+        limbo = []
+        if a.pinned != NULL:
+            for i in range(1, a.slots):
+                if slot_bit(a.pinned, i) and c.slot_page[a.base + i] == NIL:
+                    limbo.append(i)
+        state = {"cluster_next": a.cluster_next, "cluster_nr": a.cluster_nr, "position": a.position,
+                 "pswpin": a.pswpin, "pswpout": a.pswpout,
+                 "current": a.owner < self.top_owner
+                 and c.owners[a.owner].current == number + 1}
+        return state, lists[0], lists[1], np.array(limbo, dtype=np.uint32)
+
+    def area_load(self, uint32_t number, state, const uint32_t[::1] unused not None,
+                  const uint32_t[::1] partly not None, const uint32_t[::1] limbo not None):
+        """The reverse of `area_state`, after `image_load`.
+
+        Raises
+        ------
+        ValueError
+            The lists do not hold the clusters that they should.
+        """
+        cdef area_t *a = self.area(number)
+        cdef core_t *c = &self.c
+        cdef uint64_t i
+        cdef uint32_t k
+        self.idle()
+        for i in range(<uint64_t>limbo.shape[0]):
+            take_slot(c, a, limbo[i])
+        if a.strategy == SLOTS_CLUSTER:
+            used = np.array([a.cl_used[k] for k in range(a.clusters)], dtype=np.int64)
+            for what, given, right in (("unused", unused, used == 0),
+                                       ("partly", partly, (used > 0) & (used < CLUSTER))):
+                if not np.array_equal(np.sort(np.asarray(given)), np.flatnonzero(right)):
+                    raise ValueError(f"{what}: not the clusters that the slots make so")
+            load_clusters(a, &unused[0] if unused.shape[0] else NULL, unused.shape[0],
+                          &partly[0] if partly.shape[0] else NULL, partly.shape[0])
+        a.cluster_next = state["cluster_next"]
+        a.cluster_nr = state["cluster_nr"]
+        a.position = state["position"]
+        a.pswpin = state["pswpin"]
+        a.pswpout = state["pswpout"]
+        if state["current"]:
+            c.owners[a.owner].current = number + 1
+        for i in range(<uint64_t>limbo.shape[0]):
+            free_limbo(c, a, limbo[i])
+
+    def area_pin(self, uint32_t number, const uint32_t[::1] slots not None):
+        """Exactly these slots keep their bytes from now on, whatever becomes of their pages."""
+        cdef area_t *a = self.area(number)
+        self.idle()
+        if not area_pin(&self.c, a, &slots[0] if slots.shape[0] else NULL, slots.shape[0]):
+            raise MemoryError("no room for a map of slots")
+
+    def area_unpin(self, uint32_t number):
+        """No slot is kept for a checkpoint any more."""
+        cdef area_t *a = self.area(number)
+        self.idle()
+        area_unpin(&self.c, a)
+
+    def area_pinned(self, uint32_t number):
+        """Slots that a checkpoint names, as a uint32 array."""
+        cdef area_t *a = self.area(number)
+        if a.pinned == NULL:
+            return np.empty(0, dtype=np.uint32)
+        words = np.asarray(<uint64_t[:(a.slots + 63) // 64]>a.pinned)
+        bits = np.unpackbits(words.view(np.uint8), bitorder="little")
+        return np.flatnonzero(bits).astype(np.uint32)
+
+    def area_sums(self, uint32_t number, const uint32_t[::1] slots not None):
+        """Checksums of slots in use, those of zero pages 0; from now on they are kept.
+
+        Raises
+        ------
+        OSError
+            A slot cannot be read: ``args[0]`` is its number.
+        """
+        cdef area_t *a = self.area(number)
+        cdef uint32_t bad = NO_SLOT
+        cdef uint64_t n = slots.shape[0]
+        self.idle()
+        sigbus_arm()
+        if not area_keep_sums(a):
+            raise MemoryError("no room for the checksums of a swap area")
+        sums = np.zeros(n + 1, dtype=np.uint32)
+        cdef uint32_t[::1] v = sums
+        if a.file != NULL and n:
+            with nogil:
+                bad = area_sums(a, &slots[0], n, &v[0])
+        if bad != NO_SLOT:
+            raise OSError(bad)
+        return sums[:n]
+
+    def area_set_sums(self, uint32_t number, const uint32_t[::1] slots not None,
+                      const uint32_t[::1] sums not None):
+        """Say what the checksums of slots are; each is compared when the slot is read."""
+        cdef area_t *a = self.area(number)
+        cdef uint64_t i
+        self.idle()
+        if not area_keep_sums(a):
+            raise MemoryError("no room for the checksums of a swap area")
+        for i in range(<uint64_t>slots.shape[0]):
+            a.sums[slots[i]] = sums[i]
+            a.summed[slots[i] >> 6] |= <uint64_t>1 << (slots[i] & 63)
+
+    def group_state(self, uint32_t number):
+        """What a memory group remembers beside its lists."""
+        cdef group_t *g = self.group(number)
+        return {"limit": g.limit, "policy": (<bytes>g.policy.name).decode(), "age": g.age,
+                "cost": g.cost, "ws_act": g.ws_act, "ws_seen": g.ws_seen,
+                "scan_active": g.scan_active, "scan_inactive": g.scan_inactive,
+                "prev_priority": g.prev_priority}
+
+    def group_load(self, uint32_t number, state):
+        """The reverse of `group_state`, but for the limit and the policy."""
+        cdef group_t *g = self.group(number)
+        g.age = state["age"]
+        g.cost = state["cost"]
+        g.ws_act = state["ws_act"]
+        g.ws_seen = state["ws_seen"]
+        g.scan_active = state["scan_active"]
+        g.scan_inactive = state["scan_inactive"]
+        g.prev_priority = state["prev_priority"]
+
+    def machine_state(self):
+        """Settings, counters and the clock, between batches."""
+        cdef core_t *c = &self.c
+        return {
+            "settings": {"memory": c.memory, "page_cluster": c.page_cluster,
+                         "swappiness": c.swappiness, "times": dict(c.times)},
+            "counters": dict(c.count),
+            "clock": dict(c.clock),
+            "memory": {"file_cache": c.file_cache, "ra_hits": c.ra_hits, "ra_prev": c.ra_prev,
+                       "ra_last": c.ra_last, "pages_scanned": c.pages_scanned,
+                       "all_unreclaimable": bool(c.all_unreclaimable),
+                       "kswapd_failures": c.kswapd_failures, "token_faults": c.token.faults},
+        }
+
+    def machine_load(self, state):
+        """The reverse of `machine_state`, but for the settings."""
+        cdef core_t *c = &self.c
+        self.idle()
+        memory = state["memory"]
+        c.count = state["counters"]
+        c.clock = state["clock"]
+        c.file_cache = memory["file_cache"]
+        c.ra_hits = memory["ra_hits"]
+        c.ra_prev = memory["ra_prev"]
+        c.ra_last = memory["ra_last"]
+        c.pages_scanned = memory["pages_scanned"]
+        c.all_unreclaimable = memory["all_unreclaimable"]
+        c.kswapd_failures = memory["kswapd_failures"]
+        c.token.faults = memory["token_faults"]
+
+    def mm_state(self, uint32_t mm):
+        """What the swap token knows of an address space."""
+        cdef token_t *t = &self.c.token
+        if mm >= t.mms:
+            return {"interval": 0, "priority": 0, "last": 0, "stalled_until": 0, "holder": False}
+        return {"interval": t.interval[mm], "priority": t.priority[mm], "last": t.last[mm],
+                "stalled_until": t.stalled_until[mm], "holder": t.holder == mm}
+
+    def mm_load(self, uint32_t mm, state):
+        """The reverse of `mm_state`."""
+        cdef token_t *t = &self.c.token
+        self.grow_tokens(mm + 1)
+        t.interval[mm] = state["interval"]
+        t.priority[mm] = state["priority"]
+        t.last[mm] = state["last"]
+        t.stalled_until[mm] = state["stalled_until"]
+        if state["holder"]:
+            t.holder = mm
+
+
+def different(const int64_t[::1] start not None, const int64_t[::1] length not None, uint64_t end):
+    """The first number that runs of numbers below ``end`` have twice, or -1."""
+    cdef uint64_t i, n
+    cdef uint64_t *seen = <uint64_t *>lazy_map((end >> 3) + 8)
+    cdef int64_t twice = -1
+    if seen == NULL:
+        raise MemoryError(f"no room for {end} bits")
+    with nogil:
+        for i in range(<uint64_t>start.shape[0]):
+            for n in range(<uint64_t>start[i], <uint64_t>(start[i] + length[i])):
+                if (seen[n >> 6] >> (n & 63)) & 1:
+                    twice = n
+                    break
+                seen[n >> 6] |= <uint64_t>1 << (n & 63)
+            if twice >= 0:
+                break
+    lazy_unmap(seen, (end >> 3) + 8)
+    return twice
+
+
+def checksum(const uint8_t[::1] page not None):
+    """The checksum of a page of 4096 bytes."""
+    if page.shape[0] != PAGE_SIZE:
+        raise ValueError(f"a page has {PAGE_SIZE} bytes, not {page.shape[0]}")
+    return page_sum(&page[0])
+
+
+def checksums(const uint8_t[::1] pages not None):
+    """Checksums of whole pages that lie one after the other, as a uint32 array."""
+    cdef uint64_t i, n = pages.shape[0] // PAGE_SIZE
+    sums = np.empty(n, dtype=np.uint32)
+    cdef uint32_t[::1] v = sums
+    with nogil:
+        for i in range(n):
+            v[i] = page_sum(&pages[i * PAGE_SIZE])
+    return sums

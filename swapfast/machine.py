@@ -12,7 +12,7 @@ thread at a time; different machines run side by side without the GIL.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE, parse_size
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from collections.abc import Mapping as Dict
 
@@ -119,6 +120,7 @@ class Machine:
     """
 
     ANON, SHM, OBJECT, OK = _core.ANON, _core.SHM, _core.OBJECT, _core.OK
+    IO = _core.IO
     page_size = PAGE_SIZE
 
     def __init__(
@@ -177,13 +179,14 @@ class Machine:
         self.tasks: dict[int, Task] = {}
         self.areas: dict[int, SwapArea] = {}
         self.files: dict[int, SwapBacking] = {}  # the areas that have one
+        self._lost: dict[int, OSError] = {}  # areas whose file is not what it was, and why
         self.objects: set[SharedObject] = set()
         self.least_priority = self.profile.default_priority
         self._oom_kills = 0
         self._next_pid = 1
         self._next_namespace = 1
         self._mm_numbers = IndexSpace(1, 1, 1 << 31)
-        swap_ns = SwapNamespace(0, self.core.owner_add())
+        swap_ns = SwapNamespace(0, self.core.owner_add(), machine=self)
         mm = Mm(self, swap_ns, self.root_group.number)
         self.init = self.new_task("init", None, mm, swap_ns, IpcNamespace(0))
 
@@ -303,8 +306,7 @@ class Machine:
         return min(mapping.mm.users, key=lambda t: t.pid)
 
     def _begin(self) -> tuple[int, int, int]:
-        for backing in self.files.values():
-            backing.verify()
+        self.check_files()
         count = self.core.counters()
         return count["pgfault"], count["pgmajfault"], self.now
 
@@ -315,16 +317,52 @@ class Machine:
         task.min_flt += count["pgfault"] - before[0] - majors
         task.utime_ns += self.now - before[2]
 
+    def check_files(self) -> None:
+        """Give up a swapfile that is not what it was; who needs a page of it will hear of it."""
+        for number, backing in self.files.items():
+            if number in self._lost:
+                continue
+            try:
+                backing.verify()
+            except OSError as error:
+                self._lost[number] = error
+                self.core.area_lost(self.areas[number].number)
+                self.log.append(f"swap area {backing.path}: {error.strerror}")
+
+    def check_area(self, area: SwapArea) -> None:
+        """Raise what `check_files` found out about an area: EIO, ESTALE."""
+        lost = self._lost.get(area.type)
+        if lost is not None:
+            raise system_error(lost.errno or errno.EIO, lost.strerror or "is lost", area.path)
+
+    def forget_file(self, number: int) -> None:
+        """An area is off."""
+        self.files.pop(number, None)
+        self._lost.pop(number, None)
+
+    def io_error(self) -> OSError:
+        """What to raise for the slot that could not be read or written back."""
+        number, slot, cause = self.core.bad_slot()
+        area = next(a for a in self.areas.values() if a.number == number)
+        lost = self._lost.get(area.type)
+        why = _core.BAD_SLOTS[cause] if lost is None else lost.strerror
+        code = errno.EIO if lost is None else lost.errno or errno.EIO
+        return system_error(code, f"slot {slot}: {why}", area.path)
+
     def oom_kill(self, current: Task, status: int) -> None:
         """No page was to be had: somebody dies.
 
         Raises
         ------
+        OSError
+            It was there, but could not be read back.
         TaskKilled
             It was the task that asked.
         KernelPanic
             There is nobody.
         """
+        if status == _core.IO:
+            raise self.io_error()
         out_of_memory(self, current, current.group if status == _core.OOM_GROUP else None)
         if not current.alive:
             raise current.killed()
@@ -369,7 +407,7 @@ class Machine:
 
     def new_swap_namespace(self) -> SwapNamespace:
         """A child swap namespace: no area, no parent link."""
-        return SwapNamespace(self.new_namespace_number(), self.core.owner_add())
+        return SwapNamespace(self.new_namespace_number(), self.core.owner_add(), machine=self)
 
     def new_ipc_namespace(self) -> IpcNamespace:
         """An IPC namespace without segments."""
@@ -517,6 +555,56 @@ class Machine:
     def verify(self) -> None:
         """Walk every structure the slow way; AssertionError names what does not agree."""
         self.core.verify()
+
+    # ---------------------------------------------------------------- checkpoint and restart
+
+    def checkpoint(
+        self,
+        namespace: SwapNamespace,
+        path: str | os.PathLike[str],
+        *,
+        kind: Literal["in-place", "pinned", "snapshot"] = "in-place",
+        checksums: bool = True,
+    ) -> None:
+        """Checkpoint a child swap namespace; see `swapfast.checkpoint.checkpoint`."""
+        from swapfast.checkpoint import checkpoint
+
+        checkpoint(self, namespace, path, kind=kind, checksums=checksums)
+
+    @staticmethod
+    def restart(
+        path: str | os.PathLike[str],
+        *,
+        swapfile: str | os.PathLike[str] | None = None,
+        keep: bool = True,
+    ) -> Machine:
+        """The machine of a checkpoint goes on; see `swapfast.checkpoint.restart`."""
+        from swapfast.checkpoint import restart
+
+        return restart(path, swapfile=swapfile, keep=keep)
+
+    def boot_facts(self) -> dict[str, Any]:
+        """What a checkpoint says of the machine beside the core's state."""
+        return {
+            "profile": self.profile.name,
+            "contents": self.contents,
+            "bits": self.bits,
+            "overcommit": self.overcommit,
+            "policy": self.policy,
+            "max_swapfiles": self.max_swapfiles,
+            "cache_at_boot": self._cache_at_boot,
+            "oom_kills": self._oom_kills,
+            "next_pid": self._next_pid,
+            "next_namespace": self._next_namespace,
+            "least_priority": self.least_priority,
+        }
+
+    def load_boot_facts(self, facts: Dict[str, Any]) -> None:
+        """Count on from where a checkpoint was made."""
+        self._oom_kills = facts["oom_kills"]
+        self._next_pid = facts["next_pid"]
+        self._next_namespace = facts["next_namespace"]
+        self.least_priority = facts["least_priority"]
 
     def close(self) -> None:
         """Power off: every area's file is let go. A context manager does so too."""

@@ -13,6 +13,7 @@ and 6.18.
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal, get_args, get_type_hints
 
@@ -21,6 +22,7 @@ from swapfast.errors import system_error
 
 if TYPE_CHECKING:
     from swapfast.areas import SwapArea
+    from swapfast.machine import Machine
 
 __all__ = ["Rules", "SwapNamespace", "check_clone_flags", "check_clone_rights", "check_unshare"]
 
@@ -116,11 +118,24 @@ class SwapNamespace:
     areas: list[SwapArea] = field(default_factory=list)
     tasks: int = 0
     swapped_on: int = 0
+    machine: Machine | None = None
 
     @property
     def initial(self) -> bool:
         """Whether it is the namespace of the host."""
         return self.number == 0
+
+    def checkpoint(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        kind: Literal["in-place", "pinned", "snapshot"] = "in-place",
+        checksums: bool = True,
+    ) -> None:
+        """Checkpoint its tasks into its swapfile and an image; as `Machine.checkpoint`."""
+        if self.machine is None:
+            raise ValueError("a swap namespace without a machine")
+        self.machine.checkpoint(self, path, kind=kind, checksums=checksums)
 
     def check_one_area(self, rules: Rules) -> None:
         """Refuse a second area in a child namespace.

@@ -177,9 +177,10 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
     Raises
     ------
     OSError
-        ENOMEM or EINTR; the area is back in its place with its old priority.
+        ENOMEM, EINTR, or EIO: a page could not be read; the area is back in its place with its old
+        priority.
     """
-    area.backing.verify()
+    machine.check_files()
     machine.core.area_set_writeok(area.number, False)
     hand_down(machine, area.namespace)
     slot = 1
@@ -188,10 +189,16 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
             slot, status = machine.core.area_unuse(area.number, slot)
             if status == machine.OK:
                 break
+            if status == machine.IO:
+                raise machine.io_error()
             if payer is None:
                 raise KernelPanic("nobody to kill")
             payer.oom_victim_first = True
             machine.oom_kill(payer, status)
+    except OSError:
+        machine.core.area_set_writeok(area.number, True)
+        hand_down(machine, area.namespace)
+        raise
     except (TaskKilled, KernelPanic) as error:
         if machine.areas.get(area.type) is area:  # else it went with the last task of its namespace
             machine.core.area_set_writeok(area.number, True)
@@ -207,10 +214,11 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
 
 
 def _forget(machine: Machine, area: SwapArea) -> None:
+    machine.core.area_unpin(area.number)  # what a checkpoint names stays in the file as it is
     machine.core.area_remove(area.number)
     machine.slot_space.give(area.base, area.backing.end)
     del machine.areas[area.type]
-    machine.files.pop(area.type, None)
+    machine.forget_file(area.type)
     area.namespace.areas.remove(area)
     if area.priority < 0 and machine.profile.modern:
         # Default priorities close ranks (6.18 _enable_swap_info's counterpart in swapoff).

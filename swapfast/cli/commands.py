@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from swapfast import __version__
+from swapfast.cli.checkpoint import checkpoint, inspect, restart, verify
 from swapfast.cli.files import mkswap, strings, swaps
 from swapfast.cli.ltp import ltp
 from swapfast.cli.mrc import mrc
@@ -30,8 +31,12 @@ def swapfast() -> None:
       swapfast ltp --newswap                         which LTP tests fail in a child namespace
       swapfast replay sort.lackey --memory 50%       what a program's trace costs
       swapfast mrc sort.lackey --plot curve.png      how much memory it needs
+      swapfast restart job.ckpt sort.npz             a job goes on after its checkpoint
     """
 
 
-for command in (run, ltp, replay, mrc, validate, trace, mkswap, swaps, strings):
+for command in (
+    *(run, ltp, replay, mrc, validate, trace, mkswap, swaps, strings),
+    *(checkpoint, restart, inspect, verify),
+):
     swapfast.add_command(command)

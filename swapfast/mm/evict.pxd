@@ -2,8 +2,10 @@
 #
 # - slot_for(core, home): it owns a slot its namespace may use; False: nowhere to go (activate it)
 # - unmap(core, home) -> was it dirty?
-# - write_out(core, home) -> True: the write is under way; False: nothing to write (page of zeroes)
-# - write_now(core, home): the same without waiting, for policies without asynchronous write-out
+# - write_bytes(core, home) -> WRITE_*
+# - write_out(core, home) -> True: keep the page, its write is under way or failed; False: nothing
+#   to write (page of zeroes)
+# - map_back(core, home): every swap entry of a folio in memory maps it again
 # - release(core, g, home): clean and unmapped: its memory is free
 # - slot_drop(core, home): a folio in memory gives its slot back, if nobody else needs it
 # - evict_now(core, g, home): all of it at once
@@ -12,8 +14,14 @@ from swapfast.mm.types cimport *
 from swapfast.mm.frames cimport frame_at, frame_give
 from swapfast.mm.owner cimport *
 from swapfast.mm.rmap cimport queue_rename
+from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.writeback cimport plug_add
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
+
+cdef enum:
+    WRITE_ZERO = 0       # all zero: remembered, not written
+    WRITE_DONE = 1
+    WRITE_FAILED = 2     # the file is not there: the page has to stay
 
 cdef inline bint has_swap_users(core_t *core, uint32_t home) noexcept nogil:
     # Does a page-table entry of the group still hold the swap entry?
@@ -35,6 +43,25 @@ cdef inline bint slot_drop(core_t *core, uint32_t home) noexcept nogil:
     swap_give(core, core.entry[home])
     core.folio[home] &= ~F_SWAPCACHE
     return True
+
+cdef inline void map_back(core_t *core, uint32_t home) noexcept nogil:
+    # Old, not writable, dirty, as after swapoff; the object of shared pages has them in memory.
+    cdef uint32_t p = home
+    if core.pte[home] & PTE_SHARED:
+        core.pte[home] &= ~PTE_SWAP
+        return
+    while True:
+        if core.pte[p] & PTE_SWAP:
+            core.pte[p] = (core.pte[p] & PTE_MEMBER) | PTE_PRESENT | PTE_DIRTY
+        p = core.next[p]
+        if p == NIL or p == home:
+            break
+
+cdef inline void keep_in_memory(core_t *core, uint32_t home) noexcept nogil:
+    # end_swap_bio_write after an error: the page stays, dirty; its slot is worth nothing.
+    map_back(core, home)
+    core.pte[home] |= PTE_DIRTY
+    slot_drop(core, home)
 
 cdef inline bint owner_may_use(core_t *core, uint32_t owner, area_t *a) noexcept nogil:
     cdef uint32_t k
@@ -59,7 +86,10 @@ cdef inline void count_leak(core_t *core, uint32_t home, uint32_t owner) noexcep
 cdef inline bint slot_for(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t owner, entry
     if core.folio[home] & F_SWAPCACHE:
-        return True
+        if not area_of(core, core.entry[home]).failed:
+            return True
+        keep_in_memory(core, home)   # what is still in memory is not given to a broken file
+        return False
     owner = owner_of(core, home)
     entry = swap_alloc(core, owner)
     if entry == NO_SLOT:
@@ -74,10 +104,12 @@ cdef inline bint slot_for(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     # Before new bytes go into a slot: the slot must be in an area of the page's own namespace. A
-    # page inherited at clone may still own one in the parent's area; it moves then.
+    # page inherited at clone may still own one in the parent's area; it moves then. So does a page
+    # whose slot a checkpoint names.
     cdef uint32_t owner = owner_of(core, home), entry
     cdef area_t *a = area_of(core, core.entry[home])
-    if a.owner == owner or owner_may_use(core, owner, a):
+    if ((a.owner == owner or owner_may_use(core, owner, a))
+            and not slot_bit(a.pinned, core.entry[home] - a.base)):
         return True
     entry = swap_alloc(core, owner)
     if entry == NO_SLOT:
@@ -127,8 +159,12 @@ cdef inline bint unmap(core_t *core, uint32_t home) noexcept nogil:
         p = core.next[p]
     return dirty != 0
 
-cdef inline bint write_bytes(core_t *core, uint32_t home) noexcept nogil:
-    # False: all zero, remembered in the zero map instead of written (6.18 swap_writeout).
+cdef inline void note_bad(core_t *core, uint32_t entry, uint32_t cause) noexcept nogil:
+    core.bad_entry = entry
+    core.bad_cause = cause
+
+cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
+    # Zeroes are remembered in the zero map instead of written (6.18 swap_writeout).
     cdef area_t *a = area_of(core, core.entry[home])
     cdef uint32_t slot = core.entry[home] - a.base
     cdef uint8_t *frame = frame_at(core, home)
@@ -138,22 +174,34 @@ cdef inline bint write_bytes(core_t *core, uint32_t home) noexcept nogil:
             if page_is_zero(frame):
                 a.zeromap[slot >> 6] |= bit
                 core.count.swpout_zero += 1
-                return False
+                return WRITE_ZERO
             a.zeromap[slot >> 6] &= ~bit
         if a.file != NULL:
-            memcpy(a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE)
+            if not a.prewritten and (a.failed or not sigbus_copy(
+                    a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE)):
+                note_bad(core, core.entry[home], BAD_AREA if a.failed else BAD_FILE)
+                area_give_up(core, a)
+                return WRITE_FAILED
+            if a.summed != NULL:
+                a.sums[slot] = page_sum(frame)
+                a.summed[slot >> 6] |= bit
     core.count.pswpout += 1
     a.pswpout += 1
-    return True
+    return WRITE_DONE
 
 cdef inline bint write_out(core_t *core, uint32_t home) noexcept nogil:
-    if not write_bytes(core, home):
+    cdef int done = write_bytes(core, home)
+    if done == WRITE_ZERO:
         return False
+    if done == WRITE_FAILED:
+        keep_in_memory(core, home)
+        return True
     core.folio[home] |= F_WRITEBACK
     plug_add(core, home)
     return True
 
-cdef inline void read_in(core_t *core, uint32_t home) noexcept nogil:
+cdef inline bint read_in(core_t *core, uint32_t home) noexcept nogil:
+    # False: the bytes are not to be had.
     cdef area_t *a = area_of(core, core.entry[home])
     cdef uint32_t slot = core.entry[home] - a.base
     cdef uint8_t *frame = frame_at(core, home)
@@ -161,11 +209,17 @@ cdef inline void read_in(core_t *core, uint32_t home) noexcept nogil:
         if frame != NULL:
             memset(frame, 0, PAGE_SIZE)
         core.count.swpin_zero += 1
-        return
+        return True
     if frame != NULL and a.file != NULL:
-        memcpy(frame, a.file + <size_t>slot * PAGE_SIZE, PAGE_SIZE)
+        if a.lost or not sigbus_copy(frame, a.file + <size_t>slot * PAGE_SIZE, PAGE_SIZE):
+            note_bad(core, core.entry[home], BAD_AREA if a.lost else BAD_FILE)
+            return False
+        if slot_bit(a.summed, slot) and page_sum(frame) != a.sums[slot]:
+            note_bad(core, core.entry[home], BAD_SUM)
+            return False
     core.count.pswpin += 1
     a.pswpin += 1
+    return True
 
 cdef inline void page_freed(core_t *core, group_t *g, uint32_t home) noexcept nogil:
     frame_give(core, home)
@@ -194,8 +248,9 @@ cdef inline bint evict_now(core_t *core, group_t *g, uint32_t home) noexcept nog
         if not slot_own(core, home):
             return False
     unmap(core, home)
-    if must_write:
-        write_bytes(core, home)
+    if must_write and write_bytes(core, home) == WRITE_FAILED:
+        keep_in_memory(core, home)
+        return False
     if core.folio[home] & F_WRITEBACK or core.rotation_len > 0:
         # It came from a group whose policy writes asynchronously.
         queue_rename(core, home, NIL)

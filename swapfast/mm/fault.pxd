@@ -112,12 +112,17 @@ cdef inline void new_folio(core_t *core, group_t *g, uint32_t page, int how) noe
     core.folio[page] = F_RESIDENT
     g.policy.enter(core, g, page, how)
 
-cdef inline void swap_in(core_t *core, group_t *g, uint32_t home, int how) noexcept nogil:
-    # A charged page gets the bytes of the slot; it is in the swap cache, mapped by nobody.
+cdef inline bint swap_in(core_t *core, group_t *g, uint32_t home, int how) noexcept nogil:
+    # A charged page gets the bytes of the slot; it is in the swap cache, mapped by nobody. False:
+    # they cannot be read, and the charge is given back.
     frame_take(core, home)
-    read_in(core, home)
+    if UNLIKELY(not read_in(core, home)):
+        frame_give(core, home)
+        untake_page(core, g)
+        return False
     core.folio[home] = F_RESIDENT | F_SWAPCACHE
     g.policy.enter(core, g, home, how)
+    return True
 
 cdef inline uint32_t window_618(core_t *core, uint32_t slot) noexcept nogil:
     # swapin_nr_pages: the window follows the hits of the last one.
@@ -180,8 +185,8 @@ cdef inline void read_ahead(core_t *core, uint32_t target) noexcept nogil:
         if core.slot_page[e] != page or core.folio[page] & F_RESIDENT:
             untake_page(core, g)
             continue
-        swap_in(core, g, page, ENTER_SWAPIN if page == target else ENTER_AHEAD)
-        if page != target:
+        if swap_in(core, g, page, ENTER_SWAPIN if page == target else ENTER_AHEAD) \
+                and page != target:
             core.folio[page] |= F_READAHEAD
             core.count.swap_ra += 1
 
@@ -206,7 +211,8 @@ cdef inline int bring_in(core_t *core, uint32_t home) noexcept nogil:
         status = take_page(core, g)
         if status != ST_OK:
             return status
-        swap_in(core, g, home, ENTER_SWAPIN)
+        if not swap_in(core, g, home, ENTER_SWAPIN):
+            return ST_IO
     core.count.pgfault += 1
     core.count.pgmajfault += 1
     core.clock.now += core.times.swap_in
@@ -423,26 +429,18 @@ cdef inline void fork_page(core_t *core, uint32_t page, uint32_t child) noexcept
 
 cdef inline int swapoff_slot(core_t *core, uint32_t entry) noexcept nogil:
     # try_to_unuse, one slot: read back, map everywhere (old, not writable, dirty), free the slot.
-    cdef uint32_t home = core.slot_page[entry], p
+    cdef uint32_t home = core.slot_page[entry]
     cdef group_t *g = group_of(core, home)
     cdef int status
     if not core.folio[home] & F_RESIDENT:
         status = take_page(core, g)
         if status != ST_OK:
             return status
-        swap_in(core, g, home, ENTER_SWAPIN)
+        if not swap_in(core, g, home, ENTER_SWAPIN):
+            return ST_IO
     if core.folio[home] & F_WRITEBACK:
         wait_for(core, home)
-    if core.pte[home] & PTE_SHARED:
-        core.pte[home] &= ~PTE_SWAP
-    else:
-        p = home
-        while True:
-            if core.pte[p] & PTE_SWAP:
-                core.pte[p] = (core.pte[p] & PTE_MEMBER) | PTE_PRESENT | PTE_DIRTY
-            p = core.next[p]
-            if p == NIL or p == home:
-                break
+    map_back(core, home)
     core.folio[home] &= ~F_READAHEAD
     slot_drop(core, home)
     SWAPFAST_CHECK(core.slot_page[entry] == NIL, b"swapoff leaves no slot in use")

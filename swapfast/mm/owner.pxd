@@ -5,9 +5,10 @@
 #   OWNER_NOWHERE; the rule for pages mapped by several namespaces is core.mixed_rule
 # - swap_alloc(core, owner) -> entry, NO_SLOT: no area of this owner has room
 # - swap_give(core, entry): the slot is free again
+# - area_give_up(core, a): no more pages go there
 
 from swapfast.mm.types cimport *
-from swapfast.mm.slots cimport slots_take, slots_give, cluster_find
+from swapfast.mm.slots cimport slots_take, slots_give, slot_bit, cluster_find
 
 cdef inline mapping_t *mapping_of(core_t *core, uint32_t page) noexcept nogil:
     return &core.mappings[core.block_mapping[page >> BLOCK_SHIFT]]
@@ -102,14 +103,9 @@ cdef inline uint32_t swap_alloc(core_t *core, uint32_t owner) noexcept nogil:
         return NO_SLOT
     return alloc_clustered(core, o) if core.modern else alloc_rotating(core, o)
 
-cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
-    cdef area_t *a = area_of(core, entry)
+cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
     cdef owner_t *o
-    cdef uint32_t k, slot = entry - a.base
-    slots_give(a, slot)
-    core.slot_page[entry] = NIL
-    if a.zeromap != NULL:
-        a.zeromap[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
+    cdef uint32_t k
     if a.writeok:
         core.nr_swap_pages += 1
         if not core.modern and a.owner < core.owners_max:
@@ -120,6 +116,27 @@ cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
                     if &core.areas[o.areas[k]] == a:
                         o.cursor = k
                         break
+
+cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
+    cdef area_t *a = area_of(core, entry)
+    cdef uint32_t slot = entry - a.base
+    core.slot_page[entry] = NIL
+    if slot_bit(a.pinned, slot):
+        return   # a checkpoint still needs its bytes: free when it is not pinned any more
+    slots_give(a, slot)
+    if a.summed != NULL:
+        a.summed[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
+    if a.zeromap != NULL:
+        a.zeromap[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
+    note_free_slot(core, a)
+
+cdef inline void area_give_up(core_t *core, area_t *a) noexcept nogil:
+    # A write failed: the area takes no more pages, those it has may still be read.
+    a.failed = True
+    if a.writeok:
+        a.writeok = False
+        core.total_swap_pages -= a.pages
+        core.nr_swap_pages -= a.pages - a.inuse
 
 cdef inline bint vm_swap_full(core_t *core) noexcept nogil:
     return core.nr_swap_pages * 2 < core.total_swap_pages

@@ -18,6 +18,7 @@
 # - slots_take(a) -> slot within the area, NO_SLOT when full
 # - slots_give(a, slot)
 # - slots_free(a): the maps
+# - slot_bit(map, slot): whether a map of slots (or NULL) has it
 
 from swapfast.mm.types cimport *
 from swapfast.mm.bitmap cimport *
@@ -110,12 +111,23 @@ cdef inline bint slots_init(area_t *a, uint32_t n, const uint32_t *bad,
         return clusters_init(a)
     return True
 
+cdef inline size_t slot_map_bytes(area_t *a) noexcept nogil:
+    return ((<size_t>a.slots + 63) >> 6) * 8
+
+cdef inline bint slot_bit(const uint64_t *map, uint32_t slot) noexcept nogil:
+    return map != NULL and (map[slot >> 6] >> (slot & 63)) & 1
+
 cdef inline void slots_free(area_t *a) noexcept nogil:
     bitmap_free(&a.free)
     lazy_unmap(a.cl_next, a.cl_bytes)
     a.cl_next = NULL
     lazy_unmap(a.zeromap, a.zeromap_bytes)
     a.zeromap = NULL
+    lazy_unmap(a.pinned, slot_map_bytes(a))
+    lazy_unmap(a.summed, slot_map_bytes(a))
+    lazy_unmap(a.sums, <size_t>a.slots * 4)
+    a.pinned = a.summed = NULL
+    a.sums = NULL
 
 cdef inline uint32_t nextfit_take(area_t *a) noexcept nogil:
     cdef uint64_t offset, lowest

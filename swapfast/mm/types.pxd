@@ -29,6 +29,17 @@ cdef extern from "check.h" nogil:
     bint LIKELY(bint x)
     bint UNLIKELY(bint x)
 
+cdef extern from "sigbus.h" nogil:
+    void sigbus_arm()
+    bint sigbus_copy(void *to, const void *source, size_t n)
+
+cdef extern from "slotio.h" nogil:
+    int slots_write(int fd, const uint32_t *slots, uint8_t **pages, uint32_t n)
+
+cdef extern from "pagesum.h" nogil:
+    uint32_t page_sum(const uint8_t *p)
+    uint64_t page_sum64(const uint8_t *p)
+
 cdef extern from *:
     """
     static const uint32_t NO_SLOT = 0u;          /* slot 0 of an area is its header */
@@ -97,6 +108,12 @@ cdef enum:
     ST_OOM_GROUP = 2     # no page to be had under the group's limit
     ST_STALL = 3         # stopped after a major fault, as asked
     ST_AGAIN = 4         # within a fault: what it began with is gone, begin again
+    ST_IO = 5            # a page could not be read back, core.bad_entry says which
+
+    # how a slot failed
+    BAD_FILE = 1         # the file does not have the page any more
+    BAD_SUM = 2          # the bytes are not those that were written
+    BAD_AREA = 3         # the area was given up before
 
     # slot allocation
     SLOTS_NEXTFIT = 0    # 2.6.25 scan_swap_map
@@ -195,6 +212,13 @@ cdef struct area_t:
     bitmap_t free
     uint64_t *zeromap    # bit set: slot holds a page of zeroes, not written
     size_t zeromap_bytes
+    bint failed          # its file met an error: no new pages, nothing is overwritten
+    bint prewritten      # a checkpoint has just written the page that is evicted
+    bint lost            # its file is not what it was: nothing is read either
+    # checkpoints; NULL until the first one
+    uint64_t *pinned     # bit set: a committed checkpoint names the slot, it is not overwritten
+    uint64_t *summed     # bit set: sums[slot] is the checksum of its bytes
+    uint32_t *sums
     # next-fit state
     uint32_t cluster_next
     uint32_t cluster_nr
@@ -338,6 +362,9 @@ cdef struct core_t:
     uint32_t ra_hits
     uint32_t ra_prev
     uint32_t ra_last
+    # the last slot that could not be read or written
+    uint32_t bad_entry
+    uint32_t bad_cause       # BAD_*
     # who is running
     uint32_t current_mm
     bint in_kswapd

@@ -4,6 +4,7 @@
 
 from swapfast.mm.types cimport *
 from swapfast.mm.bitmap cimport bitmap_test
+from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.rmap cimport home_of, group_of
 
 cdef inline const char *verify_group(core_t *core, uint32_t home, uint32_t *seen) noexcept nogil:
@@ -84,6 +85,9 @@ cdef inline const char *verify_area(core_t *core, area_t *a, uint32_t number) no
             return b"a slot with a page is not free"
         if home != NIL:
             used += 1
+        elif slot_bit(a.pinned, slot) and taken:
+            used += 1   # a checkpoint's
+        if home != NIL:
             if core.entry[home] != a.base + slot:
                 return b"a page knows its slot"
     if used != a.inuse:

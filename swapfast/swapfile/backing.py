@@ -16,6 +16,7 @@ import errno
 import fcntl
 import os
 import weakref
+from collections.abc import Callable
 from types import TracebackType
 
 import numpy as np
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 
 from swapfast.swapfile.extents import has_all_blocks, same_inode, unsupported_extent
 from swapfast.swapfile.files import claim, insecure_permissions, refusal
-from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SwapHeader
+from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SIGNATURE, SwapHeader, signature_of
 from swapfast.swapfile.mapping import FileMapping
 from swapfast.swapfile.rules import HeaderRules, SwapGeometry
+from swapfast.swapfile.stamp import Stamp, read_stamp
 
 _open_backings: weakref.WeakValueDictionary[tuple[int, int], SwapBacking] = (
     weakref.WeakValueDictionary()
@@ -49,6 +51,10 @@ class SwapBacking:
         What swapon(8) would have warned of.
     identity : tuple of int
         (st_dev, st_ino).
+    stamp : Stamp or None
+        The checkpoint that it belongs to.
+    last_generation : int
+        The newest checkpoint that may have been committed.
     """
 
     def __init__(
@@ -67,9 +73,17 @@ class SwapBacking:
         self._status = status
         self._gone: str | None = None  # why the file is not ours any more
         self._sync_failed = False
+        self.stamp: Stamp | None = None
+        self.last_generation = 0
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], rules: HeaderRules) -> SwapBacking:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        rules: HeaderRules,
+        *,
+        accept: Callable[[bytes], bytes] | None = None,
+    ) -> SwapBacking:
         """Take a swapfile.
 
         Parameters
@@ -78,6 +92,9 @@ class SwapBacking:
             The file; not a link to it.
         rules : HeaderRules
             The kernel whose reading of the header counts.
+        accept : callable, optional
+            Gets the beginning of the file, says no by an exception, and returns what is to be
+            judged in its place. By default a file that holds a checkpoint is refused.
 
         Raises
         ------
@@ -90,7 +107,7 @@ class SwapBacking:
         _check_not_open(name)
         fd = claim(name)
         try:
-            backing = cls._take(os.path.realpath(name), fd, rules)
+            backing = cls._take(os.path.realpath(name), fd, rules, accept or _without_checkpoint)
         except BaseException:
             os.close(fd)
             raise
@@ -98,8 +115,14 @@ class SwapBacking:
         return backing
 
     @classmethod
-    def _take(cls, path: str, fd: int, rules: HeaderRules) -> SwapBacking:
-        head = os.pread(fd, PAGE_SIZES[-1], 0)
+    def _take(
+        cls, path: str, fd: int, rules: HeaderRules, accept: Callable[[bytes], bytes]
+    ) -> SwapBacking:
+        raw = os.pread(fd, PAGE_SIZES[-1], 0)
+        try:
+            head = accept(raw)
+        except OSError as error:
+            raise refusal(error.errno or errno.EINVAL, error.strerror or "", path) from None
         size = os.fstat(fd).st_size
         file_pages = size // PAGE_SIZE
         geometry = rules.check(head, file_pages, path=path)
@@ -117,7 +140,9 @@ class SwapBacking:
                 ) from None
             code = error.errno or errno.EIO
             raise refusal(code, f"cannot be mapped: {os.strerror(code)}", path) from None
-        return cls(path, fd, geometry, mapping, size)
+        backing = cls(path, fd, geometry, mapping, size)
+        backing.stamp = read_stamp(raw)
+        return backing
 
     @property
     def last_page(self) -> int:
@@ -190,8 +215,8 @@ class SwapBacking:
                 self.path,
             )
 
-    def sync(self) -> None:
-        """Write all stored pages to the disk and wait (fdatasync).
+    def sync(self, flush: Callable[[int], None] | None = None) -> None:
+        """Write all stored pages to the disk and wait (fdatasync, or ``flush``).
 
         Raises
         ------
@@ -207,7 +232,7 @@ class SwapBacking:
                 self.path,
             )
         try:
-            os.fdatasync(self._fd)
+            (flush or os.fdatasync)(self._fd)
         except OSError as error:
             self._sync_failed = True
             code = error.errno or errno.EIO
@@ -252,6 +277,18 @@ class SwapBacking:
     def __repr__(self) -> str:
         state = f" {self._gone}" if self._gone else ""
         return f"<SwapBacking {self.path} {self.pages} pages{state}>"
+
+
+def _without_checkpoint(head: bytes) -> bytes:
+    """A run that crashed left the signature of a file that is on, and its checkpoint's slots."""
+    stamp = read_stamp(head)
+    if stamp is not None and stamp.generation and signature_of(head, PAGE_SIZE) == SIGNATURE:
+        raise OSError(
+            errno.EINVAL,
+            f"holds a checkpoint (generation {stamp.generation}); restart it, or run mkswap to "
+            "give it up",
+        )
+    return head
 
 
 def _check_not_open(path: str) -> None:

@@ -33,6 +33,7 @@ from typing import Literal, NamedTuple
 ByteOrder = Literal["little", "big"]
 
 SIGNATURE = b"SWAPSPACE2"
+AT_REST = b"SWAPFAST-1"  # a checkpoint's area while nobody runs on it
 BOOTBITS_BYTES = 1024
 VERSION_AT, LAST_PAGE_AT, NR_BADPAGES_AT = 1024, 1028, 1032
 UUID_AT, LABEL_AT, BADPAGES_AT = 1036, 1052, 1536
@@ -48,6 +49,7 @@ OTHER_SIGNATURES = {
     b"S2SUSPEND": "a hibernation image (S2SUSPEND); resume from it, or run mkswap to give it up",
     b"ULSUSPEND": "a hibernation image (ULSUSPEND); resume from it, or run mkswap to give it up",
     b"LINHIB0001": "a hibernation image (LINHIB0001); resume from it, or run mkswap to give it up",
+    AT_REST: "a swapfast checkpoint at rest; restart it, or run mkswap to give it up",
 }
 
 

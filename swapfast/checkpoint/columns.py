@@ -1,0 +1,185 @@
+"""Columns of an image: one value a page, as runs where neighbours go together.
+
+- ``pack_numbers``, ``unpack_numbers``, ``check_numbers``: uint32 values, runs of n, n+1, n+2, ...
+- ``pack_bytes``: page-table bytes, runs of equal ones; ``Bytes``: what is read back.
+
+A column is written in the shorter of two forms: ``name`` holds the values, ``name_runs`` pairs of
+first value and length. Runs are checked without being written out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swapfast import _core
+
+__all__ = ["Bytes", "Numbers", "pack_bytes", "pack_numbers", "unpack_bytes", "unpack_numbers"]
+
+U32 = NDArray[np.uint32]
+I64 = NDArray[np.int64]
+Arrays = dict[str, NDArray[Any]]
+MOST = (1 << 32) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Runs of ascending numbers: the first of each, and how many.
+
+    Attributes
+    ----------
+    start, length : int64 arrays
+    """
+
+    start: I64
+    length: I64
+
+    @property
+    def total(self) -> int:
+        """How many numbers."""
+        return int(self.length.sum())
+
+    def values(self) -> U32:
+        """All of them."""
+        if self.length.size and int(self.length.max()) == 1:
+            return self.start.astype(np.uint32)
+        before = np.cumsum(self.length) - self.length
+        numbers = np.arange(self.total) + np.repeat(self.start - before, self.length)
+        return np.asarray(numbers, dtype=np.uint32)
+
+    def problem(self, low: int, high: int) -> str | None:
+        """Why they are not different numbers from ``low`` to ``high``; None if they are."""
+        if self.start.size == 0:
+            return None
+        end = self.start + self.length
+        if int(self.start.min()) < low or int(end.max()) > high + 1:
+            return f"a number outside {low}..{high}"
+        if self.total == self.start.size:  # one by one: a bit each; few runs are sorted instead
+            twice = _core.different(self.start, self.length, high + 1)
+            return None if twice < 0 else f"number {twice} is there twice"
+        order = np.argsort(self.start, kind="stable")
+        overlap = np.flatnonzero(end[order][:-1] > self.start[order][1:])
+        if overlap.size:
+            return f"number {int(self.start[order][1:][overlap[0]])} is there twice"
+        return None
+
+
+def _runs(values: U32) -> tuple[I64, I64]:
+    wide = values.astype(np.int64)
+    first = np.flatnonzero(np.concatenate(([True], np.diff(wide) != 1)))
+    return wide[first], np.diff(np.concatenate((first, [wide.size])))
+
+
+def pack_numbers(name: str, values: U32) -> Arrays:
+    """The column as the member to write; nothing for no values."""
+    if values.size == 0:
+        return {}
+    start, length = _runs(values)
+    if 2 * start.size < values.size:
+        pairs = np.stack((start, length), axis=1).ravel()
+        return {f"{name}_runs": pairs.astype("<u4")}
+    return {name: values.astype("<u4", copy=False)}
+
+
+def _pairs(name: str, arrays: Arrays) -> tuple[I64, I64]:
+    raw = arrays[f"{name}_runs"]
+    if raw.dtype != np.uint32 or raw.size % 2 or raw.size == 0:
+        raise ValueError(f"{name}_runs: not pairs of uint32")
+    pairs = raw.astype(np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def unpack_numbers(name: str, arrays: Arrays) -> Numbers:
+    """The column that `pack_numbers` wrote.
+
+    Raises
+    ------
+    ValueError
+        Both forms are there, or a run is empty or too long.
+    """
+    if name in arrays and f"{name}_runs" in arrays:
+        raise ValueError(f"{name}: is there in two forms")
+    if f"{name}_runs" in arrays:
+        start, length = _pairs(name, arrays)
+        if int(length.min()) == 0 or int((start + length).max()) > MOST + 1:
+            raise ValueError(f"{name}_runs: an empty run, or one beyond 2**32")
+        return Numbers(start, length)
+    if name not in arrays:
+        return Numbers(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    raw = arrays[name]
+    if raw.dtype != np.uint32 or raw.size == 0:
+        raise ValueError(f"{name}: not a row of uint32")
+    values = raw.astype(np.int64)
+    return Numbers(values, np.ones(values.size, dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Runs of equal bytes.
+
+    Attributes
+    ----------
+    value : uint8 array
+    end : int64 array
+        One past the last page of each run, ascending.
+    """
+
+    value: NDArray[np.uint8]
+    end: I64
+
+    @property
+    def total(self) -> int:
+        """How many bytes."""
+        return int(self.end[-1]) if self.end.size else 0
+
+    @property
+    def length(self) -> I64:
+        """How long each run is."""
+        return np.diff(np.concatenate(([0], self.end)))
+
+    def at(self, pages: I64) -> NDArray[np.uint8]:
+        """The bytes of these pages."""
+        found: NDArray[np.uint8] = self.value[np.searchsorted(self.end, pages, side="right")]
+        return found
+
+    def count(self, *values: int) -> int:
+        """How many bytes have one of these values."""
+        return int(self.length[np.isin(self.value, values)].sum())
+
+    def values(self) -> NDArray[np.uint8]:
+        """All of them."""
+        return np.repeat(self.value, self.length)
+
+
+def pack_bytes(name: str, values: NDArray[np.uint8]) -> Arrays:
+    """The column as the members to write."""
+    if values.size == 0:
+        return {}
+    first = np.flatnonzero(np.concatenate(([True], np.diff(values) != 0)))
+    if 5 * first.size < values.size:
+        length = np.diff(np.concatenate((first, [values.size])))
+        return {f"{name}_value": values[first], f"{name}_length": length.astype("<u4")}
+    return {name: values}
+
+
+def unpack_bytes(name: str, arrays: Arrays) -> Bytes:
+    """The column that `pack_bytes` wrote; errors as `unpack_numbers`."""
+    plain, value = arrays.get(name), arrays.get(f"{name}_value")
+    length = arrays.get(f"{name}_length")
+    if (value is None) != (length is None) or (plain is not None and value is not None):
+        raise ValueError(f"{name}: is there in two forms, or half")
+    if plain is not None:
+        if plain.dtype != np.uint8 or plain.size == 0:
+            raise ValueError(f"{name}: not a row of bytes")
+        return Bytes(plain.view(np.uint8), np.arange(1, plain.size + 1))
+    if value is None or length is None:
+        return Bytes(np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int64))
+    if value.dtype != np.uint8 or length.dtype != np.uint32 or value.size != length.size:
+        raise ValueError(f"{name}_length: not one uint32 for each byte of {name}_value")
+    end = np.cumsum(length.astype(np.int64))
+    if value.size == 0 or int(length.view(np.uint32).min()) == 0 or int(end[-1]) > MOST:
+        raise ValueError(f"{name}_length: an empty run, or 2**32 pages and more")
+    return Bytes(value.view(np.uint8), end)

@@ -1,0 +1,100 @@
+"""Every change that a checkpoint makes to a disk, one method each.
+
+- ``Disk``: ``create``, ``allocate``, ``write``, ``sync``, ``sync_data``, ``rename``,
+  ``sync_folder``, ``remove``, ``close``.
+
+Tests put a disk in its place that counts, records, fails or loses what was not synced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+
+from swapfast.errors import system_error
+
+__all__ = ["Disk"]
+
+
+class Disk:
+    """The operating system's calls."""
+
+    def create(self, path: str) -> int:
+        """Open a new file, mode 0600, locked; what a killed process left of that name is emptied.
+
+        Raises
+        ------
+        OSError
+            EBUSY: another process is writing it; EINVAL: something else has the name; ENOENT,
+            EACCES, ENOSPC, ...: as open(2) says.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            fd = os.open(path, flags, 0o600)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise system_error(errno.EINVAL, "is a symbolic link; remove it", path) from None
+            raise
+        try:
+            self._take(fd, path)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def _take(self, fd: int, path: str) -> None:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise system_error(errno.EINVAL, "is not a plain file with one name; remove it", path)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise system_error(errno.EBUSY, "another process is writing it", path) from None
+        now = os.lstat(path) if os.path.lexists(path) else None
+        if now is None or (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):
+            raise system_error(errno.EBUSY, "another process has just written it", path)
+        os.fchmod(fd, 0o600)
+        os.ftruncate(fd, 0)
+
+    def write(self, fd: int, data: bytes | memoryview, at: int) -> None:
+        """Write all of ``data`` at an offset."""
+        view = memoryview(data).cast("B")
+        while view:
+            done = os.pwrite(fd, view[: 1 << 24], at)
+            view, at = view[done:], at + done
+
+    def allocate(self, fd: int, size: int) -> None:
+        """Give a file blocks for so many bytes of zeros."""
+        os.posix_fallocate(fd, 0, size)
+
+    def sync(self, fd: int) -> None:
+        """Bytes and size are on the disk afterwards."""
+        os.fsync(fd)
+
+    def sync_data(self, fd: int) -> None:
+        """Bytes are on the disk afterwards."""
+        os.fdatasync(fd)
+
+    def rename(self, source: str, target: str) -> None:
+        """Give a file another's name, at once or not at all."""
+        os.replace(source, target)
+
+    def sync_folder(self, path: str) -> None:
+        """The names in a folder are on the disk afterwards."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def remove(self, path: str) -> None:
+        """Take a file's name away, if it has one."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+    def close(self, fd: int) -> None:
+        """Let go of a file and its lock."""
+        os.close(fd)

@@ -1,0 +1,269 @@
+"""A swap namespace that stands still: who is in it, and everything about it as plain values.
+
+- ``Frozen(machine, namespace)``: its tasks, address spaces, mappings and shared objects; refuses
+  what cannot be taken apart.
+- ``push_out(frozen)``: every page is in the area's slots afterwards.
+- ``facts_of(frozen, ...)``: the small structure of an image.
+
+Nothing outside may hold a part of it: a page, a shared object or an IPC namespace that somebody
+else uses as well is EBUSY.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swapfast import _core
+from swapfast.checkpoint.facts import FORMAT, PLAIN, VERSION
+from swapfast.errors import system_error
+from swapfast.profiles import PROFILES
+from swapfast.swapfile import SwapBacking
+from swapfast.units import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from swapfast.areas import SwapArea
+    from swapfast.ipc import IpcNamespace, Segment, SharedObject
+    from swapfast.machine import Machine
+    from swapfast.mappings import Mapping, Mm
+    from swapfast.namespaces import SwapNamespace
+    from swapfast.tasks import Task
+
+__all__ = ["Frozen", "facts_of", "push_out"]
+
+
+class Frozen:
+    """What belongs to a namespace.
+
+    Attributes
+    ----------
+    tasks : list of Task
+        Zombies too, by pid.
+    mms : list of Mm
+    mappings : list of Mapping
+        Mm after mm, in order of creation.
+    objects : list of SharedObject
+    ipcs : list of IpcNamespace
+    area : SwapArea
+    backing : SwapBacking
+    """
+
+    def __init__(self, machine: Machine, ns: SwapNamespace) -> None:
+        self.machine = machine
+        self.namespace = ns
+        self.area, self.backing = _area_of(ns)
+        if machine.profile is not PROFILES.get(machine.profile.name):
+            raise system_error(errno.EOPNOTSUPP, "a machine of a profile of its own; it has a name")
+        self.tasks: list[Task] = sorted(
+            (t for t in machine.tasks.values() if t.swap_ns is ns), key=lambda t: t.pid
+        )
+        running = [t for t in self.tasks if t.alive]
+        if not running:
+            raise system_error(errno.ESRCH, "no task runs in this swap namespace")
+        self.mms: list[Mm] = list(dict.fromkeys(t.mm for t in running))
+        self.mappings: list[Mapping] = [m for mm in self.mms for m in mm.mappings.values()]
+        self.ipcs: list[IpcNamespace] = list(dict.fromkeys(t.ipc_ns for t in self.tasks))
+        self.segments: list[Segment] = [s for i in self.ipcs for s in i.segments.values()]
+        objects = [m.object for m in self.mappings if m.object is not None]
+        objects += [s.object for s in self.segments]
+        self.objects: list[SharedObject] = list(dict.fromkeys(objects))
+        self.numbers = [m.number for m in self.mappings] + [o.number for o in self.objects]
+        self._check_alone(running)
+
+    def _check_alone(self, running: list[Task]) -> None:
+        for ipc in self.ipcs:
+            if ipc.tasks != sum(t.ipc_ns is ipc for t in running):
+                raise system_error(
+                    errno.EBUSY, f"IPC namespace {ipc.number} has tasks outside as well"
+                )
+        for one in self.objects:
+            mine = sum(m.object is one for m in self.mappings)
+            mine += sum(s.object is one for s in self.segments)
+            if one.references != mine or self.owner_name(one) is None:
+                raise system_error(
+                    errno.EBUSY,
+                    f"{one.pages} pages of shared memory are used outside the swap namespace as "
+                    "well; unmap them there or here",
+                )
+
+    def owner_name(self, one: SharedObject) -> str | None:
+        """Who pays for a shared object; None: another namespace, or two."""
+        owner = self.machine.core.mapping_owner(one.number)
+        names = {
+            self.namespace.owner: "namespace",
+            self.machine.init.swap_ns.owner: "initial",
+            _core.UNSET: "unset",
+        }
+        return names.get(owner)
+
+    def describe(self, number: int) -> str:
+        """Whose mapping has this number."""
+        for task in self.machine.tasks.values():
+            for mapping in task.mappings if task.alive else ():
+                if mapping.number == number:
+                    return f"process {task.pid} ({task.name}) at {mapping.addr:#x}"
+        return "shared memory"
+
+
+def _area_of(ns: SwapNamespace) -> tuple[SwapArea, SwapBacking]:
+    if ns.initial:
+        raise system_error(
+            errno.EINVAL, "the host cannot be checkpointed; clone a task with CLONE_NEWSWAP"
+        )
+    if not ns.areas:
+        raise system_error(errno.EINVAL, "no swapfile is on in this swap namespace; swapon one")
+    area = ns.areas[0]
+    if not isinstance(area.backing, SwapBacking):
+        raise system_error(errno.EINVAL, "a simulated device holds no bytes; use a swapfile")
+    return area, area.backing
+
+
+def push_out(frozen: Frozen) -> NDArray[np.uint32]:
+    """Put every page of the namespace into the area; returns the slots that were written.
+
+    Raises
+    ------
+    OSError
+        EBUSY: a page is somebody else's too; ENOSPC: the area has not enough free slots, counting
+        those that an older checkpoint keeps (nothing has moved then); ENOMEM: pages that were
+        inherited in another area do not fit into memory on their way; EIO: the file.
+    """
+    core, area = frozen.machine.core, frozen.area
+    core.image_settle()
+    found = core.image_survey(frozen.numbers, area.number)
+    if found["outside"]:
+        raise system_error(
+            errno.EBUSY,
+            f"pages of {frozen.describe(found['outside'])} are shared with a task outside the swap "
+            "namespace; write to them, or unmap them, on one side",
+        )
+    info = core.area_info(area.number)
+    free = info["pages"] - info["inuse"]
+    if found["needed"] > free:
+        kept = core.area_pinned(area.number).size
+        hint = f"; {kept} slots are kept for the last checkpoint" if kept else ""
+        raise system_error(
+            errno.ENOSPC,
+            f"{found['needed']} pages have to be swapped out and {free} slots are free{hint}; "
+            "unmap memory, or use a larger swapfile",
+            area.path,
+        )
+    owners = {one: core.mapping_owner(one.number) for one in frozen.objects}
+    for one in owners:
+        core.mapping_set_owner(one.number, frozen.namespace.owner)
+    try:
+        status, pushed = core.image_push(frozen.numbers, area.number, frozen.backing.fileno())
+    finally:
+        for one, owner in owners.items():
+            core.mapping_set_owner(one.number, owner)
+    if status == _core.IO:
+        raise frozen.machine.io_error()
+    if status != _core.OK:
+        raise system_error(errno.ENOMEM, "no memory to move inherited pages through; free some")
+    slots: NDArray[np.uint32] = pushed
+    return slots
+
+
+# ---------------------------------------------------------------- facts
+
+
+def facts_of(frozen: Frozen, *, kind: str, checksums: bool, area: dict[str, Any]) -> dict[str, Any]:
+    """The small structure; ``area`` has what `commit` knows of the area."""
+    machine, core = frozen.machine, frozen.machine.core
+    groups = {machine.root_group.number}
+    groups |= {mm.group for mm in frozen.mms}
+    groups |= {core.mapping_group(n) for n in frozen.numbers}
+    numbers = sorted(groups)
+    group_index = {number: i for i, number in enumerate(numbers)}
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "page_size": PAGE_SIZE,
+        "kind": kind,
+        "checksums": checksums,
+        "machine": machine.boot_facts(),
+        "rules": asdict(machine.rules),
+        "core": core.machine_state(),
+        "groups": [core.group_state(number) for number in numbers],
+        "namespace": {
+            "number": frozen.namespace.number,
+            "swapped_on": frozen.namespace.swapped_on,
+        },
+        "ipc": [_ipc_facts(frozen, ipc) for ipc in frozen.ipcs],
+        "objects": [
+            {
+                "pages": one.pages,
+                "owner": frozen.owner_name(one),
+                "group": group_index[core.mapping_group(one.number)],
+            }
+            for one in frozen.objects
+        ],
+        "mms": [_mm_facts(frozen, mm, group_index) for mm in frozen.mms],
+        "tasks": [_task_facts(frozen, task) for task in frozen.tasks],
+        "area": area,
+    }
+
+
+def _ipc_facts(frozen: Frozen, ipc: IpcNamespace) -> dict[str, Any]:
+    segments = []
+    for segment in ipc.segments.values():
+        status = segment.status
+        segments.append(
+            {
+                "shmid": segment.shmid,
+                "object": frozen.objects.index(segment.object),
+                "size": status.size,
+                "cpid": status.cpid,
+                "lpid": status.lpid,
+                "mode": status.mode,
+                "uid": status.uid,
+                "key": status.key,
+                "removed": segment.removed,
+            }
+        )
+    return {"number": ipc.number, "sequence": ipc._sequence, "segments": segments}
+
+
+def _mm_facts(frozen: Frozen, mm: Mm, group_index: dict[int, int]) -> dict[str, Any]:
+    core = frozen.machine.core
+    mappings = []
+    for mapping in mm.mappings.values():
+        segment = mapping.segment
+        mappings.append(
+            {
+                "addr": mapping.addr,
+                "pages": mapping.pages,
+                "name": mapping.name,
+                "readonly": mapping.readonly,
+                "ranges": [list(r) for r in mapping.ranges],
+                "group": group_index[core.mapping_group(mapping.number)],
+                "object": None if mapping.object is None else frozen.objects.index(mapping.object),
+                "ipc": None if mapping._ipc is None else frozen.ipcs.index(mapping._ipc),
+                "segment": None if segment is None else segment.shmid,
+            }
+        )
+    return {
+        "group": group_index[mm.group],
+        "next_address": mm._next_address,
+        "token": core.mm_state(mm.number),
+        "mappings": mappings,
+    }
+
+
+def _task_facts(frozen: Frozen, task: Task) -> dict[str, Any]:
+    inside = {t.pid for t in frozen.tasks}
+    return {
+        "pid": task.pid,
+        "name": task.name,
+        "parent": task.ppid if task.ppid in inside else 1,
+        "children": [c.pid for c in task.children if c.pid in inside],
+        "mm": frozen.mms.index(task.mm) if task.alive else None,
+        "ipc": frozen.ipcs.index(task.ipc_ns),
+        "capabilities": sorted(task.capabilities),
+        "namespaces": sorted([flag, number] for flag, number in task.namespaces.items()),
+        **{name: getattr(task, name) for name in PLAIN},
+    }

@@ -1,0 +1,208 @@
+"""A machine from an image: the reverse of `freeze`.
+
+- ``rebuild(image, backing)``: a new machine in which the tasks go on.
+- ``machine_of(facts)``: the empty machine alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from swapfast import _core
+from swapfast import flags as f
+from swapfast.checkpoint.facts import PLAIN
+from swapfast.checkpoint.image import Image
+from swapfast.ipc import IpcNamespace, Segment, SharedObject, ShmidDs
+from swapfast.machine import Machine
+from swapfast.mappings import Mapping, Mm
+from swapfast.memcg import MemoryGroup
+from swapfast.namespaces import Rules, SwapNamespace
+from swapfast.swapfile import SwapBacking
+from swapfast.swapping import add_area, hand_down
+from swapfast.tasks import Task
+from swapfast.units import PAGE_SIZE
+
+__all__ = ["machine_of", "rebuild"]
+
+
+def machine_of(facts: dict[str, Any]) -> Machine:
+    """The machine that an image is of, with nobody in it but init.
+
+    Raises
+    ------
+    ValueError
+        Settings that no machine has; the first group is not the machine's own.
+    """
+    machine, settings = facts["machine"], facts["core"]["settings"]
+    root = facts["groups"][0]
+    if root["policy"] != machine["policy"] or root["limit"]:
+        raise ValueError("facts.groups[0]: not the group of the whole machine")
+    return Machine(
+        settings["memory"] * PAGE_SIZE,
+        machine["profile"],
+        contents=machine["contents"],
+        rules=Rules(**facts["rules"]),
+        cache=machine["cache_at_boot"] * PAGE_SIZE,
+        bits=machine["bits"],
+        overcommit=machine["overcommit"],
+        policy=machine["policy"],
+        page_cluster=settings["page_cluster"],
+        swappiness=settings["swappiness"],
+        max_swapfiles=machine["max_swapfiles"],
+        times=settings["times"],
+    )
+
+
+class _Builder:
+    """One image on its way into one machine."""
+
+    def __init__(self, image: Image) -> None:
+        facts = image.facts
+        self.facts = facts
+        self.machine = machine = machine_of(facts)
+        self.groups = [machine.root_group.number]
+        self.groups += [
+            MemoryGroup(machine, g["limit"], g["policy"]).number for g in facts["groups"][1:]
+        ]
+        self.namespace = SwapNamespace(
+            facts["namespace"]["number"], machine.core.owner_add(), machine=machine
+        )
+        self.ipcs = [IpcNamespace(i["number"], _sequence=i["sequence"]) for i in facts["ipc"]]
+        self.objects = [self._object(o) for o in facts["objects"]]
+        for ipc, its in zip(self.ipcs, facts["ipc"], strict=True):
+            for segment in its["segments"]:
+                self._segment(ipc, segment)
+        self.mms = [self._mm(mm) for mm in facts["mms"]]
+        self._tasks()
+
+    def _object(self, facts: dict[str, Any]) -> SharedObject:
+        owner = {
+            "namespace": self.namespace.owner,
+            "initial": self.machine.init.swap_ns.owner,
+            "unset": _core.UNSET,
+            "nowhere": _core.NOWHERE,
+        }[facts["owner"]]
+        return SharedObject(self.machine, facts["pages"], owner, self.groups[facts["group"]])
+
+    def _segment(self, ipc: IpcNamespace, facts: dict[str, Any]) -> None:
+        attached = sum(
+            m["segment"] == facts["shmid"] and self.ipcs[m["ipc"]] is ipc
+            for mm in self.facts["mms"]
+            for m in mm["mappings"]
+            if m["ipc"] is not None
+        )
+        status = ShmidDs(
+            facts["size"],
+            attached,
+            facts["cpid"],
+            facts["lpid"],
+            facts["mode"],
+            facts["uid"],
+            facts["key"],
+        )
+        object_ = self.objects[facts["object"]].get()
+        ipc.segments[facts["shmid"]] = Segment(facts["shmid"], object_, status, facts["removed"])
+
+    def _mm(self, facts: dict[str, Any]) -> Mm:
+        mm = Mm(self.machine, self.namespace, self.groups[facts["group"]])
+        for one in facts["mappings"]:
+            ipc = None if one["ipc"] is None else self.ipcs[one["ipc"]]
+            mm.group = self.groups[one["group"]]
+            mapping = Mapping(
+                mm,
+                one["pages"],
+                one["addr"],
+                name=one["name"],
+                shared=None if one["object"] is None else self.objects[one["object"]],
+                readonly=one["readonly"],
+                segment=None if ipc is None else ipc.segments[one["segment"]],
+                ipc=ipc,
+            )
+            mapping._mapped = [(first, end) for first, end in one["ranges"]]
+        mm.group = self.groups[facts["group"]]
+        mm._next_address = facts["next_address"]
+        self.machine.core.mm_load(mm.number, facts["token"])
+        return mm
+
+    def _tasks(self) -> None:
+        machine = self.machine
+        for facts in self.facts["tasks"]:
+            zombie = facts["mm"] is None
+            mm = Mm(machine, self.namespace, self.groups[0]) if zombie else self.mms[facts["mm"]]
+            ipc = self.ipcs[facts["ipc"]]
+            task = Task(machine, facts["pid"], facts["name"], None, mm, self.namespace, ipc)
+            for name in PLAIN:
+                setattr(task, name, facts[name])
+            task.capabilities = frozenset(facts["capabilities"])
+            task.namespaces = dict(facts["namespaces"])
+            if zombie:
+                mm.users.clear()
+                mm.teardown(0)
+                self.namespace.tasks -= 1
+                ipc.tasks -= 1
+            machine.tasks[task.pid] = task
+        for facts in self.facts["tasks"]:
+            task = machine.tasks[facts["pid"]]
+            task.parent = machine.tasks[facts["parent"]]
+            task.children = [machine.tasks[pid] for pid in facts["children"]]
+            if task.parent is machine.init:
+                machine.init.children.append(task)
+
+    def load(self, image: Image, backing: SwapBacking) -> None:
+        machine, area = self.machine, self.facts["area"]
+        flags = f.SWAP_FLAG_PREFER | area["priority"] if area["priority"] >= 0 else 0
+        added = add_area(machine, self.namespace, backing, flags)
+        added.priority = area["priority"]
+        machine.core.area_set_prio(added.number, area["priority"])
+        hand_down(machine, self.namespace)
+        self.namespace.swapped_on = self.facts["namespace"]["swapped_on"]
+        numbers = [m.number for mm in self.mms for m in mm.mappings.values()]
+        numbers += [o.number for o in self.objects]
+        slots = image.slot.values()
+        machine.core.image_load(
+            numbers,
+            added.number,
+            image.pte.values(),
+            slots,
+            image.shadow.values(),
+            image.zero if image.zero.size else np.zeros(slots.size, dtype=np.uint8),
+            image.ring,
+            image.ring_length,
+        )
+        machine.core.area_load(
+            added.number,
+            area["state"],
+            image.unused.values(),
+            image.partly.values(),
+            image.limbo.values(),
+        )
+        if image.sums is not None and machine.contents:
+            machine.core.area_set_sums(added.number, slots, image.sums)
+        for number, state in zip(self.groups, self.facts["groups"], strict=True):
+            machine.core.group_load(number, state)
+        machine.core.machine_load(self.facts["core"])
+        machine.load_boot_facts(self.facts["machine"])
+
+
+def rebuild(image: Image, backing: SwapBacking) -> tuple[Machine, SwapNamespace]:
+    """A machine in which the tasks of an image go on, and their swap namespace.
+
+    Parameters
+    ----------
+    image : Image
+        As `read_image` checked it.
+    backing : SwapBacking
+        Its swapfile; the machine's from now on.
+
+    Raises
+    ------
+    ValueError
+        What can only be seen now: clusters of the area that its slots contradict.
+    MemoryError
+        This computer cannot hold it.
+    """
+    builder = _Builder(image)
+    builder.load(image, backing)
+    return builder.machine, builder.namespace

@@ -1,0 +1,289 @@
+# state: a swap namespace's memory as arrays, out of one machine and into another.
+#
+# Pages are numbered as they stand in the image: mapping after mapping, dense from 0. All of them
+# are out of memory when they are dumped, so that a page is its page-table byte and, for a home, its
+# slot and its shadow.
+#
+# - survey(core, ...): what pushing everything out would take, and whether somebody outside is in it
+# - push_page(core, page, p) -> ST_OK: it was out; ST_AGAIN: it goes with its batch; or why not
+# - push_flush(core, p): the batch is written and out
+# - dump_pages, load_pages: page-table bytes, slots, shadows, rings
+# - image_home(bits): whether a page with this byte has the slot of its data
+# - area_pin(core, a, slots, n), area_unpin(core, a): what may not be overwritten
+# - area_keep_sums(a), area_sums(a, slots, n, sums): checksums of slots
+
+from swapfast.mm.types cimport *
+from swapfast.mm.bitmap cimport bitmap_clear
+from swapfast.mm.evict cimport evict_now, is_dirty, note_bad, slot_for, slot_own
+from swapfast.mm.fault cimport swapoff_slot
+from swapfast.mm.frames cimport frame_at
+from swapfast.mm.owner cimport area_give_up, area_of, mapping_of, note_free_slot
+from swapfast.mm.rmap cimport group_of, rmap_join
+from swapfast.mm.slots cimport *
+
+cdef struct survey_t:
+    uint64_t needed      # slots that the area would have to give
+    uint64_t resident    # folios in memory
+    uint64_t homes       # pages with data
+    uint32_t outside     # a page that somebody outside maps, owns or keeps in the area; NIL: none
+
+cdef inline bint holds_data(core_t *core, uint32_t page) noexcept nogil:
+    # A home with something behind it, in memory or out.
+    if core.pte[page] & (PTE_MEMBER | PTE_ZERO):
+        return False
+    return core.folio[page] & F_RESIDENT or core.pte[page] & PTE_SWAP
+
+cdef inline bint owns_slot(core_t *core, uint32_t home) noexcept nogil:
+    return core.folio[home] & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT
+
+cdef inline void survey_page(core_t *core, uint32_t page, const uint8_t *mine, area_t *a,
+                             survey_t *s) noexcept nogil:
+    cdef uint32_t p
+    cdef bint here
+    if core.pte[page] & PTE_MEMBER:
+        if not mine[core.block_mapping[core.where[page] >> BLOCK_SHIFT]]:
+            s.outside = page
+        return
+    if not holds_data(core, page):
+        return
+    s.homes += 1
+    p = core.next[page]
+    while p != NIL and p != page:
+        if not mine[core.block_mapping[p >> BLOCK_SHIFT]]:
+            s.outside = page
+            return
+        p = core.next[p]
+    if core.mixed_rule == MIXED_ALLOCATOR and core.alloc_owner[page] != 0 \
+            and core.alloc_owner[page] - 1 != a.owner:
+        s.outside = page
+        return
+    here = owns_slot(core, page) and area_of(core, core.entry[page]) == a
+    if not core.folio[page] & F_RESIDENT:
+        s.needed += not here
+        return
+    s.resident += 1
+    if not here or (is_dirty(core, page) and slot_bit(a.pinned, core.entry[page] - a.base)):
+        s.needed += 1
+
+cdef inline void survey_area(core_t *core, const uint8_t *mine, area_t *a,
+                             survey_t *s) noexcept nogil:
+    # Nobody else's page lies in the area.
+    cdef uint32_t slot, home
+    for slot in range(1, a.slots):
+        home = core.slot_page[a.base + slot]
+        if home != NIL and not mine[core.block_mapping[home >> BLOCK_SHIFT]]:
+            s.outside = home
+            return
+
+cdef enum:
+    PUSH_NOTHING = 0     # no data, or out already
+    PUSH_CLEAN = 1       # its slot has its bytes
+    PUSH_WRITE = 2       # it has a slot, and the bytes go there first
+    PUSH_FOREIGN = 3     # its slot is in another area
+    PUSH_NO_SLOT = 4
+    PUSH_BATCH = 1024
+
+cdef struct push_t:
+    area_t *area
+    int fd               # -1: without contents
+    uint32_t n           # pages to evict
+    uint32_t writes      # those of them to write
+    uint32_t page[1024]
+    uint32_t slot[1024]
+    uint8_t *bytes[1024]
+
+cdef inline int push_prepare(core_t *core, uint32_t page, area_t *a) noexcept nogil:
+    cdef bint clean
+    if not holds_data(core, page):
+        return PUSH_NOTHING
+    if owns_slot(core, page) and area_of(core, core.entry[page]) != a:
+        return PUSH_FOREIGN
+    if not core.folio[page] & F_RESIDENT:
+        return PUSH_NOTHING
+    clean = core.folio[page] & F_SWAPCACHE and not is_dirty(core, page)
+    if not slot_for(core, page) or (not clean and not slot_own(core, page)):
+        return PUSH_NO_SLOT
+    if clean:
+        return PUSH_CLEAN
+    core.pte[page] |= PTE_DIRTY   # for evict_now: it must be written
+    return PUSH_WRITE
+
+cdef inline int push_flush(core_t *core, push_t *p) noexcept nogil:
+    # Writes what is to be written in runs of slots, then evicts every page of the batch.
+    cdef uint32_t i, page
+    cdef group_t *g
+    if p.writes > 0 and p.fd >= 0 and slots_write(p.fd, p.slot, p.bytes, p.writes) != 0:
+        note_bad(core, p.area.base + p.slot[0], BAD_FILE)
+        area_give_up(core, p.area)
+        return ST_IO
+    p.area.prewritten = True
+    for i in range(p.n):
+        page = p.page[i]
+        g = group_of(core, page)
+        g.policy.leave(core, g, page)
+        SWAPFAST_CHECK(evict_now(core, g, page), b"a page with a slot of its own can leave")
+        core.pte[page] &= ~PTE_DIRTY
+    p.area.prewritten = False
+    p.n = p.writes = 0
+    return ST_OK
+
+cdef inline int push_page(core_t *core, uint32_t page, push_t *p) noexcept nogil:
+    # The page leaves with its batch. ST_AGAIN: it was in memory.
+    cdef int what = push_prepare(core, page, p.area), status
+    cdef uint8_t *bytes
+    if what == PUSH_FOREIGN:
+        status = push_flush(core, p)
+        if status == ST_OK:
+            status = swapoff_slot(core, core.entry[page])   # inherited: it is read in and moves
+        if status != ST_OK:
+            return status
+        what = push_prepare(core, page, p.area)
+    if what == PUSH_NOTHING:
+        return ST_OK
+    if what == PUSH_NO_SLOT:
+        return ST_IO if p.area.failed else ST_OOM
+    if what == PUSH_WRITE:
+        bytes = frame_at(core, page)
+        if bytes != NULL and not (p.area.zeromap != NULL and page_is_zero(bytes)):
+            p.slot[p.writes] = core.entry[page] - p.area.base
+            p.bytes[p.writes] = bytes
+            p.writes += 1
+    p.page[p.n] = page
+    p.n += 1
+    if p.n == PUSH_BATCH:
+        status = push_flush(core, p)
+        return ST_AGAIN if status == ST_OK else status
+    return ST_AGAIN
+
+# ---------------------------------------------------------------- page-table bytes in an image
+
+cdef inline bint image_home(uint32_t bits) noexcept nogil:
+    return bits & (PTE_SWAP | PTE_MEMBER) == PTE_SWAP
+
+cdef inline uint64_t dump_pages(core_t *core, uint32_t base, uint64_t pages, area_t *a,
+                                uint8_t *pte, uint32_t *slot, uint32_t *shadow,
+                                uint8_t *zero) noexcept nogil:
+    # Returns how many homes there are; the last three arrays hold one value for each of them.
+    cdef uint64_t n = 0, i
+    cdef uint32_t page, s
+    for i in range(pages):
+        page = <uint32_t>(base + i)
+        pte[i] = core.pte[page]
+        if pte[i] & PTE_SHARED:
+            pte[i] &= ~PTE_DIRTY
+        if not image_home(pte[i]):
+            continue
+        s = core.entry[page] - a.base
+        slot[n] = s
+        shadow[n] = core.where[page]
+        zero[n] = slot_bit(a.zeromap, s)
+        n += 1
+    return n
+
+cdef inline void take_slot(core_t *core, area_t *a, uint32_t slot) noexcept nogil:
+    bitmap_clear(&a.free, slot)
+    a.inuse += 1
+    core.nr_swap_pages -= 1
+    if a.strategy == SLOTS_CLUSTER:
+        a.cl_used[slot // CLUSTER] += 1
+
+cdef inline uint64_t load_pages(core_t *core, uint32_t base, uint64_t pages, area_t *a,
+                                const uint8_t *pte, const uint32_t *slot, const uint32_t *shadow,
+                                const uint8_t *zero) noexcept nogil:
+    # The caller checked every value. Returns how many homes there were.
+    cdef uint64_t n = 0, i
+    cdef uint32_t page, s
+    for i in range(pages):
+        page = <uint32_t>(base + i)
+        core.pte[page] = pte[i] & ~PTE_MEMBER   # the rings make members
+        if not image_home(pte[i]):
+            continue
+        s = slot[n]
+        core.entry[page] = a.base + s
+        core.slot_page[a.base + s] = page
+        core.where[page] = shadow[n]
+        take_slot(core, a, s)
+        if zero[n] and a.zeromap != NULL:
+            a.zeromap[s >> 6] |= <uint64_t>1 << (s & 63)
+        n += 1
+    return n
+
+# ---------------------------------------------------------------- clusters in their order
+
+cdef inline void load_clusters(area_t *a, const uint32_t *unused, uint64_t n,
+                               const uint32_t *partly, uint64_t m) noexcept nogil:
+    cdef uint32_t c
+    cdef uint64_t i
+    for c in range(a.clusters):
+        cl_unlink(a, c)
+    for i in range(n):
+        cl_append(a, unused[i], LIST_UNUSED)
+    for i in range(m):
+        cl_append(a, partly[i], LIST_PARTLY)
+
+# ---------------------------------------------------------------- pins and sums
+
+cdef inline void free_limbo(core_t *core, area_t *a, uint32_t slot) noexcept nogil:
+    # Nobody's page, and no checkpoint's any more.
+    cdef uint64_t bit = <uint64_t>1 << (slot & 63)
+    slots_give(a, slot)
+    note_free_slot(core, a)
+    if a.zeromap != NULL:
+        a.zeromap[slot >> 6] &= ~bit
+    if a.summed != NULL:
+        a.summed[slot >> 6] &= ~bit
+
+cdef inline bint area_pin(core_t *core, area_t *a, const uint32_t *slots,
+                          uint64_t n) noexcept nogil:
+    # Exactly these slots are pinned from now on; others that were, and hold no page, are free.
+    cdef uint64_t i
+    cdef uint32_t w, slot, words = (a.slots + 63) >> 6
+    cdef uint64_t *now = <uint64_t *>lazy_map(slot_map_bytes(a))
+    cdef uint64_t *before = a.pinned
+    cdef uint64_t gone
+    if now == NULL:
+        return False
+    for i in range(n):
+        now[slots[i] >> 6] |= <uint64_t>1 << (slots[i] & 63)
+    a.pinned = now
+    if before == NULL:
+        return True
+    for w in range(words):
+        gone = before[w] & ~now[w]
+        while gone != 0:
+            slot = w * 64 + lowest_bit64(gone)
+            gone &= gone - 1
+            if core.slot_page[a.base + slot] == NIL:
+                free_limbo(core, a, slot)
+    lazy_unmap(before, slot_map_bytes(a))
+    return True
+
+cdef inline void area_unpin(core_t *core, area_t *a) noexcept nogil:
+    if a.pinned != NULL and area_pin(core, a, NULL, 0):
+        lazy_unmap(a.pinned, slot_map_bytes(a))
+        a.pinned = NULL
+
+cdef inline bint area_keep_sums(area_t *a) noexcept nogil:
+    if a.sums == NULL:
+        a.sums = <uint32_t *>lazy_map(<size_t>a.slots * 4)
+        a.summed = <uint64_t *>lazy_map(slot_map_bytes(a))
+    return a.sums != NULL and a.summed != NULL
+
+cdef inline uint32_t area_sums(area_t *a, const uint32_t *slots, uint64_t n,
+                               uint32_t *sums) noexcept nogil:
+    # Sums of slots in use, those of zero pages 0; returns a slot that cannot be read, or NO_SLOT.
+    cdef uint64_t i
+    cdef uint32_t slot
+    cdef uint8_t page[4096]
+    for i in range(n):
+        slot = slots[i]
+        if slot_bit(a.zeromap, slot):
+            sums[i] = 0
+            continue
+        if not slot_bit(a.summed, slot):
+            if a.lost or not sigbus_copy(page, a.file + <size_t>slot * PAGE_SIZE, PAGE_SIZE):
+                return slot
+            a.sums[slot] = page_sum(page)
+            a.summed[slot >> 6] |= <uint64_t>1 << (slot & 63)
+        sums[i] = a.sums[slot]
+    return NO_SLOT

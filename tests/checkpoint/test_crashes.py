@@ -1,0 +1,320 @@
+"""Old or new, never a third: crashes, power cuts and errors at every step of a checkpoint."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swapfast.checkpoint import checkpoint, read_image, restart, verify
+from swapfast.checkpoint.attempt import Attempt
+from swapfast.machine import Machine
+from swapfast.namespaces import SwapNamespace
+from swapfast.swapfile import SwapBacking
+from tests.checkpoint.crashes import FaultyDisk, RecordingDisk, crash
+from tests.checkpoint.jobs import PAGE, boot, contents
+
+JOB, AREA = "job", "area"
+KILLS = int(os.environ.get("SWAPFAST_KILLS", "25"))
+
+
+def namespace_of(machine: Machine) -> SwapNamespace:
+    return next(t.swap_ns for t in machine.tasks.values() if t.parent is not None)
+
+
+def small_job(folder: Path) -> Machine:
+    """A family of two that fits in a swapfile twice its size."""
+    machine, login = boot(folder / AREA, memory="256KiB", size="640KiB")
+    heap = login.mmap("120KiB", name="heap")
+    heap.touch(write=True, tag="begin")
+    shmid = login.shmget(5, 3 * PAGE, 0o1600)
+    login.shmat(shmid).touch(write=True, tag="shm")
+    child = login.fork("child")
+    heap.inherited_by(child).touch(slice(3, 9), write=True, tag="child")
+    return machine
+
+
+def scribble(machine: Machine, text: str, seed: int) -> None:
+    """Write to some pages of everybody, and read others; pressure moves pages."""
+    rng = random.Random(seed)
+    for task in [t for t in machine.tasks.values() if t.alive and t.parent is not None]:
+        for mapping in task.mappings:
+            for _ in range(8):
+                page = rng.randrange(mapping.pages)
+                mapping.write(page * PAGE + 100, f"{text} {task.pid} {page}".encode())
+                mapping.read(rng.randrange(mapping.pages) * PAGE, 10)
+
+
+def seen_in(folder: Path) -> dict[Any, Any]:
+    """What a restart from copies of the files sees."""
+    copy = folder.parent / f"{folder.name}.seen"
+    shutil.copytree(folder, copy)
+    with restart(copy / JOB, swapfile=copy / AREA) as machine:
+        seen = contents(machine)
+    shutil.rmtree(copy)
+    return seen
+
+
+def recorded(folder: Path) -> tuple[RecordingDisk, dict[int, dict[Any, Any]]]:
+    """Three checkpoints, a restart and one more, with work in between; each step a moment."""
+    folder.mkdir()
+    machine = small_job(folder)
+    disk = RecordingDisk(folder / AREA)
+    right: dict[int, dict[Any, Any]] = {}
+    for generation, kind in enumerate(("pinned", "pinned", "in-place", "pinned"), 1):
+        for part in range(3):
+            scribble(machine, f"generation {generation}", 10 * generation + part)
+            disk.step("work")
+        disk.attempted = generation
+        checkpoint(
+            machine,
+            namespace_of(machine),
+            folder / JOB,
+            kind=kind,  # type: ignore[arg-type]
+            disk=disk,
+            identity=bytes(16),
+        )
+        disk.acknowledged = generation
+        disk.step("acknowledged")
+        right[generation] = seen_in(folder)
+        if kind == "in-place":
+            machine.close()
+            machine = restart(folder / JOB, swapfile=folder / AREA, disk=disk)
+            disk.step("restarted")
+    for part in range(3):
+        scribble(machine, "after", part)
+        disk.step("work")
+    machine.close()
+    return disk, right
+
+
+def crash_everywhere(tmp_path: Path, draws: int) -> dict[str, int]:
+    disk, right = recorded(tmp_path / "run")
+    rng = random.Random(1)
+    tally = {"points": 0, "old": 0, "new": 0, "nothing yet": 0, "leftovers": 0}
+    for moment in disk.moments:
+        for _ in range(draws):
+            folder = tmp_path / "crash"
+            crash(moment, folder, AREA, rng)
+            tally["points"] += 1
+            where = f"point {tally['points']}, after {moment.what}"
+            if not (folder / JOB).exists():
+                assert moment.acknowledged == 0, where
+                tally["nothing yet"] += 1
+                shutil.rmtree(folder)
+                continue
+            generation = read_image(folder / JOB).generation
+            assert moment.acknowledged <= generation <= moment.attempted, where
+            assert verify(folder / JOB, folder / AREA) == [], where
+            with restart(folder / JOB, swapfile=folder / AREA) as machine:
+                assert contents(machine) == right[generation], where
+                machine.verify()
+                tally["old" if generation < moment.attempted else "new"] += 1
+                if (folder / f"{JOB}.tmp").exists():
+                    tally["leftovers"] += 1
+                    checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
+                    assert sorted(os.listdir(folder)) == [AREA, JOB], where
+                    assert read_image(folder / JOB).generation == generation + 1
+            shutil.rmtree(folder)
+    return tally
+
+
+def test_power_cuts(tmp_path: Path) -> None:
+    tally = crash_everywhere(tmp_path, 2)
+    assert tally["points"] > 250 and min(tally.values()) > 0, tally
+
+
+@pytest.mark.slow
+def test_thousands_of_power_cuts(tmp_path: Path) -> None:
+    tally = crash_everywhere(tmp_path, 24)
+    print(tally)
+    assert tally["points"] > 3000 and min(tally.values()) > 0, tally
+
+
+@pytest.mark.parametrize("without", ["sync of the swapfile", "sync of the image", "pins"])
+def test_the_crash_test_can_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str
+) -> None:
+    """Leave one part of the protocol out, and some power cut destroys a checkpoint."""
+    attempt = Attempt
+    original = attempt.commit
+
+    def commit(self: Any) -> None:
+        original(self)
+        if self.kind == "pinned":
+            self.frozen.machine.core.area_unpin(self.frozen.area.number)
+
+    if without == "pins":
+        monkeypatch.setattr(attempt, "commit", commit)
+    elif without == "sync of the image":
+        monkeypatch.setattr(RecordingDisk, "sync", lambda self, fd: None)
+    else:
+        monkeypatch.setattr(SwapBacking, "sync", lambda self, flush=None: None)
+    with pytest.raises((AssertionError, ValueError)):
+        crash_everywhere(tmp_path, 6)
+
+
+# ---------------------------------------------------------------- errors
+
+
+def calls_of_a_checkpoint(tmp_path: Path) -> list[str]:
+    folder = tmp_path / "count"
+    folder.mkdir()
+    machine = small_job(folder)
+    disk = FaultyDisk(at=-1, code=0)
+    checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned", disk=disk)
+    machine.close()
+    return disk.calls
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("pinned", errno.EIO),
+        ("in-place", errno.ENOSPC),
+        pytest.param("pinned", errno.ENOSPC, marks=pytest.mark.slow),
+        pytest.param("in-place", errno.EIO, marks=pytest.mark.slow),
+    ],
+)
+def test_errors_at_every_call(tmp_path: Path, kind: Any, code: int) -> None:
+    """The older checkpoint loads, the job goes on with every byte, nothing is left over."""
+    calls = calls_of_a_checkpoint(tmp_path)
+    assert calls.count("sync_data") == 1 and calls.count("sync") == 1
+    assert calls.count("rename") == 1 and calls.count("sync_folder") == 1
+    for at, what in enumerate(calls[:-1]):  # an error in the last, the stamp, changes nothing
+        for after in (False, True):
+            folder = tmp_path / f"{at}{after}"
+            folder.mkdir()
+            machine = small_job(folder)
+            checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
+            old = seen_in(folder)
+            scribble(machine, "new", at)
+            now = contents(machine)
+            disk = FaultyDisk(at, code, after)
+            with pytest.raises(OSError) as caught:
+                checkpoint(machine, namespace_of(machine), folder / JOB, kind=kind, disk=disk)
+            assert caught.value.errno == code, what
+            machine.verify()
+            assert not (folder / f"{JOB}.tmp").exists()
+            committed = what in ("rename", "sync_folder") and (after or what == "sync_folder")
+            assert seen_in(folder) == (now if committed else old), what
+            assert contents(machine) == now, what
+            scribble(machine, "later", at)
+            assert seen_in(folder) == (now if committed else old), what
+            machine.verify()
+            later = contents(machine)
+            if what == "sync_data":
+                with pytest.raises(OSError, match="use a new file"):
+                    checkpoint(machine, namespace_of(machine), folder / JOB)
+                assert contents(machine) == later
+            else:
+                checkpoint(machine, namespace_of(machine), folder / JOB)
+                assert seen_in(folder) == later
+            machine.close()
+            shutil.rmtree(folder)
+
+
+def test_no_second_writer(tmp_path: Path) -> None:
+    machine = small_job(tmp_path)
+    temporary = tmp_path / f"{JOB}.tmp"
+    disk = FaultyDisk(-1, 0)
+    fd = disk.create(str(temporary))
+    with pytest.raises(OSError) as caught:
+        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    assert caught.value.errno == errno.EBUSY
+    os.close(fd)
+    temporary.write_bytes(b"what a killed process left")
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    temporary.symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError) as caught:
+        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    assert caught.value.errno == errno.EINVAL and not (tmp_path / "victim").exists()
+    machine.close()
+
+
+# ---------------------------------------------------------------- kill -9
+
+
+CHILD = """
+import hashlib, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from swapfast.checkpoint import checkpoint, read_image, restart
+from tests.checkpoint.test_crashes import AREA, JOB, digest, namespace_of, scribble, small_job
+folder = Path({folder!r})
+if (folder / JOB).exists():
+    machine = restart(folder / JOB, swapfile=folder / AREA)
+    generation = read_image(folder / JOB).generation
+else:
+    machine, generation = small_job(folder), 0
+print("ready", flush=True)
+while True:
+    generation += 1
+    scribble(machine, f"generation {{generation}}", generation)
+    print("trying", generation, digest(machine), flush=True)
+    checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
+    print("done", generation, flush=True)
+    scribble(machine, "more", generation)
+"""
+
+
+def digest(machine: Machine) -> str:
+    """One word for everything that the tasks see."""
+    whole = hashlib.sha256()
+    for key, data in contents(machine).items():
+        whole.update(repr(key).encode() + (data or b"-"))
+    return whole.hexdigest()
+
+
+@pytest.mark.slow
+def test_kill_minus_nine(tmp_path: Path) -> None:
+    """A process that checkpoints for ever is killed at any moment, and goes on from there."""
+    rng = random.Random(9)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    script = CHILD.format(root=str(Path(__file__).parents[2]), folder=str(folder))
+    lost = restarted = 0
+    tried: dict[int, str] = {}
+    done = 0
+    for _ in range(KILLS):
+        child = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(rng.random() * 0.1)  # the moment of the kill, nothing is waited for
+        child.send_signal(signal.SIGKILL)
+        output, _ = child.communicate()
+        for line in output.splitlines():
+            words = line.split()
+            if words[0] == "trying" and len(words) == 3 and len(words[2]) == 64:
+                tried[int(words[1])] = words[2]
+            elif words[0] == "done" and len(words) == 2:
+                done = int(words[1])
+        if not (folder / JOB).exists():
+            assert done == 0
+            for name in os.listdir(folder):
+                (folder / name).unlink()
+            continue
+        generation = read_image(folder / JOB).generation
+        copy = tmp_path / "copy"
+        shutil.copytree(folder, copy)
+        with restart(copy / JOB, swapfile=copy / AREA) as machine:
+            lost += generation < done or digest(machine) != tried[generation]
+            restarted += 1
+        shutil.rmtree(copy)
+        # The next process counts on from the generation that is there.
+        tried = {g: d for g, d in tried.items() if g <= generation}
+        done = generation
+    print(f"{KILLS} kills, {restarted} restarts, {lost} lost, generation {done}")
+    assert lost == 0 and restarted > KILLS // 2

@@ -1,0 +1,50 @@
+"""Checkpoints of released versions: each of them can be restarted for ever."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from swapfast.checkpoint import checkpoint, inspect, restart, verify
+from tests.checkpoint.jobs import boot, contents, family, picture
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.mark.parametrize("image", sorted(DATA.glob("*.ckpt")), ids=lambda p: p.stem)
+def test_restarts(image: Path, tmp_path: Path) -> None:
+    """The job of `family` with seed 1, as it was."""
+    shutil.copy(image, tmp_path / "job.ckpt")
+    area = tmp_path / "area"
+    area.write_bytes(lzma.decompress((DATA / f"{image.stem}.area.xz").read_bytes()))
+    area.chmod(0o600)
+    assert verify(tmp_path / "job.ckpt") == []
+    assert inspect(tmp_path / "job.ckpt")["swapfile"] == str(area)  # beside the image
+    with restart(tmp_path / "job.ckpt") as machine:
+        machine.verify()
+        seen = contents(machine)
+    texts = b"".join(data for data in seen.values() if data)
+    for word in (b"login ", b"child ", b"grandchild ", b"shared ", b"segment ", b"wide "):
+        assert word in texts
+    assert sorted({pid for pid, _, _ in seen}) == [2, 3, 4, 5]
+
+
+def test_the_same_job_makes_the_same_bytes(tmp_path: Path) -> None:
+    """Nothing of a checkpoint depends on the time, the process or chance but its identity."""
+    made = []
+    folder = tmp_path / "run"
+    for _ in range(2):
+        folder.mkdir()
+        machine, login = boot(folder / "area")
+        os.pwrite(machine.files[0].fileno(), bytes(16), 1036)  # mkswap's UUID is random
+        family(login)
+        before = picture(machine)["vmstat"]["pgfault"]
+        checkpoint(machine, login.swap_ns, folder / "job", identity=bytes(16))
+        machine.close()
+        made.append((before, (folder / "job").read_bytes(), (folder / "area").read_bytes()))
+        shutil.rmtree(folder)
+    assert made[0] == made[1]
