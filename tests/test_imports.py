@@ -23,7 +23,7 @@ LAYERS = (
     {"replacement", "swapfile", "traces"},
     {"_core", "areas", "mrc", "namespaces", "profiles"},
     {"ipc", "mappings", "memcg", "oom", "procfs", "swapping", "tasks"},
-    {"machine"},
+    {"checkpoint", "machine"},
     {"replay"},
     {"ltp", "validate"},
     {"scenario"},
