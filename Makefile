@@ -4,7 +4,8 @@
 #   make test    set up, then all tests                   make test ARGS="-m 'not slow' -k swapon"
 #   make setup   the set-up alone: .venv with swapfast in it, its core compiled in place
 #   make lint    the style checks alone
-#   make bench   the benchmarks
+#   make bench   the benchmarks and their peers: a table, and bench.json
+#   make gate    instruction counts against the last commit on origin/main (needs valgrind)
 #   make clean   remove whatever the above made
 #
 # PYTHON=... names the interpreter, CC=... the compiler, SWAPFAST_DEBUG=1 builds the core with checks.
@@ -15,7 +16,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test lint bench clean
+.PHONY: help setup setup-test run test lint bench gate clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec echo "$$p"; \
@@ -45,7 +46,7 @@ $(if $(PROBLEM),$(error $(PROBLEM)))
 endef
 
 help:
-	@sed -n 's/^# \{0,1\}//; 1,10p' Makefile
+	@sed -n 's/^# \{0,1\}//; 1,11p' Makefile
 
 setup: .venv/built-$(MODE)
 
@@ -60,8 +61,11 @@ test: setup-test
 lint: setup-test
 	@"$(VENV)" -m pytest -q tests/test_style.py $(ARGS)
 
-bench: setup-test
-	@"$(VENV)" -m pytest bench $(ARGS)
+bench: setup-test .venv/ready-bench
+	@"$(VENV)" -m bench --json bench.json $(ARGS)
+
+gate: setup-test
+	@"$(VENV)" -m bench.gate $(ARGS)
 
 clean:
 	rm -rf .venv build dist swapfast.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
@@ -88,6 +92,11 @@ clean:
 	@echo "swapfast: installing the test requirements"
 	@$(CACHE); $(PIP) install --no-build-isolation -e '.[test]'
 	@touch .venv/ready-test
+
+.venv/ready-bench: .venv/ready-test
+	@echo "swapfast: installing the peers"
+	@$(CACHE); $(PIP) install --no-build-isolation -e '.[peers]'
+	@touch .venv/ready-bench
 
 .venv/built-$(MODE): .venv/ready $(SOURCES)
 	@echo "swapfast: bringing the compiled core up to date"

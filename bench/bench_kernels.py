@@ -1,0 +1,31 @@
+"""Wall time of the kernels by pytest-benchmark: ``pytest bench``; groups by how often they matter.
+
+Compare two versions with ``--benchmark-save`` and ``--benchmark-compare``; for a verdict that noise
+cannot fool see ``python -m bench.gate``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.kernels import KERNELS
+
+GROUPS = {
+    "frequent": ("resident", "bursts", "clock", "lru"),
+    "targeted": ("sieve", "s3fifo", "distances", "shards"),
+    "simulation": ("linux-6.18", "linux-2.6.25"),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.benchmark(group=group))
+        for group, names in GROUPS.items()
+        for name in names
+    ],
+)
+def bench_kernel(name: str, benchmark: Any) -> None:
+    assert benchmark.pedantic(KERNELS[name][0], rounds=5, warmup_rounds=1) > 0
