@@ -77,6 +77,8 @@ def work(machine: Machine, seed: int, rounds: int = 6) -> None:
             if not task.alive:
                 continue
             for mapping in task.mappings:
+                if not task.alive:  # a touch may have been its last
+                    break
                 n = 60
                 inside = np.concatenate([np.arange(a, b) for a, b in mapping.ranges])
                 pages = inside[rng.integers(0, inside.size, n)]
