@@ -89,6 +89,9 @@ cdef class Core:
         Clean page cache at boot, pages; given back before anything else.
     times : dict
         Simulated costs in nanoseconds, by field name.
+    stat_period, stat_phase : int
+        6.18: nanoseconds between two refreshes of the list statistics (0: always exact), and until
+        the first.
     """
 
     cdef core_t c
@@ -101,7 +104,8 @@ cdef class Core:
 
     def __cinit__(self, uint64_t memory, bint modern, bint contents, *, mixed_rule="first-mm",
                   bint shared_strict=False, uint32_t page_cluster=3, uint32_t swappiness=60,
-                  watermarks=(0, 0, 0), uint64_t file_cache=0, times=None):
+                  watermarks=(0, 0, 0), uint64_t file_cache=0, times=None,
+                  uint64_t stat_period=0, uint64_t stat_phase=0):
         cdef core_t *c = &self.c
         memset(c, 0, sizeof(core_t))
         if not 64 <= memory <= <uint64_t>1 << 31:
@@ -133,6 +137,8 @@ cdef class Core:
         c.shared_strict = shared_strict
         c.wmark_min, c.wmark_low, c.wmark_high = watermarks
         c.file_cache = file_cache
+        c.stat_period = stat_period
+        c.stat_phase = stat_phase
         self.set_times(times or {})
         # A page that is freed while its write is queued leaves its place to another one.
         c.queue_cap = <uint32_t>(2 * memory + MAX_PLUG)

@@ -12,6 +12,7 @@ thread at a time; different machines run side by side without the GIL.
 from __future__ import annotations
 
 import errno
+from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,7 @@ TIMES = {
 }
 
 
+STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
 
@@ -91,6 +93,13 @@ class Machine:
         MAX_SWAPFILES, if not the profile's.
     times : dict, optional
         Simulated costs in nanoseconds, by the names of ``TIMES``.
+    statistics : {"exact", "stale"}
+        Whether reclaim of 6.18 sees the sizes of its lists as they are, or as they were at the last
+        refresh, which comes every 2 s (mm/memcontrol.c, flush_memcg_stats_dwork).
+    statistics_phase : int, optional
+        Nanoseconds until the first refresh, less than 2 s; drawn from ``seed`` by default.
+    seed : int
+        What the drawn options are drawn from.
 
     Attributes
     ----------
@@ -136,6 +145,9 @@ class Machine:
         swappiness: int = 60,
         max_swapfiles: int | None = None,
         times: Dict[str, int] | None = None,
+        statistics: str = "exact",
+        statistics_phase: int | None = None,
+        seed: int = 0,
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else find_profile(profile)
         if isinstance(rules, str):
@@ -168,6 +180,7 @@ class Machine:
             watermarks=self.watermarks,
             file_cache=cached,
             times={**TIMES, **(times or {})},
+            **_natural(self.profile, statistics, statistics_phase, seed),
         )
         self.page_space = IndexSpace(_core.PAGES_PER_BLOCK, _core.PAGES_PER_BLOCK, 0xFFFFFF00)
         self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00)
@@ -533,3 +546,23 @@ class Machine:
     def __repr__(self) -> str:
         total = self.core.memory()["total"] * PAGE_SIZE
         return f"<Machine {total} bytes, Linux {self.profile.name}, {len(self.tasks)} tasks>"
+
+
+def _natural(
+    profile: Profile, statistics: str, statistics_phase: int | None, seed: int
+) -> dict[str, int]:
+    """Options of the core for what a program gets that nobody observes."""
+    if seed < 0:
+        raise ValueError(f"seed is 0 or more, not {seed}")
+    drawn = Random(seed)
+    phase = drawn.randrange(STATISTICS_PERIOD)
+    if statistics_phase is not None:
+        phase = statistics_phase
+    if statistics not in ("exact", "stale"):
+        raise ValueError(f"statistics is 'exact' or 'stale', not {statistics!r}")
+    if not 0 <= phase < STATISTICS_PERIOD:
+        raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
+    stale = statistics == "stale"
+    if stale and not profile.modern:
+        raise ValueError(f"statistics='stale' is a rule of 6.18, not of {profile.name}")
+    return {"stat_period": STATISTICS_PERIOD if stale else 0, "stat_phase": phase}

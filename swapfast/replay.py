@@ -114,6 +114,9 @@ def replay(
     swap: int | str | None = None,
     swappiness: int = 60,
     times: dict[str, int] | None = None,
+    statistics: str = "exact",
+    statistics_phase: int | None = None,
+    seed: int = 0,
     progress: Progress | None = None,
 ) -> ReplayResult:
     """Replay a trace on a machine of its own, without contents.
@@ -177,6 +180,9 @@ def replay(
         page_cluster=page_cluster,
         swappiness=swappiness,
         times=times,
+        statistics=statistics,
+        statistics_phase=statistics_phase,
+        seed=seed,
     )
     machine.add_swap(area)
     task = machine.init.fork("replay")

@@ -240,6 +240,13 @@ cdef struct policy_t:
     # every reference, or NULL: policies that need it pay for it visibly
     void (*touch)(core_t *core, group_t *g, uint32_t page) noexcept nogil
 
+cdef struct seen_t:
+    # What the stale statistics of a group say (struct memcg_vmstats).
+    uint64_t due         # when they are next refreshed; until the first time all are 0
+    uint64_t inactive
+    uint64_t active
+    uint64_t ws_act
+
 cdef struct group_t:
     bint used
     uint32_t id
@@ -253,6 +260,7 @@ cdef struct group_t:
     uint64_t cost
     uint64_t ws_act
     uint64_t ws_seen
+    seen_t seen
     # 2.6.25
     uint64_t scan_active
     uint64_t scan_inactive
@@ -320,6 +328,8 @@ cdef struct core_t:
     uint32_t page_cluster
     uint32_t swappiness
     uint32_t mixed_rule
+    uint64_t stat_period     # 6.18: list statistics are this old at most; 0 = always exact
+    uint64_t stat_phase      # first refresh, 0 to stat_period - 1
     # write-out in flight
     uint32_t plug[8160]      # MAX_PLUG pages, NIL where one is gone
     uint32_t plug_slot[8160]
