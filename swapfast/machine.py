@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from swapfast.swapfile import SwapBacking
     from swapfast.traces import Trace
 
-__all__ = ["TIMES", "Machine"]
+__all__ = ["READAHEAD", "STATISTICS", "TIMES", "TLB", "Machine"]
 
 #: Simulated costs in nanoseconds. Measured with block and vmscan traces on Linux 6.18, one virtio
 #: disk: about 50 us a read.
@@ -59,6 +59,9 @@ TIMES = {
 }
 
 
+STATISTICS = ("exact", "stale")
+READAHEAD = ("cluster", "vma")
+TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
@@ -98,6 +101,14 @@ class Machine:
         refresh, which comes every 2 s (mm/memcontrol.c, flush_memcg_stats_dwork).
     statistics_phase : int, optional
         Nanoseconds until the first refresh, less than 2 s; drawn from ``seed`` by default.
+    tlb : {"off", "natural", "fresh"}
+        6.18: a processor that remembers translations, so that reclaim takes for idle what is used
+        through them. They are lost every 10 ms as in a program left alone ("natural"), or every
+        50 ms ("fresh", measured while the statistics were kept current); the first time is drawn
+        from ``seed``.
+    readahead : {"cluster", "vma"}
+        6.18: read ahead what is near in the swap area, as where an area is on a rotating disk, or
+        what is near in the address space (mm/swap_state.c, swap_vma_readahead).
     seed : int
         What the drawn options are drawn from.
 
@@ -147,6 +158,8 @@ class Machine:
         times: Dict[str, int] | None = None,
         statistics: str = "exact",
         statistics_phase: int | None = None,
+        tlb: str = "off",
+        readahead: str = "cluster",
         seed: int = 0,
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else find_profile(profile)
@@ -180,7 +193,8 @@ class Machine:
             watermarks=self.watermarks,
             file_cache=cached,
             times={**TIMES, **(times or {})},
-            **_natural(self.profile, statistics, statistics_phase, seed),
+            vma_readahead=_is_second(self.profile, "readahead", readahead, READAHEAD),
+            **_natural(self.profile, statistics, statistics_phase, tlb, seed),
         )
         self.page_space = IndexSpace(_core.PAGES_PER_BLOCK, _core.PAGES_PER_BLOCK, 0xFFFFFF00)
         self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00)
@@ -548,21 +562,32 @@ class Machine:
         return f"<Machine {total} bytes, Linux {self.profile.name}, {len(self.tasks)} tasks>"
 
 
+def _is_second(profile: Profile, option: str, value: str, choices: tuple[str, ...]) -> bool:
+    """Whether an option is not at its default, the first choice; only 6.18 knows others."""
+    if value not in choices:
+        raise ValueError(f"{option} is one of {', '.join(choices)}; not {value!r}")
+    if value != choices[0] and not profile.modern:
+        raise ValueError(f"{option}={value!r} is a rule of 6.18, not of {profile.name}")
+    return value != choices[0]
+
+
 def _natural(
-    profile: Profile, statistics: str, statistics_phase: int | None, seed: int
+    profile: Profile, statistics: str, statistics_phase: int | None, tlb: str, seed: int
 ) -> dict[str, int]:
     """Options of the core for what a program gets that nobody observes."""
+    stale = _is_second(profile, "statistics", statistics, STATISTICS)
+    with_tlb = _is_second(profile, "tlb", tlb, tuple(TLB))
     if seed < 0:
         raise ValueError(f"seed is 0 or more, not {seed}")
     drawn = Random(seed)
     phase = drawn.randrange(STATISTICS_PERIOD)
     if statistics_phase is not None:
         phase = statistics_phase
-    if statistics not in ("exact", "stale"):
-        raise ValueError(f"statistics is 'exact' or 'stale', not {statistics!r}")
     if not 0 <= phase < STATISTICS_PERIOD:
         raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
-    stale = statistics == "stale"
-    if stale and not profile.modern:
-        raise ValueError(f"statistics='stale' is a rule of 6.18, not of {profile.name}")
-    return {"stat_period": STATISTICS_PERIOD if stale else 0, "stat_phase": phase}
+    return {
+        "stat_period": STATISTICS_PERIOD if stale else 0,
+        "stat_phase": phase,
+        "tlb_period": TLB[tlb],
+        "tlb_phase": drawn.randrange(TLB[tlb]) if with_tlb else 0,
+    }

@@ -23,22 +23,28 @@ from swapfast.mm.ring cimport *
 from swapfast.mm.lru cimport *
 from swapfast.mm.rmap cimport *
 from swapfast.mm.evict cimport *
+from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.owner cimport vm_swap_full
 from swapfast.mm.writeback cimport *
 
 # Decisions read the group's statistics, which the kernel adds up every 2 s unless somebody reads
 # them (flush_memcg_stats_dwork). Scan windows and the charge are always exact.
 
+cdef inline uint64_t refresh_due(core_t *core, uint64_t when) noexcept nogil:
+    # The first refresh at this time or later.
+    if when <= core.stat_phase:
+        return core.stat_phase
+    when -= core.stat_phase
+    return core.stat_phase + (when + core.stat_period - 1) // core.stat_period * core.stat_period
+
 cdef inline void refresh_618(core_t *core, group_t *g) noexcept nogil:
     # Taken when something is read for the first time after it is due.
-    cdef uint64_t now = core.clock.now
-    if now < g.seen.due or now < core.stat_phase:
+    if core.clock.now < g.seen.due:
         return
     g.seen.inactive = g.inactive.live
     g.seen.active = g.active.live
     g.seen.ws_act = g.ws_act
-    now -= core.stat_phase
-    g.seen.due = core.stat_phase + (now // core.stat_period + 1) * core.stat_period
+    g.seen.due = refresh_due(core, core.clock.now + 1)
 
 cdef inline uint64_t seen_inactive(core_t *core, group_t *g) noexcept nogil:
     if LIKELY(core.stat_period == 0):
@@ -123,6 +129,8 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
             return 1
     if mapped_bits(core, page) & PTE_PRESENT:
         core.clock.now += core.times.unmap
+    if UNLIKELY(core.tlb != NULL):
+        tlb_drop_folio(core, page)
     unmap(core, page)
     if must_write and write_out(core, page):
         written[0] += 1

@@ -109,6 +109,9 @@ cdef enum:
     MAX_ROTATION = 31
     MAX_PLUG = 8160      # 32 requests of at most 254 pages, and slack
     MAX_REQUEST = 254    # pages one request may grow to
+    PMD_PAGES = 512      # pages under one page table
+    RA_FIRST_HITS = 4    # of an address range that read nothing ahead yet (GET_SWAP_RA_VAL)
+    RA_MOST_HITS = 63    # SWAP_RA_HITS_MAX
 
 cdef struct core_t
 cdef struct group_t
@@ -226,6 +229,11 @@ cdef struct mapping_t:
     uint32_t owner
     uint32_t group
     uint32_t object      # MAP_SHM: base page of the object's run that this mapping starts at
+    uint64_t first       # virtual page number of its first page
+    # vma->swap_readahead_info
+    uint64_t ra_at       # virtual page of the last fault that found a swap entry
+    uint32_t ra_window
+    uint32_t ra_hits
 
 cdef struct policy_t:
     const char *name
@@ -344,7 +352,12 @@ cdef struct core_t:
     uint32_t queue_len
     uint32_t rotation[32]
     uint32_t rotation_len
+    # the processor
+    uint64_t *tlb            # page << 1 | dirty, by sets; NULL = none
+    uint64_t tlb_period      # ns between two flushes
+    uint64_t tlb_due
     # read-ahead
+    bint vma_readahead       # 6.18: neighbours in the address space, else in the area
     uint32_t ra_hits
     uint32_t ra_prev
     uint32_t ra_last
