@@ -75,6 +75,11 @@ class Core:
         watermarks: tuple[int, int, int] = (0, 0, 0),
         file_cache: int = 0,
         times: Mapping[str, int] | None = None,
+        stat_period: int = 0,
+        stat_phase: int = 0,
+        tlb_period: int = 0,
+        tlb_phase: int = 0,
+        vma_readahead: bool = False,
     ) -> None: ...
     def reserve_pages(self, n: int) -> None: ...
     def reserve_slots(self, n: int) -> None: ...
@@ -95,6 +100,7 @@ class Core:
         owner: int,
         group: int,
         object: int = 0,
+        first: int = 0,
     ) -> int: ...
     def mapping_zap(self, number: int, first: int, count: int) -> None: ...
     def mapping_remove(self, number: int) -> None: ...

@@ -18,11 +18,14 @@ from swapfast.mm.fault cimport *
 from swapfast.mm.frames cimport *
 from swapfast.mm.owner cimport *
 from swapfast.mm.policy cimport *
+from swapfast.mm.policy_linux618 cimport refresh_due
 from swapfast.mm.ring cimport *
 from swapfast.mm.rmap cimport *
 from swapfast.mm.slots cimport *
 from swapfast.mm.state cimport *
+from swapfast.mm.tlb cimport *
 from swapfast.mm.touch cimport *
+from swapfast.mm.touch_tlb cimport *
 from swapfast.mm.types cimport *
 from swapfast.mm.verify cimport *
 from swapfast.mm.writeback cimport *
@@ -97,6 +100,13 @@ cdef class Core:
         Clean page cache at boot, pages; given back before anything else.
     times : dict
         Simulated costs in nanoseconds, by field name.
+    stat_period, stat_phase : int
+        6.18: nanoseconds between two refreshes of the list statistics (0: always exact), and until
+        the first.
+    tlb_period, tlb_phase : int
+        6.18: nanoseconds between two flushes of the TLB (0: no TLB), and until the first.
+    vma_readahead : bool
+        6.18: read ahead what is near in the address space, else what is near in the area.
     """
 
     cdef core_t c
@@ -109,7 +119,9 @@ cdef class Core:
 
     def __cinit__(self, uint64_t memory, bint modern, bint contents, *, mixed_rule="first-mm",
                   bint shared_strict=False, uint32_t page_cluster=3, uint32_t swappiness=60,
-                  watermarks=(0, 0, 0), uint64_t file_cache=0, times=None):
+                  watermarks=(0, 0, 0), uint64_t file_cache=0, times=None,
+                  uint64_t stat_period=0, uint64_t stat_phase=0, uint64_t tlb_period=0,
+                  uint64_t tlb_phase=0, bint vma_readahead=False):
         cdef core_t *c = &self.c
         memset(c, 0, sizeof(core_t))
         if not 64 <= memory <= <uint64_t>1 << 31:
@@ -141,6 +153,15 @@ cdef class Core:
         c.shared_strict = shared_strict
         c.wmark_min, c.wmark_low, c.wmark_high = watermarks
         c.file_cache = file_cache
+        c.stat_period = stat_period
+        c.stat_phase = stat_phase
+        c.tlb_period = tlb_period
+        c.tlb_due = tlb_phase
+        c.vma_readahead = vma_readahead
+        if tlb_period:
+            c.tlb = <uint64_t *>lazy_map(TLB_SETS * TLB_WAYS * sizeof(uint64_t))
+            if c.tlb == NULL:
+                raise MemoryError("no room for a TLB")
         self.set_times(times or {})
         # A page that is freed while its write is queued leaves its place to another one.
         c.queue_cap = <uint32_t>(2 * memory + MAX_PLUG)
@@ -184,6 +205,7 @@ cdef class Core:
         lazy_unmap(c.frame_stack, <size_t>c.memory * 4)
         lazy_unmap(c.queue, <size_t>c.queue_cap * 4)
         lazy_unmap(c.queue_done, <size_t>c.queue_cap * 8)
+        lazy_unmap(c.tlb, TLB_SETS * TLB_WAYS * sizeof(uint64_t))
         lazy_unmap(c.mappings, c.mappings_max * sizeof(mapping_t))
         lazy_unmap(c.areas, c.areas_max * sizeof(area_t))
         lazy_unmap(c.owners, c.owners_max * sizeof(owner_t))
@@ -345,8 +367,9 @@ cdef class Core:
     # ------------------------------------------------------------ mappings
 
     def mapping_add(self, uint32_t kind, uint64_t base, uint64_t pages, uint32_t mm,
-                    uint32_t owner, uint32_t group, uint64_t object=0):
-        """Enter a run of page indexes; returns its number."""
+                    uint32_t owner, uint32_t group, uint64_t object=0,
+                    uint64_t first=0):
+        """Enter a run of page indexes, at virtual page ``first``; returns its number."""
         cdef core_t *c = &self.c
         cdef mapping_t *m
         cdef uint32_t number
@@ -379,6 +402,10 @@ cdef class Core:
         m.owner = owner
         m.group = group
         m.object = <uint32_t>object
+        m.first = first
+        m.ra_at = 0
+        m.ra_window = 0
+        m.ra_hits = RA_FIRST_HITS
         for block in range(base >> BLOCK_SHIFT,
                            (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
             c.block_mapping[block] = number
@@ -401,6 +428,7 @@ cdef class Core:
         cdef uint32_t base = m.base
         self.idle()
         self.inside(m, first, count)
+        tlb_flush(&self.c)
         with nogil:
             if m.kind == MAP_OBJECT:
                 for i in range(first, first + count):
@@ -424,6 +452,10 @@ cdef class Core:
         self.idle()
         if p.kind != MAP_ANON or q.kind != MAP_ANON or p.pages != q.pages:
             raise ValueError("fork copies private mappings of the same size")
+        tlb_flush(&self.c)
+        q.ra_at = p.ra_at
+        q.ra_window = p.ra_window
+        q.ra_hits = p.ra_hits
         with nogil:
             for i in range(p.pages):
                 if self.c.pte[p.base + i] != 0:
@@ -551,7 +583,9 @@ cdef class Core:
         sigbus_arm()
         self.busy = True
         with nogil:
-            if g.policy.touch != NULL or (batch.tag != NULL and self.c.frames != NULL):
+            if self.c.tlb != NULL:
+                done = touch_tlb(&self.c, g, base, &refs[start], n - start, stop_on_major, &batch)
+            elif g.policy.touch != NULL or (batch.tag != NULL and self.c.frames != NULL):
                 done = touch_every(&self.c, g, base, &refs[start], n - start, stop_on_major, &batch)
             else:
                 done = touch_hits(&self.c, base, &refs[start], n - start, stop_on_major, &batch)
@@ -592,10 +626,15 @@ cdef class Core:
                     status = fault(c, page, write)
                     if status != ST_OK:
                         break
+                    if c.tlb != NULL:
+                        tlb_drop(c, page)
                     bits = c.pte[page]
                 if g.policy.touch != NULL:
                     g.policy.touch(c, g, page)
-                c.pte[page] = <uint8_t>(bits | PTE_ACCESSED | (PTE_DIRTY if write else 0))
+                if c.tlb != NULL:
+                    tlb_access(c, page, write)
+                else:
+                    c.pte[page] = <uint8_t>(bits | PTE_ACCESSED | (PTE_DIRTY if write else 0))
                 at &= PAGE_SIZE - 1
                 span = PAGE_SIZE - at
                 if span > n - done:
@@ -643,6 +682,8 @@ cdef class Core:
         g.limit = limit
         g.id = number
         g.prev_priority = DEF_PRIORITY
+        if c.stat_period:
+            g.seen.due = refresh_due(c, c.clock.now)
         if 0 < limit < most:
             most = limit
         if not ring_init(&g.inactive, most) or not ring_init(&g.active, most):
@@ -855,6 +896,7 @@ cdef class Core:
         self.idle()
         sigbus_arm()
         self.busy = True
+        tlb_flush(&self.c)
         with nogil:
             wait_all(&self.c)
             while a.inuse > 0 and slot < a.slots:

@@ -12,6 +12,7 @@ thread at a time; different machines run side by side without the GIL.
 from __future__ import annotations
 
 import errno
+from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from swapfast.swapfile import SwapBacking
     from swapfast.traces import Trace
 
-__all__ = ["TIMES", "Machine"]
+__all__ = ["READAHEAD", "STATISTICS", "TIMES", "TLB", "Machine"]
 
 #: Simulated costs in nanoseconds. Measured with block and vmscan traces on Linux 6.18, one virtio
 #: disk: about 50 us a read.
@@ -59,6 +60,10 @@ TIMES = {
 }
 
 
+STATISTICS = ("exact", "stale")
+READAHEAD = ("cluster", "vma")
+TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
+STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
 
@@ -92,6 +97,21 @@ class Machine:
         MAX_SWAPFILES, if not the profile's.
     times : dict, optional
         Simulated costs in nanoseconds, by the names of ``TIMES``.
+    statistics : {"exact", "stale"}
+        Whether reclaim of 6.18 sees the sizes of its lists as they are, or as they were at the last
+        refresh, which comes every 2 s (mm/memcontrol.c, flush_memcg_stats_dwork).
+    statistics_phase : int, optional
+        Nanoseconds until the first refresh, less than 2 s; drawn from ``seed`` by default.
+    tlb : {"off", "natural", "fresh"}
+        6.18: a processor that remembers translations, so that reclaim takes for idle what is used
+        through them. They are lost every 10 ms as in a program left alone ("natural"), or every
+        50 ms ("fresh", measured while the statistics were kept current); the first time is drawn
+        from ``seed``.
+    readahead : {"cluster", "vma"}
+        6.18: read ahead what is near in the swap area, as where an area is on a rotating disk, or
+        what is near in the address space (mm/swap_state.c, swap_vma_readahead).
+    seed : int
+        What the drawn options are drawn from.
 
     Attributes
     ----------
@@ -138,6 +158,11 @@ class Machine:
         swappiness: int = 60,
         max_swapfiles: int | None = None,
         times: Dict[str, int] | None = None,
+        statistics: str = "exact",
+        statistics_phase: int | None = None,
+        tlb: str = "off",
+        readahead: str = "cluster",
+        seed: int = 0,
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else find_profile(profile)
         if isinstance(rules, str):
@@ -170,6 +195,8 @@ class Machine:
             watermarks=self.watermarks,
             file_cache=cached,
             times={**TIMES, **(times or {})},
+            vma_readahead=_is_second(self.profile, "readahead", readahead, READAHEAD),
+            **_natural(self.profile, statistics, statistics_phase, tlb, seed),
         )
         self.page_space = IndexSpace(_core.PAGES_PER_BLOCK, _core.PAGES_PER_BLOCK, 0xFFFFFF00)
         self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00)
@@ -355,7 +382,8 @@ class Machine:
         Raises
         ------
         OSError
-            It was there, but could not be read back.
+            It was there, but could not be read back; or there was no room because the swapfile of
+            the task's namespace is gone.
         TaskKilled
             It was the task that asked.
         KernelPanic
@@ -363,6 +391,9 @@ class Machine:
         """
         if status == _core.IO:
             raise self.io_error()
+        for number in self._lost:
+            if self.areas[number].namespace is current.swap_ns:
+                self.check_area(self.areas[number])
         out_of_memory(self, current, current.group if status == _core.OOM_GROUP else None)
         if not current.alive:
             raise current.killed()
@@ -621,3 +652,34 @@ class Machine:
     def __repr__(self) -> str:
         total = self.core.memory()["total"] * PAGE_SIZE
         return f"<Machine {total} bytes, Linux {self.profile.name}, {len(self.tasks)} tasks>"
+
+
+def _is_second(profile: Profile, option: str, value: str, choices: tuple[str, ...]) -> bool:
+    """Whether an option is not at its default, the first choice; only 6.18 knows others."""
+    if value not in choices:
+        raise ValueError(f"{option} is one of {', '.join(choices)}; not {value!r}")
+    if value != choices[0] and not profile.modern:
+        raise ValueError(f"{option}={value!r} is a rule of 6.18, not of {profile.name}")
+    return value != choices[0]
+
+
+def _natural(
+    profile: Profile, statistics: str, statistics_phase: int | None, tlb: str, seed: int
+) -> dict[str, int]:
+    """Options of the core for what a program gets that nobody observes."""
+    stale = _is_second(profile, "statistics", statistics, STATISTICS)
+    with_tlb = _is_second(profile, "tlb", tlb, tuple(TLB))
+    if seed < 0:
+        raise ValueError(f"seed is 0 or more, not {seed}")
+    drawn = Random(seed)
+    phase = drawn.randrange(STATISTICS_PERIOD)
+    if statistics_phase is not None:
+        phase = statistics_phase
+    if not 0 <= phase < STATISTICS_PERIOD:
+        raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
+    return {
+        "stat_period": STATISTICS_PERIOD if stale else 0,
+        "stat_phase": phase,
+        "tlb_period": TLB[tlb],
+        "tlb_phase": drawn.randrange(TLB[tlb]) if with_tlb else 0,
+    }

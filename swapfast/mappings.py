@@ -132,10 +132,17 @@ class Mapping:
         self._ipc = ipc
         self._mapped: list[tuple[int, int]] = [(0, pages)]  # page ranges still mapped, sorted
         self.base = machine.page_space.take(pages)
-        kind, first = (machine.ANON, 0) if shared is None else (machine.SHM, shared.base)
+        kind, start = (machine.ANON, 0) if shared is None else (machine.SHM, shared.base)
         try:
             self.number = machine.core.mapping_add(
-                kind, self.base, pages, mm.number, mm.swap_ns.owner, mm.group, first
+                kind,
+                self.base,
+                pages,
+                mm.number,
+                mm.swap_ns.owner,
+                mm.group,
+                start,
+                addr // PAGE_SIZE,
             )
         except BaseException:
             machine.page_space.give(self.base, pages)

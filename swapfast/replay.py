@@ -114,12 +114,18 @@ def replay(
     swap: int | str | None = None,
     swappiness: int = 60,
     times: dict[str, int] | None = None,
+    statistics: str = "exact",
+    statistics_phase: int | None = None,
+    tlb: str = "off",
+    readahead: str = "cluster",
+    seed: int = 0,
     progress: Progress | None = None,
 ) -> ReplayResult:
     """Replay a trace on a machine of its own, without contents.
 
     A policy that is no kernel's is replayed alone if neither ``profile``, ``page_cluster``,
-    ``swap`` nor ``times`` is given: every touched page takes a frame, and swap has room for all.
+    ``swap``, ``times``, ``statistics``, ``tlb`` nor ``readahead`` is given: every touched page
+    takes a frame, and swap has room for all.
 
     Parameters
     ----------
@@ -141,6 +147,9 @@ def replay(
         0 to 200.
     times : dict, optional
         Simulated costs, nanoseconds, by the names of ``machine.TIMES``.
+    statistics, statistics_phase, tlb, readahead, seed : optional
+        What a program gets on 6.18 that nobody observes, and how the machine reads ahead: see
+        `Machine`. Statistics matter to policy linux-6.18 alone.
     progress : callable, optional
         Called as ``progress(references done, all)``.
 
@@ -154,11 +163,14 @@ def replay(
         A parameter out of range, a policy of one kernel with the other's profile, or one that only
         stands alone with a machine's parameters.
     """
-    machine_asked = any(p is not None for p in (profile, page_cluster, swap, times))
+    machine_asked = any(p is not None for p in (profile, page_cluster, swap, times)) or (
+        (statistics, statistics_phase, tlb, readahead) != ("exact", None, "off", "cluster")
+    )
     if policy in POLICIES and not (machine_asked and policy in _core.policy_names()):
         if machine_asked:
             raise ValueError(
-                f"policy {policy} stands alone: it takes no profile, page_cluster, swap or times"
+                f"policy {policy} stands alone: it takes no profile, page_cluster, swap, times, "
+                "statistics, tlb or readahead"
             )
         return _replay_alone(trace, parse_share(memory, trace.pages), policy, progress)
     profile, policy, page_cluster = _choose(profile, policy, page_cluster)
@@ -177,6 +189,11 @@ def replay(
         page_cluster=page_cluster,
         swappiness=swappiness,
         times=times,
+        statistics=statistics,
+        statistics_phase=statistics_phase,
+        tlb=tlb,
+        readahead=readahead,
+        seed=seed,
     )
     machine.add_swap(area)
     task = machine.init.fork("replay")

@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
+from swapfast.machine import READAHEAD, STATISTICS, TLB
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
 from swapfast.traces import open_trace
@@ -31,6 +32,31 @@ __all__ = ["replay"]
 @click.option("--page-cluster", type=click.IntRange(0, 5), help="log2 of the read-ahead window.")
 @click.option("--swap", metavar="SIZE", help="Swap area; default: never more than half full.")
 @click.option("--swappiness", type=click.IntRange(0, 200), default=60, show_default=True)
+@click.option(
+    "--statistics",
+    type=click.Choice(STATISTICS),
+    default=STATISTICS[0],
+    help="6.18: reclaim sees list sizes as they are (default), or up to 2 s old.",
+)
+@click.option(
+    "--tlb",
+    type=click.Choice(list(TLB)),
+    default="off",
+    help="6.18: used pages may look idle until the TLB is flushed, every 10 ms or 50 ms.",
+)
+@click.option(
+    "--readahead",
+    type=click.Choice(READAHEAD),
+    default=READAHEAD[0],
+    help="6.18: neighbours in the swap area (default) or in the address space.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="For when statistics are refreshed and the TLB is flushed.",
+)
 @click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
 @click.option("--instructions", is_flag=True, help="Lackey logs: replay instruction fetches too.")
 @click.option("--json", "as_json", is_flag=True, help="Counters as JSON on stdout.")
@@ -43,6 +69,10 @@ def replay(
     page_cluster: int | None,
     swap: str | None,
     swappiness: int,
+    statistics: str,
+    tlb: str,
+    readahead: str,
+    seed: int,
     format_: str | None,
     instructions: bool,
     as_json: bool,
@@ -57,7 +87,8 @@ def replay(
       valgrind --tool=lackey --trace-mem=yes --log-file=sort.lackey sort big.txt
 
     Policies of a kernel (linux-...) run on a whole simulated machine. The others are replayed alone
-    and many times faster, unless a kernel's option (--profile, --page-cluster, --swap) is given.
+    and many times faster, unless a kernel's option (--profile, --page-cluster, --swap,
+    --statistics, --tlb, --readahead) is given.
 
     \b
     Examples:
@@ -83,6 +114,10 @@ def replay(
                 page_cluster=page_cluster,
                 swap=swap,
                 swappiness=swappiness,
+                statistics=statistics,
+                tlb=tlb,
+                readahead=readahead,
+                seed=seed,
                 progress=lambda done, of: step(f"replaying {trace.name}", done, of),
             )
         if as_json:

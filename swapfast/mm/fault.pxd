@@ -124,16 +124,12 @@ cdef inline bint swap_in(core_t *core, group_t *g, uint32_t home, int how) noexc
     g.policy.enter(core, g, home, how)
     return True
 
-cdef inline uint32_t window_618(core_t *core, uint32_t slot) noexcept nogil:
-    # swapin_nr_pages: the window follows the hits of the last one.
-    cdef uint32_t most = 1 << core.page_cluster, hits, pages, size
-    if most == 1:
-        return 1
-    hits = core.ra_hits
-    core.ra_hits = 0
-    pages = hits + 2
+cdef inline uint32_t window_618(uint32_t most, uint64_t at, uint64_t before, uint32_t hits,
+                                uint32_t last) noexcept nogil:
+    # __swapin_nr_pages: the window follows the hits of the last one.
+    cdef uint32_t pages = hits + 2, size
     if pages == 2:
-        if slot != core.ra_prev + 1 and slot + 1 != core.ra_prev:
+        if at != before + 1 and at + 1 != before:
             pages = 1
     else:
         size = 4
@@ -142,12 +138,59 @@ cdef inline uint32_t window_618(core_t *core, uint32_t slot) noexcept nogil:
         pages = size
     if pages > most:
         pages = most
-    if pages < core.ra_last >> 1:
-        pages = core.ra_last >> 1
-    core.ra_last = pages
-    if hits == 0:
-        core.ra_prev = slot
-    return pages
+    return pages if pages >= last >> 1 else last >> 1
+
+cdef inline void read_ahead_vma(core_t *core, uint32_t page, uint32_t target) noexcept nogil:
+    # swap_vma_readahead: neighbours in the address space, in the direction the faults go, within
+    # one page table.
+    cdef mapping_t *m = mapping_of(core, page)
+    cdef int64_t at = m.first + (page - m.base), before = m.ra_at, left, right, begin
+    cdef uint32_t window, p, home
+    cdef group_t *g
+    if core.page_cluster == 0:
+        return
+    window = window_618(1 << core.page_cluster, at, before, m.ra_hits, m.ra_window)
+    m.ra_at = at
+    m.ra_window = window
+    m.ra_hits = 0
+    if window == 1:
+        return
+    begin = m.first
+    if at == before + 1:
+        left = at
+    elif before == at + 1:
+        left = at - window + 1
+    else:
+        left = at - (window - 1) // 2
+    right = min(left + window, begin + m.pages, (at | (PMD_PAGES - 1)) + 1)
+    left = max(left, begin, at & ~<int64_t>(PMD_PAGES - 1))
+    for p in range(<uint32_t>(m.base + left - begin), <uint32_t>(m.base + right - begin)):
+        if not core.pte[p] & PTE_SWAP:
+            continue
+        home = home_of(core, p)
+        if core.folio[home] & F_RESIDENT:
+            continue
+        g = group_of(core, home)
+        if take_page(core, g) != ST_OK:
+            return
+        swap_in(core, g, home, ENTER_SWAPIN if home == target else ENTER_AHEAD)
+        if p != page:
+            core.folio[home] |= F_READAHEAD
+            core.count.swap_ra += 1
+
+cdef inline void read_ahead_hit(core_t *core, uint32_t page, uint32_t home) noexcept nogil:
+    # swap_update_readahead: a fault found its data in the swap cache.
+    cdef bint hit = core.folio[home] & F_READAHEAD != 0
+    cdef mapping_t *m
+    core.folio[home] &= ~F_READAHEAD
+    core.count.swap_ra_hit += hit
+    if core.vma_readahead and page != NIL:
+        m = mapping_of(core, page)
+        m.ra_at = m.first + (page - m.base)
+        if hit and m.ra_hits < RA_MOST_HITS:
+            m.ra_hits += 1
+    else:
+        core.ra_hits += hit
 
 cdef inline void read_ahead(core_t *core, uint32_t target) noexcept nogil:
     # swap_cluster_readahead (6.18), valid_swaphandles (2.6.25). Without memory it ends early.
@@ -156,8 +199,14 @@ cdef inline void read_ahead(core_t *core, uint32_t target) noexcept nogil:
     cdef uint32_t slot = entry - a.base, block
     cdef group_t *g
     if core.modern:
-        window = window_618(core, slot)
-        if window <= 1:
+        if core.page_cluster == 0:
+            return
+        window = window_618(1 << core.page_cluster, slot, core.ra_prev, core.ra_hits, core.ra_last)
+        core.ra_last = window
+        if core.ra_hits == 0:
+            core.ra_prev = slot
+        core.ra_hits = 0
+        if window == 1:
             return
         first = slot & ~(window - 1)
         last = slot | (window - 1)
@@ -190,22 +239,23 @@ cdef inline void read_ahead(core_t *core, uint32_t target) noexcept nogil:
             core.folio[page] |= F_READAHEAD
             core.count.swap_ra += 1
 
-cdef inline int bring_in(core_t *core, uint32_t home) noexcept nogil:
-    # The folio of this group is in memory afterwards. Counts the fault.
+cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept nogil:
+    # The folio of this group is in memory afterwards. Counts the fault. page: whose entry asked for
+    # it; NIL for a shared object, which has no neighbours in an address space.
     cdef group_t *g
     cdef int status
     if core.folio[home] & F_RESIDENT:
         core.count.pgfault += 1
         core.clock.now += core.times.minor_fault
         core.clock.in_faults += core.times.minor_fault
-        if core.folio[home] & F_READAHEAD:
-            core.folio[home] &= ~F_READAHEAD
-            core.ra_hits += 1
-            core.count.swap_ra_hit += 1
+        read_ahead_hit(core, page, home)
         return ST_OK
     if not core.modern:
         grab_token(core, core.current_mm)
-    read_ahead(core, home)
+    if core.vma_readahead and page != NIL:
+        read_ahead_vma(core, page, home)
+    else:
+        read_ahead(core, home)
     if not core.folio[home] & F_RESIDENT:
         g = group_of(core, home)
         status = take_page(core, g)
@@ -236,7 +286,7 @@ cdef inline void mark_accessed_25(core_t *core, uint32_t home) noexcept nogil:
 cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nogil:
     # do_swap_page
     cdef uint32_t home = home_of(core, page), bits
-    cdef int status = bring_in(core, home)
+    cdef int status = bring_in(core, home, page)
     cdef bint exclusive
     if status != ST_OK:
         return status
@@ -303,7 +353,7 @@ cdef inline int fault_shared(core_t *core, mapping_t *m, uint32_t page,
     elif core.shared_strict and o.owner != m.owner:
         o.owner = OWNER_NOWHERE
     if core.pte[object] & PTE_SWAP:
-        status = bring_in(core, object)
+        status = bring_in(core, object, NIL)
         if status != ST_OK:
             return status
         # shmem_swapin_folio: from the swap cache to the page cache, and the slot is free.

@@ -23,25 +23,64 @@ from swapfast.mm.ring cimport *
 from swapfast.mm.lru cimport *
 from swapfast.mm.rmap cimport *
 from swapfast.mm.evict cimport *
+from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.owner cimport vm_swap_full
 from swapfast.mm.writeback cimport *
 
-cdef inline bint inactive_is_low(group_t *g) noexcept nogil:
-    cdef uint64_t gb = (<uint64_t>g.inactive.live + g.active.live) >> 18, ratio = 1, square
+# Decisions read the group's statistics, which the kernel adds up every 2 s unless somebody reads
+# them (flush_memcg_stats_dwork). Scan windows and the charge are always exact.
+
+cdef inline uint64_t refresh_due(core_t *core, uint64_t when) noexcept nogil:
+    # The first refresh at this time or later.
+    if when <= core.stat_phase:
+        return core.stat_phase
+    when -= core.stat_phase
+    return core.stat_phase + (when + core.stat_period - 1) // core.stat_period * core.stat_period
+
+cdef inline void refresh_618(core_t *core, group_t *g) noexcept nogil:
+    # Taken when something is read for the first time after it is due.
+    if core.clock.now < g.seen.due:
+        return
+    g.seen.inactive = g.inactive.live
+    g.seen.active = g.active.live
+    g.seen.ws_act = g.ws_act
+    g.seen.due = refresh_due(core, core.clock.now + 1)
+
+cdef inline uint64_t seen_inactive(core_t *core, group_t *g) noexcept nogil:
+    if LIKELY(core.stat_period == 0):
+        return g.inactive.live
+    refresh_618(core, g)
+    return g.seen.inactive
+
+cdef inline uint64_t seen_active(core_t *core, group_t *g) noexcept nogil:
+    if LIKELY(core.stat_period == 0):
+        return g.active.live
+    refresh_618(core, g)
+    return g.seen.active
+
+cdef inline uint64_t seen_ws_act(core_t *core, group_t *g) noexcept nogil:
+    if LIKELY(core.stat_period == 0):
+        return g.ws_act
+    refresh_618(core, g)
+    return g.seen.ws_act
+
+cdef inline bint inactive_is_low(core_t *core, group_t *g) noexcept nogil:
+    cdef uint64_t inactive = seen_inactive(core, g), active = seen_active(core, g)
+    cdef uint64_t gb = (inactive + active) >> 18, ratio = 1, square
     if gb:
         # int_sqrt(10 * gb)
         square = 10 * gb
         ratio = 1
         while (ratio + 1) * (ratio + 1) <= square:
             ratio += 1
-    return <uint64_t>g.inactive.live * ratio < g.active.live
+    return inactive * ratio < active
 
-cdef inline void note_cost(group_t *g, uint64_t io, uint64_t rotated) noexcept nogil:
+cdef inline void note_cost(core_t *core, group_t *g, uint64_t io, uint64_t rotated) noexcept nogil:
     cdef uint64_t x = 32 * io + rotated
     if x == 0:
         return
     g.cost += x
-    if g.cost > (<uint64_t>g.inactive.live + g.active.live) >> 2:
+    if g.cost > (seen_inactive(core, g) + seen_active(core, g)) >> 2:
         g.cost >>= 1
 
 cdef inline void refault_618(core_t *core, group_t *g, uint32_t page) noexcept nogil:
@@ -49,7 +88,7 @@ cdef inline void refault_618(core_t *core, group_t *g, uint32_t page) noexcept n
     cdef uint32_t distance = (<uint32_t>(g.age) - shadow) & SHADOW_AGE
     core.count.workingset_refault += 1
     # Without a free slot active anonymous pages do not count (mem_cgroup_get_nr_swap_pages).
-    if distance > (g.active.live if core.nr_swap_pages > 0 else 0):
+    if distance > (seen_active(core, g) if core.nr_swap_pages > 0 else 0):
         return
     core.folio[page] |= F_ACTIVE
     g.age += 1
@@ -58,7 +97,7 @@ cdef inline void refault_618(core_t *core, group_t *g, uint32_t page) noexcept n
     if shadow & SHADOW_WS:
         core.folio[page] |= F_WORKINGSET
         core.count.workingset_restore += 1
-        note_cost(g, 1, 0)
+        note_cost(core, g, 1, 0)
 
 cdef inline void enter_618(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil:
     if how == ENTER_SWAPIN or how == ENTER_AHEAD:
@@ -90,6 +129,8 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
             return 1
     if mapped_bits(core, page) & PTE_PRESENT:
         core.clock.now += core.times.unmap
+    if UNLIKELY(core.tlb != NULL):
+        tlb_drop_folio(core, page)
     unmap(core, page)
     if must_write and write_out(core, page):
         written[0] += 1
@@ -129,7 +170,7 @@ cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) 
         core.count.pgsteal_kswapd += freed
     else:
         core.count.pgsteal_direct += freed
-    note_cost(g, written, n - freed)
+    note_cost(core, g, written, n - freed)
     return freed
 
 cdef inline void scan_active_618(core_t *core, group_t *g, uint32_t want) noexcept nogil:
@@ -149,7 +190,8 @@ cdef inline void scan_active_618(core_t *core, group_t *g, uint32_t want) noexce
 
 cdef inline uint64_t shrink_618(core_t *core, group_t *g, uint32_t priority, bint force,
                                 bint *skipped) noexcept nogil:
-    cdef bint may = force or g.ws_act != g.ws_seen or inactive_is_low(g)
+    cdef bint may = (force or seen_ws_act(core, g) != g.ws_seen
+                     or inactive_is_low(core, g))
     cdef uint64_t want_inactive = g.inactive.live >> priority
     cdef uint64_t want_active = g.active.live >> priority
     cdef uint64_t total, anon, other, freed = 0
@@ -177,7 +219,7 @@ cdef inline uint64_t shrink_618(core_t *core, group_t *g, uint32_t priority, bin
         if freed >= SCAN_BATCH:
             break
     plug_flush(core)
-    if inactive_is_low(g):
+    if inactive_is_low(core, g):
         scan_active_618(core, g, SCAN_BATCH)
     return freed
 
@@ -196,7 +238,7 @@ cdef inline uint64_t reclaim_618(core_t *core, group_t *g, uint64_t want) noexce
             if freed >= want:
                 break
             priority -= 1
-        g.ws_seen = g.ws_act
+        g.ws_seen = seen_ws_act(core, g)
         if freed == 0 and not full:
             full = True
         elif freed == 0 and skipped and not force:

@@ -126,6 +126,9 @@ cdef enum:
     MAX_ROTATION = 31
     MAX_PLUG = 8160      # 32 requests of at most 254 pages, and slack
     MAX_REQUEST = 254    # pages one request may grow to
+    PMD_PAGES = 512      # pages under one page table
+    RA_FIRST_HITS = 4    # of an address range that read nothing ahead yet (GET_SWAP_RA_VAL)
+    RA_MOST_HITS = 63    # SWAP_RA_HITS_MAX
 
 cdef struct core_t
 cdef struct group_t
@@ -250,6 +253,11 @@ cdef struct mapping_t:
     uint32_t owner
     uint32_t group
     uint32_t object      # MAP_SHM: base page of the object's run that this mapping starts at
+    uint64_t first       # virtual page number of its first page
+    # vma->swap_readahead_info
+    uint64_t ra_at       # virtual page of the last fault that found a swap entry
+    uint32_t ra_window
+    uint32_t ra_hits
 
 cdef struct policy_t:
     const char *name
@@ -264,6 +272,13 @@ cdef struct policy_t:
     # every reference, or NULL: policies that need it pay for it visibly
     void (*touch)(core_t *core, group_t *g, uint32_t page) noexcept nogil
 
+cdef struct seen_t:
+    # What the stale statistics of a group say (struct memcg_vmstats).
+    uint64_t due         # when they are next refreshed; until the first time all are 0
+    uint64_t inactive
+    uint64_t active
+    uint64_t ws_act
+
 cdef struct group_t:
     bint used
     uint32_t id
@@ -277,6 +292,7 @@ cdef struct group_t:
     uint64_t cost
     uint64_t ws_act
     uint64_t ws_seen
+    seen_t seen
     # 2.6.25
     uint64_t scan_active
     uint64_t scan_inactive
@@ -344,6 +360,8 @@ cdef struct core_t:
     uint32_t page_cluster
     uint32_t swappiness
     uint32_t mixed_rule
+    uint64_t stat_period     # 6.18: list statistics are this old at most; 0 = always exact
+    uint64_t stat_phase      # first refresh, 0 to stat_period - 1
     # write-out in flight
     uint32_t plug[8160]      # MAX_PLUG pages, NIL where one is gone
     uint32_t plug_slot[8160]
@@ -358,7 +376,12 @@ cdef struct core_t:
     uint32_t queue_len
     uint32_t rotation[32]
     uint32_t rotation_len
+    # the processor
+    uint64_t *tlb            # page << 1 | dirty, by sets; NULL = none
+    uint64_t tlb_period      # ns between two flushes
+    uint64_t tlb_due
     # read-ahead
+    bint vma_readahead       # 6.18: neighbours in the address space, else in the area
     uint32_t ra_hits
     uint32_t ra_prev
     uint32_t ra_last

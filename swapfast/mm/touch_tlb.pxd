@@ -1,0 +1,36 @@
+# touch_tlb: the loop of references on a machine whose processor has a TLB.
+#
+# - touch_tlb(core, g, base, ...): like touch_every, but a hit may leave the page table alone
+
+from swapfast.mm.types cimport *
+from swapfast.mm.fault cimport fault
+from swapfast.mm.tlb cimport tlb_access, tlb_drop
+from swapfast.mm.touch cimport batch_t, charge_time, stamp
+
+cdef inline uint64_t touch_tlb(core_t *core, group_t *g, uint32_t base, const uint32_t *refs,
+                               uint64_t n, bint stop_on_major, batch_t *batch) noexcept nogil:
+    cdef uint64_t i = 0, majors
+    cdef uint32_t ref, page, need
+    cdef bint stamped = batch.tag != NULL and core.frames != NULL
+    batch.status = ST_OK
+    while i < n:
+        ref = refs[i]
+        page = base + (ref & REF_PAGE)
+        need = PTE_PRESENT | ((ref >> 31) * PTE_WRITABLE)
+        charge_time(core, 1)
+        majors = core.count.pgmajfault
+        if (core.pte[page] & need) != need:
+            batch.status = fault(core, page, ref >> 31)
+            if batch.status != ST_OK:
+                break
+            tlb_drop(core, page)
+        tlb_access(core, page, ref >> 31)
+        if g.policy.touch != NULL:
+            g.policy.touch(core, g, page)
+        if stamped and ref >> 31:
+            stamp(core, page, ref & REF_PAGE, batch, i)
+        i += 1
+        if stop_on_major and core.count.pgmajfault != majors:
+            batch.status = ST_STALL
+            break
+    return i
