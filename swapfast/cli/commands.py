@@ -10,6 +10,7 @@ import click
 from swapfast import __version__
 from swapfast.cli.files import mkswap, strings, swaps
 from swapfast.cli.ltp import ltp
+from swapfast.cli.measure import measure
 from swapfast.cli.mrc import mrc
 from swapfast.cli.replay import replay
 from swapfast.cli.run import run
@@ -33,5 +34,5 @@ def swapfast() -> None:
     """
 
 
-for command in (run, ltp, replay, mrc, validate, trace, mkswap, swaps, strings):
+for command in (run, ltp, replay, mrc, validate, measure, trace, mkswap, swaps, strings):
     swapfast.add_command(command)

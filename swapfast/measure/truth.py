@@ -89,13 +89,14 @@ def write_truth(path: str | os.PathLike[str], results: Sequence[Result]) -> None
     """
     name = os.fspath(path)
     draft = f"{name}.part"
+    # Root writes into somebody's folder: never through a name that was there.
+    file = open(draft, "x", newline="", encoding="utf-8")  # noqa: SIM115 - closed below
     try:
-        with open(draft, "w", newline="", encoding="utf-8") as file:
+        with file:
             rows = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
             rows.writeheader()
             rows.writerows(r.row() for r in results)
         os.replace(draft, name)
     except BaseException:
-        if os.path.lexists(draft):
-            os.unlink(draft)
+        os.unlink(draft)
         raise
