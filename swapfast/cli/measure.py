@@ -40,7 +40,7 @@ __all__ = ["measure"]
     "--swapfile", type=click.Path(path_type=Path), help="File to make and remove.  [OUT.swap]"
 )
 @click.option("--group", default="swapfast-measure", show_default=True, help="Group to make.")
-@click.option("--dry-run", is_flag=True, help="Print the plan; this is what happens anyway unless:")
+@click.option("--dry-run", is_flag=True, help="Print the plan and change nothing; the default.")
 @click.option("--yes-change-this-machine", "yes", is_flag=True, help="Do it. Needs root.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def measure(

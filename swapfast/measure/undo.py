@@ -28,6 +28,7 @@ class Undo:
     def __init__(self) -> None:
         self._steps: list[tuple[str, Callable[[], object]]] = []
         self._failures: list[str] = []
+        self._first: BaseException | None = None  # why there is something to undo
 
     def do(self, step: Callable[[], object], what: str, reverse: Callable[[], object]) -> None:
         """Take a step; ``reverse`` is noted when it has succeeded, under the name ``what``."""
@@ -46,6 +47,9 @@ class Undo:
         mark = len(self._steps)
         try:
             yield
+        except BaseException as error:
+            self._first = self._first or error
+            raise
         finally:
             self._back_to(mark)
 
@@ -57,9 +61,10 @@ class Undo:
             except OSError as error:
                 self._failures.append(f"{what} failed: {error.strerror or error}")
         if self._failures:
-            raise system_error(
-                errno.EIO, "left behind; undo by hand:\n" + "\n".join(self._failures)
-            )
+            lines = ["left behind; undo by hand:", *self._failures]
+            if self._first is not None:
+                lines.append(f"after: {str(self._first) or type(self._first).__name__}")
+            raise system_error(errno.EIO, "\n".join(lines))
 
     def __enter__(self) -> Undo:
         return self
@@ -70,6 +75,8 @@ class Undo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if not self._failures:
+            self._first = self._first or error
         self._back_to(0)
 
 
