@@ -2,6 +2,7 @@
 
 - ``swapfast._core``: the simulated memory manager, one module over the headers of ``mm/``.
 - ``swapfast.replacement._replay``: replacement policies alone, one header each.
+- ``swapfast.measure._walk``: the loop that plays a trace to the kernel of this machine.
 - ``swapfast.mrc._stack``: LRU stack distances.
 - ``swapfast.traces._text``: the readers of text traces.
 - ``SWAPFAST_DEBUG=1`` in the environment builds both with bounds checks, debug symbols and the C
@@ -58,6 +59,7 @@ setup(
         [
             extension("swapfast._core", headers("swapfast/mm")),
             extension("swapfast.replacement._replay", headers("swapfast/replacement")),
+            extension("swapfast.measure._walk", []),
             extension("swapfast.mrc._stack", headers("swapfast/mrc")),
             extension("swapfast.traces._text", []),
         ],

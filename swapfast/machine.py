@@ -198,6 +198,8 @@ class Machine:
             vma_readahead=_is_second(self.profile, "readahead", readahead, READAHEAD),
             **_natural(self.profile, statistics, statistics_phase, tlb, seed),
         )
+        # Options whose state a checkpoint does not hold.
+        self.unusual = (statistics, tlb, readahead) != (STATISTICS[0], "off", READAHEAD[0])
         self.page_space = IndexSpace(_core.PAGES_PER_BLOCK, _core.PAGES_PER_BLOCK, 0xFFFFFF00)
         self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00)
         self.policy = policy or self.profile.policy

@@ -25,7 +25,7 @@ LAYERS = (
     {"ipc", "mappings", "memcg", "oom", "procfs", "swapping", "tasks"},
     {"checkpoint", "machine"},
     {"replay"},
-    {"ltp", "validate"},
+    {"ltp", "measure", "validate"},
     {"scenario"},
     {"plots"},
     {"cli", "__main__"},

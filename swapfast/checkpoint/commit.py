@@ -73,8 +73,15 @@ def checkpoint(
     OSError
         EINVAL: no child namespace, or no swapfile on; ESRCH: no task in it; EBUSY: a part of it is
         used outside as well; ENOSPC: not enough free slots, or the disk is full; EIO, ...: of the
-        disk. The older image is as it was, and the namespace goes on.
+        disk; EOPNOTSUPP: the machine has options that an image does not hold. The older image is as
+        it was, and the namespace goes on.
     """
+    if machine.unusual:
+        raise system_error(
+            errno.EOPNOTSUPP,
+            "a checkpoint holds no stale statistics, TLB or read-ahead by addresses; "
+            "make the machine without these options",
+        )
     frozen = Frozen(machine, namespace)
     machine.check_files()
     machine.check_area(frozen.area)

@@ -11,6 +11,7 @@ from swapfast import __version__
 from swapfast.cli.checkpoint import checkpoint, inspect, restart, verify
 from swapfast.cli.files import mkswap, strings, swaps
 from swapfast.cli.ltp import ltp
+from swapfast.cli.measure import measure
 from swapfast.cli.mrc import mrc
 from swapfast.cli.replay import replay
 from swapfast.cli.run import run
@@ -36,7 +37,8 @@ def swapfast() -> None:
 
 
 for command in (
-    *(run, ltp, replay, mrc, validate, trace, mkswap, swaps, strings),
+    *(run, ltp, replay, mrc, validate, measure),
     *(checkpoint, restart, inspect, verify),
+    *(trace, mkswap, swaps, strings),
 ):
     swapfast.add_command(command)

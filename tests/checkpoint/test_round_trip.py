@@ -325,3 +325,19 @@ def test_a_wrong_byte_in_a_page_is_found(tmp_path: Path) -> None:
     assert heap.read(4 * PAGE, 1) == b"x"
     again.verify()
     again.close()
+
+
+@pytest.mark.parametrize("option", [{"statistics": "stale"}, {"tlb": "natural"}])
+def test_options_that_an_image_does_not_hold_are_refused(
+    option: dict[str, str], tmp_path: Path
+) -> None:
+    machine = sf.Machine("1MiB", overcommit=1, **option)  # type: ignore[arg-type]
+    mkswap(tmp_path / "s1", size="2MiB")
+    login = machine.init.clone(sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC)
+    login.swapon(tmp_path / "s1")
+    login.mmap("64KiB").touch(write=True)
+    with pytest.raises(OSError) as caught:
+        machine.checkpoint(login.swap_ns, tmp_path / "i.ckpt")
+    assert caught.value.errno == errno.EOPNOTSUPP
+    assert login.alive and not (tmp_path / "i.ckpt").exists()
+    machine.close()

@@ -1,0 +1,171 @@
+"""Reasons not to measure here: each a function, each with a sentence that says what to do.
+
+- ``refusals(plan, host)``: all that apply, in order; empty means go.
+- ``CHECKS``: the functions, ``check(plan, host) -> sentence or None``.
+
+Nothing is changed by looking. Every check is there because the run would disturb others, or
+because its counters would not be those of the trace alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from swapfast.measure.host import Host
+from swapfast.measure.plan import Plan
+from swapfast.units import PAGE_SIZE, format_size
+
+__all__ = ["CHECKS", "refusals"]
+
+SPARE_DISK = 256 << 20  # bytes left to others
+SPARE_MEMORY = 512 << 20  # bytes left to others, and for the interpreter that replays
+# btrfs wants a file made for swapping, in one piece; the others have no blocks of their own.
+NO_SWAPFILE = {"9p", "btrfs", "cifs", "nfs", "nfs4", "overlay", "ramfs", "tmpfs", "virtiofs", "zfs"}
+
+
+def not_root(plan: Plan, host: Host) -> str | None:
+    """Swapon, sysctls and groups are root's."""
+    return None if host.uid == 0 else "not root; run it with sudo"
+
+
+def no_controller(plan: Plan, host: Host) -> str | None:
+    """A limit needs a memory controller."""
+    if plan.group is not None:
+        return None
+    if "memory" in (host.text("sys/fs/cgroup/cgroup.controllers") or "").split():
+        return (
+            "the memory controller is not given to child groups; "
+            "echo +memory > /sys/fs/cgroup/cgroup.subtree_control"
+        )
+    return "no memory controller under /sys/fs/cgroup; boot a kernel with CONFIG_MEMCG, or mount it"
+
+
+def wrong_page_size(plan: Plan, host: Host) -> str | None:
+    """Traces are of 4096-byte pages."""
+    if host.page_size == PAGE_SIZE:
+        return None
+    return f"pages of {host.page_size} bytes; use a kernel with pages of {PAGE_SIZE}"
+
+
+def other_swap(plan: Plan, host: Host) -> str | None:
+    """With a second area on, pages and counters would mix."""
+    areas = host.swaps()
+    if not areas:
+        return None
+    return f"other swap is on; turn it off for the measurement: swapoff {' '.join(areas)}"
+
+
+def zswap(plan: Plan, host: Host) -> str | None:
+    """Zswap keeps in memory what should be swapped out."""
+    if host.text("sys/module/zswap/parameters/enabled") not in ("Y", "1"):
+        return None
+    return "zswap is on; echo N > /sys/module/zswap/parameters/enabled"
+
+
+def multi_gen_lru(plan: Plan, host: Host) -> str | None:
+    """The policies of this package are those of the classic lists."""
+    text = host.text("sys/kernel/mm/lru_gen/enabled")
+    try:
+        on = text is not None and int(text, 0) & 1
+    except ValueError:
+        on = 1
+    if not on:
+        return None
+    return "the multi-generational LRU is on; echo n > /sys/kernel/mm/lru_gen/enabled"
+
+
+def settings_missing(plan: Plan, host: Host) -> str | None:
+    """What cannot be read cannot be put back."""
+    missing = [s.name for s in plan.settings if s.before is None]
+    if not missing:
+        return None
+    return f"no {', '.join(missing)} to save and put back; use a kernel with CONFIG_SWAP and /proc"
+
+
+def group_exists(plan: Plan, host: Host) -> str | None:
+    """Somebody else's group, or what an earlier run could not remove."""
+    if plan.group is None or not plan.group.path.exists():
+        return None
+    return f"{plan.group.path} exists; choose another --group, or rmdir it if it is a leftover"
+
+
+def swapfile_exists(plan: Plan, host: Host) -> str | None:
+    """No file of the user is written over."""
+    if not os.path.lexists(plan.swapfile):
+        return None
+    return f"{plan.swapfile} exists; choose another --swapfile, or remove it if it is a leftover"
+
+
+def out_exists(plan: Plan, host: Host) -> str | None:
+    """Nor an earlier result."""
+    if not os.path.lexists(plan.out):
+        return None
+    return f"{plan.out} exists; choose another --out, or remove it"
+
+
+def no_folder(plan: Plan, host: Host) -> str | None:
+    """Both files need a folder."""
+    for path in (plan.swapfile, plan.out):
+        if not path.parent.is_dir():
+            return f"no folder {path.parent}; make it first"
+    return None
+
+
+def file_system(plan: Plan, host: Host) -> str | None:
+    """Not every file system can hold a swapfile."""
+    kind = host.file_system(plan.swapfile.parent)
+    if kind not in NO_SWAPFILE and not kind.startswith("fuse"):
+        return None
+    return f"{plan.swapfile.parent} is on {kind}; choose a --swapfile on ext4 or xfs"
+
+
+def disk_too_small(plan: Plan, host: Host) -> str | None:
+    """Others keep some room."""
+    if not plan.swapfile.parent.is_dir():
+        return None  # said already
+    need = plan.swap_bytes + SPARE_DISK
+    free = host.free_disk(plan.swapfile.parent)
+    if free >= need:
+        return None
+    return (
+        f"{format_size(free)} free in {plan.swapfile.parent}, {format_size(need)} are needed; "
+        "choose a --swapfile elsewhere"
+    )
+
+
+def memory_too_small(plan: Plan, host: Host) -> str | None:
+    """Others must not be pushed out, least of all to the file that is measured."""
+    need = plan.memory + SPARE_MEMORY
+    free = host.available()
+    if free >= need:
+        return None
+    return (
+        f"{format_size(free)} of memory available, {format_size(need)} are needed; "
+        "stop other programs, or measure a shorter trace"
+    )
+
+
+Check = Callable[[Plan, Host], str | None]
+CHECKS: tuple[Check, ...] = (
+    not_root,
+    no_controller,
+    wrong_page_size,
+    other_swap,
+    zswap,
+    multi_gen_lru,
+    settings_missing,
+    group_exists,
+    swapfile_exists,
+    out_exists,
+    no_folder,
+    file_system,
+    disk_too_small,
+    memory_too_small,
+)
+
+
+def refusals(plan: Plan, host: Host | None = None) -> list[str]:
+    """Why the plan must not be carried out on this host, one sentence each; empty: it may."""
+    found = (check(plan, host or Host()) for check in CHECKS)
+    return [sentence for sentence in found if sentence is not None]

@@ -1,0 +1,187 @@
+"""The measurement itself: root's part.
+
+- ``measure(plan, host)``: make, run, undo; the results, also written to the truth file.
+- ``System``: the calls that change the machine, one method each; tests give another.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from swapfast.errors import system_error
+from swapfast.measure.checks import refusals
+from swapfast.measure.host import Group, Host, read_table
+from swapfast.measure.plan import SWAPPINESS, Cell, Plan
+from swapfast.measure.truth import Counts, Result, write_truth
+from swapfast.measure.undo import Stop, Undo
+from swapfast.swapfile import mkswap
+
+__all__ = ["System", "measure"]
+
+Progress = Callable[[str, int, int], None]
+PACKAGE = Path(__file__).resolve().parents[2]  # the folder that holds swapfast/
+
+
+class System:
+    """What changes the machine. Every method raises ``OSError`` and then has changed nothing."""
+
+    def mkswap(self, path: Path, size: int) -> None:
+        """Make a swapfile."""
+        mkswap(path, size=size, label="swapfast")
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file."""
+        os.unlink(path)
+
+    def swapon(self, path: Path) -> None:
+        """swapon(2), without flags."""
+        _call("swapon", path, 0)
+
+    def swapoff(self, path: Path) -> None:
+        """swapoff(2)."""
+        _call("swapoff", path)
+
+    def mkdir(self, path: Path) -> None:
+        """Make a group."""
+        os.mkdir(path)
+
+    def rmdir(self, path: Path) -> None:
+        """Remove a group; for a moment after its last process has ended it may be busy."""
+        for _ in range(50):
+            try:
+                return os.rmdir(path)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+            time.sleep(0.1)
+        os.rmdir(path)
+
+    def write(self, path: Path, text: str) -> None:
+        """Set a sysctl, or a file of a group."""
+        path.write_text(text)
+
+    def play(self, cell: Cell, group: Group, stop: Stop) -> Counts | None:
+        """Play a trace in the group, in a process of its own; None: the OOM killer took it."""
+        # -P: nothing is imported from the folder that root happens to be in.
+        command = [sys.executable, "-P", "-m", "swapfast.measure.player", str(cell.path)]
+        command += [str(cell.limit), str(group.path), str(group.version), str(os.getpid())]
+        paths = filter(None, (str(PACKAGE), os.environ.get("PYTHONPATH")))
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C reaches it through `stop` alone
+        )
+        stop.on_signal = child.kill
+        try:
+            if stop.seen is not None:  # before there was something to kill
+                child.kill()
+            out, err = child.communicate()
+        finally:
+            stop.on_signal = None
+            child.kill()
+            child.wait()
+        stop.check()
+        if child.returncode == -signal.SIGKILL and read_table(group.events).get("oom_kill", 0):
+            return None
+        if child.returncode:
+            cause = (err.decode("utf-8", "replace").strip().splitlines() or ["no message"])[-1]
+            raise system_error(errno.EIO, f"the player of {cell.trace} failed: {cause}")
+        return Counts(**json.loads(out))
+
+
+def _call(name: str, path: Path, *arguments: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(os.fsencode(path), *arguments):
+        code = ctypes.get_errno()
+        raise system_error(code, f"{name}: {os.strerror(code)}", path)
+
+
+def measure(
+    plan: Plan,
+    host: Host | None = None,
+    *,
+    system: System | None = None,
+    progress: Progress | None = None,
+) -> list[Result]:
+    """Carry a plan out. Changes this machine while it runs; everything is undone at the end.
+
+    The truth file is written anew after each cell, so an interrupted measurement leaves the cells
+    that were finished.
+
+    Parameters
+    ----------
+    plan : Plan
+    host : Host, optional
+        Asked again whether there is a reason not to.
+    system : System, optional
+    progress : callable, optional
+        Called as ``progress(what, runs done, runs)``.
+
+    Raises
+    ------
+    PermissionError
+        Something speaks against it, see `refusals`; nothing was changed.
+    OSError
+        A step failed; everything was undone, or the message says what was not.
+    KeyboardInterrupt
+        SIGINT, SIGTERM or SIGHUP came; everything was undone.
+    """
+    host, system = host or Host(), system or System()
+    results: list[Result] = []
+    with Stop() as stop, Undo() as undo:
+        reasons = refusals(plan, host)
+        if reasons or plan.group is None:
+            raise system_error(errno.EPERM, "\n".join(reasons))
+        _prepare(plan, system, undo)
+        for cell in plan.cells:
+            runs = []
+            for run in range(plan.runs):
+                if progress is not None:
+                    done = len(results) * plan.runs + run
+                    progress(f"{cell.trace} {cell.frac}", done, len(plan.cells) * plan.runs)
+                stop.check()
+                with undo.scope():
+                    runs.append(_run(plan, cell, plan.group, system, undo, stop))
+            results.append(Result(cell, tuple(runs)))
+            write_truth(plan.out, results)
+    return results
+
+
+def _prepare(plan: Plan, system: System, undo: Undo) -> None:
+    """What stays for all runs: the file, the sysctls."""
+    file = plan.swapfile
+    undo.do(lambda: system.mkswap(file, plan.swap_bytes), f"rm {file}", lambda: system.unlink(file))
+    for s in plan.settings:
+        before = str(s.before)  # known, or it was refused
+        undo.do(
+            lambda s=s: system.write(s.path, s.during),  # type: ignore[misc]
+            f"sysctl {s.name}={before}",
+            lambda s=s, before=before: system.write(s.path, before),  # type: ignore[misc]
+        )
+
+
+def _run(
+    plan: Plan, cell: Cell, group: Group, system: System, undo: Undo, stop: Stop
+) -> Counts | None:
+    """One run, with a swap area freshly on and a group without a past."""
+    file = plan.swapfile
+    undo.do(lambda: system.swapon(file), f"swapoff {file}", lambda: system.swapoff(file))
+    undo.do(
+        lambda: system.mkdir(group.path), f"rmdir {group.path}", lambda: system.rmdir(group.path)
+    )
+    if group.version == 1:
+        system.write(group.path / "memory.swappiness", str(SWAPPINESS))
+    stop.check()
+    return system.play(cell, group, stop)
