@@ -77,7 +77,7 @@ def test_seeds_draw_the_phase(drift: Trace) -> None:
 
 
 def test_a_new_group_waits_for_the_next_refresh() -> None:
-    """Made after the first refresh, its statistics are zero until the second."""
+    """Whatever it does after the first refresh does not show until the second."""
     machine = sf.Machine(
         "64MiB", contents=False, cache=0, page_cluster=0, statistics="stale", statistics_phase=0
     )

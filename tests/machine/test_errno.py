@@ -634,7 +634,7 @@ def test_eio_and_estale_swapfile_is_gone(profile: str, make_swap: SwapfileMaker)
         harm(path)
         calls: list[Callable[[], object]] = [
             lambda h=heap: h.touch(),  # type: ignore[misc]
-            lambda h=heap: h.read(0, 1),  # type: ignore[misc]
+            lambda h=heap: h.read(0, 300 * PAGE),  # type: ignore[misc]
             lambda m=machine, p=path: m.init.swapoff(p),  # type: ignore[misc]
         ]
         for call in calls[: 2 if code == errno.ESTALE else 3]:
