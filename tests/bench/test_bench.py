@@ -53,3 +53,9 @@ def test_callgrind_counts_a_kernel() -> None:
     found = count(ROOT, "clock")
     # 400 000 references cost some instructions each, and not many.
     assert 400_000 * 3 < found.instructions < 400_000 * 60
+
+
+def test_bytes_of_a_simulated_page_are_within_the_budget() -> None:
+    """Memory, not time: 24 bytes a page that is resident or was swapped out, lists included."""
+    (row,) = ROWS["B1"](SMOKE)
+    assert row.met, f"{row.ours:.1f} bytes a page"
