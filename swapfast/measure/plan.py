@@ -94,7 +94,7 @@ class Plan:
     @property
     def memory(self) -> int:
         """Bytes that the largest run locks or may keep in memory, without the interpreter."""
-        return max(4 * c.refs + c.limit * PAGE_SIZE for c in self.cells)
+        return max(8 * c.refs + c.limit * PAGE_SIZE for c in self.cells)  # read, then copied
 
     def lines(self) -> list[str]:
         """The plan for a person, with the commands that undo it should the machine stop."""
