@@ -301,13 +301,13 @@ def test_the_last_words_of_a_player_that_fails_are_told(plan, tmp_path, monkeypa
 
 
 def test_a_signal_kills_the_player_at_once(plan, tmp_path, monkeypatch):
-    Player(monkeypatch, tmp_path, f"kill -TERM {os.getpid()}; exec tail -f /dev/null")
+    Player(monkeypatch, tmp_path, f"kill -TERM {os.getpid()}; exec sleep 20")
     with Stop() as stop, pytest.raises(KeyboardInterrupt):
         System().play(plan.cells[0], grouped(plan, tmp_path), stop)
 
 
 def test_a_signal_before_the_player_is_noted_kills_it_too(plan, tmp_path, monkeypatch):
-    Player(monkeypatch, tmp_path, "exec tail -f /dev/null")
+    Player(monkeypatch, tmp_path, "exec sleep 20")
     stop = Stop()
     stop.seen = signal.SIGTERM
     with pytest.raises(KeyboardInterrupt):
