@@ -12,7 +12,6 @@ thread at a time; different machines run side by side without the GIL.
 from __future__ import annotations
 
 import errno
-from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -673,6 +672,8 @@ def _natural(
     with_tlb = _is_second(profile, "tlb", tlb, tuple(TLB))
     if seed < 0:
         raise ValueError(f"seed is 0 or more, not {seed}")
+    from random import Random  # here, for a quick import of the package
+
     drawn = Random(seed)
     phase = drawn.randrange(STATISTICS_PERIOD)
     if statistics_phase is not None:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 __all__ = ["PAGE_SIZE", "format_count", "format_ns", "format_size", "parse_share", "parse_size"]
 
@@ -41,6 +40,8 @@ def parse_size(size: int | str) -> int:
     match = _SIZE.fullmatch(size)
     if match is None:
         raise ValueError(f'size: {size!r} is not a size such as "64MiB", "512M" or "4096"')
+    from fractions import Fraction  # here, for a quick import of the package
+
     number, unit, suffix = match.groups()
     power = _UNITS.index(unit.upper()) + 1 if unit else 0
     base = 1000 if (suffix or "").upper() == "B" else 1024
@@ -75,6 +76,8 @@ def parse_share(text: str | int, of_pages: int) -> int:
     """
     match = _SHARE.match(text) if isinstance(text, str) else None
     if match is not None:
+        from fractions import Fraction
+
         pages = int(Fraction(match[1]) * of_pages / 100)
     else:
         pages = parse_size(text) // PAGE_SIZE
