@@ -164,9 +164,10 @@ cdef class Core:
                 raise MemoryError("no room for a TLB")
         self.set_times(times or {})
         # A page that is freed while its write is queued leaves its place to another one.
-        c.queue_cap = <uint32_t>(2 * memory + MAX_PLUG)
-        c.queue = <uint32_t *>lazy_map(<size_t>c.queue_cap * 4)
-        c.queue_done = <uint64_t *>lazy_map(<size_t>c.queue_cap * 8)
+        c.queue_most = <uint32_t>(2 * memory + MAX_PLUG)
+        c.queue_cap = min(c.queue_most, QUEUE_FIRST)
+        c.queue = <uint32_t *>lazy_map(<size_t>c.queue_most * 4)
+        c.queue_done = <uint64_t *>lazy_map(<size_t>c.queue_most * 8)
         if contents:
             self.frames_bytes = <size_t>memory * PAGE_SIZE
             c.frames = <uint8_t *>lazy_map(self.frames_bytes)
@@ -192,8 +193,7 @@ cdef class Core:
         cdef size_t n = c.pages_max
         lazy_unmap(c.pte, n)
         lazy_unmap(c.folio, n)
-        lazy_unmap(c.entry, n * 4)
-        lazy_unmap(c.where, n * 4)
+        lazy_unmap(c.home, n * sizeof(home_t))
         lazy_unmap(c.next, n * 4)
         lazy_unmap(c.prev, n * 4)
         lazy_unmap(c.frame, n * 4)
@@ -203,8 +203,8 @@ cdef class Core:
         lazy_unmap(c.cluster_area, <size_t>c.slots_max // CLUSTER * 4)
         lazy_unmap(c.frames, self.frames_bytes)
         lazy_unmap(c.frame_stack, <size_t>c.memory * 4)
-        lazy_unmap(c.queue, <size_t>c.queue_cap * 4)
-        lazy_unmap(c.queue_done, <size_t>c.queue_cap * 8)
+        lazy_unmap(c.queue, <size_t>c.queue_most * 4)
+        lazy_unmap(c.queue_done, <size_t>c.queue_most * 8)
         lazy_unmap(c.tlb, TLB_SETS * TLB_WAYS * sizeof(uint64_t))
         lazy_unmap(c.mappings, c.mappings_max * sizeof(mapping_t))
         lazy_unmap(c.areas, c.areas_max * sizeof(area_t))
@@ -243,8 +243,7 @@ cdef class Core:
             new = 0xFFFFFFC0
         c.pte = <uint8_t *>self.grown(c.pte, old, new)
         c.folio = <uint8_t *>self.grown(c.folio, old, new)
-        c.entry = <uint32_t *>self.grown(c.entry, old * 4, new * 4)
-        c.where = <uint32_t *>self.grown(c.where, old * 4, new * 4)
+        c.home = <home_t *>self.grown(c.home, old * sizeof(home_t), new * sizeof(home_t))
         c.next = <uint32_t *>self.grown(c.next, old * 4, new * 4)
         c.prev = <uint32_t *>self.grown(c.prev, old * 4, new * 4)
         c.frame = <uint32_t *>self.grown(c.frame, old * 4, new * 4)
@@ -528,7 +527,7 @@ cdef class Core:
                     continue
                 home = home_of(c, page)
                 if c.folio[home] & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:
-                    e[i] = c.entry[home]
+                    e[i] = c.home[home].entry
                 p = home
                 while True:
                     present[i] += (c.pte[p] & PTE_PRESENT) != 0
@@ -1026,7 +1025,7 @@ cdef class Core:
                 for page in range(m.base, m.base + m.pages):
                     status = push_page(&self.c, page, p)
                     if status == ST_AGAIN:
-                        v[n] = self.c.entry[page] - a.base
+                        v[n] = self.c.home[page].entry - a.base
                         n += 1
                     elif status != ST_OK:
                         break

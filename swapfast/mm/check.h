@@ -51,7 +51,11 @@ static inline int page_is_zero(const uint8_t *p) {
 
 static inline int lowest_bit64(uint64_t w) { return __builtin_ctzll(w); }
 static inline int popcount64(uint64_t w) { return __builtin_popcountll(w); }
-static inline void prefetch_write(const void *p) { __builtin_prefetch(p, 1, 3); }
+/* The empty statement is an effect: calls of a function that only prefetches are removed. */
+static inline void prefetch_write(const void *p) {
+    __builtin_prefetch(p, 1, 3);
+    __asm__ volatile("");
+}
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #endif

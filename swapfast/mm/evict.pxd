@@ -1,7 +1,7 @@
 # evict: the steps that take a folio out of memory, common to every policy.
 #
 # - slot_for(core, home): it owns a slot its namespace may use; False: nowhere to go (activate it)
-# - unmap(core, home) -> was it dirty?
+# - unmap(core, home)
 # - write_bytes(core, home) -> WRITE_*
 # - write_out(core, home) -> True: keep the page, its write is under way or failed; False: nothing
 #   to write (page of zeroes)
@@ -13,7 +13,7 @@
 from swapfast.mm.types cimport *
 from swapfast.mm.frames cimport frame_at, frame_give
 from swapfast.mm.owner cimport *
-from swapfast.mm.rmap cimport queue_rename
+from swapfast.mm.rmap cimport group_bits, heir_of, queue_rename
 from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.writeback cimport plug_add
 from libc.string cimport memset
@@ -28,7 +28,7 @@ cdef inline bint has_swap_users(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t p
     if core.pte[home] & PTE_SWAP:
         return True
-    p = core.next[home]
+    p = heir_of(core, home)
     while p != NIL and p != home:
         if core.pte[p] & PTE_SWAP:
             return True
@@ -40,7 +40,7 @@ cdef inline bint slot_drop(core_t *core, uint32_t home) noexcept nogil:
         return False
     if has_swap_users(core, home):
         return False
-    swap_give(core, core.entry[home])
+    swap_give(core, core.home[home].entry)
     core.folio[home] &= ~F_SWAPCACHE
     return True
 
@@ -53,7 +53,7 @@ cdef inline void map_back(core_t *core, uint32_t home) noexcept nogil:
     while True:
         if core.pte[p] & PTE_SWAP:
             core.pte[p] = (core.pte[p] & PTE_MEMBER) | PTE_PRESENT | PTE_DIRTY
-        p = core.next[p]
+        p = heir_of(core, p)
         if p == NIL or p == home:
             break
 
@@ -76,7 +76,7 @@ cdef inline bint owner_may_use(core_t *core, uint32_t owner, area_t *a) noexcept
 
 cdef inline void count_leak(core_t *core, uint32_t home, uint32_t owner) noexcept nogil:
     # A shared object's page goes to one namespace's area although another namespace maps it.
-    cdef uint32_t p = core.next[home]
+    cdef uint32_t p = heir_of(core, home)
     while p != NIL and p != home:
         if owner_of_mapping(core, p) != owner:
             core.count.leaked += 1
@@ -86,7 +86,7 @@ cdef inline void count_leak(core_t *core, uint32_t home, uint32_t owner) noexcep
 cdef inline bint slot_for(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t owner, entry
     if core.folio[home] & F_SWAPCACHE:
-        if not area_of(core, core.entry[home]).failed:
+        if not area_of(core, core.home[home].entry).failed:
             return True
         keep_in_memory(core, home)   # what is still in memory is not given to a broken file
         return False
@@ -97,7 +97,7 @@ cdef inline bint slot_for(core_t *core, uint32_t home) noexcept nogil:
         return False
     if core.pte[home] & PTE_SHARED:
         count_leak(core, home, owner)
-    core.entry[home] = entry
+    core.home[home].entry = entry
     core.slot_page[entry] = home
     core.folio[home] |= F_SWAPCACHE
     return True
@@ -107,57 +107,44 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     # page inherited at clone may still own one in the parent's area; it moves then. So does a page
     # whose slot a checkpoint names.
     cdef uint32_t owner = owner_of(core, home), entry
-    cdef area_t *a = area_of(core, core.entry[home])
+    cdef area_t *a = area_of(core, core.home[home].entry)
     if ((a.owner == owner or owner_may_use(core, owner, a))
-            and not slot_bit(a.pinned, core.entry[home] - a.base)):
+            and not slot_bit(a.pinned, core.home[home].entry - a.base)):
         return True
     entry = swap_alloc(core, owner)
     if entry == NO_SLOT:
         core.count.no_slot += 1
         return False
-    swap_give(core, core.entry[home])
-    core.entry[home] = entry
+    swap_give(core, core.home[home].entry)
+    core.home[home].entry = entry
     core.slot_page[entry] = home
     return True
 
 cdef inline bint is_dirty(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t p
-    if core.pte[home] & PTE_DIRTY:
-        return True
-    p = core.next[home]
-    while p != NIL and p != home:
-        if core.pte[p] & PTE_DIRTY:
-            return True
-        p = core.next[p]
-    return False
+    return group_bits(core, home) & PTE_DIRTY != 0
 
-cdef inline bint unmap(core_t *core, uint32_t home) noexcept nogil:
+cdef inline void unmap(core_t *core, uint32_t home) noexcept nogil:
     # Every page-table entry that maps the folio gets the swap entry instead; those of a shared
     # object become empty, the object keeps the entry.
-    cdef uint32_t p, n, dirty = 0
+    cdef uint32_t p = heir_of(core, home), n
     if core.pte[home] & PTE_SHARED:
-        p = core.next[home]
         while p != NIL and p != home:
             n = core.next[p]
-            dirty |= core.pte[p] & PTE_DIRTY
             core.pte[p] = PTE_SHARED
             core.next[p] = NIL
             core.prev[p] = NIL
+            core.joined -= 1
             p = n
         core.next[home] = NIL
         core.prev[home] = NIL
         core.pte[home] |= PTE_SWAP
-        return dirty != 0
+        return
     if core.pte[home] & PTE_PRESENT:
-        dirty = core.pte[home] & PTE_DIRTY
         core.pte[home] = PTE_SWAP
-    p = core.next[home]
     while p != NIL and p != home:
         if core.pte[p] & PTE_PRESENT:
-            dirty |= core.pte[p] & PTE_DIRTY
             core.pte[p] = PTE_SWAP | PTE_MEMBER
         p = core.next[p]
-    return dirty != 0
 
 cdef inline void note_bad(core_t *core, uint32_t entry, uint32_t cause) noexcept nogil:
     core.bad_entry = entry
@@ -165,8 +152,8 @@ cdef inline void note_bad(core_t *core, uint32_t entry, uint32_t cause) noexcept
 
 cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
     # Zeroes are remembered in the zero map instead of written (6.18 swap_writeout).
-    cdef area_t *a = area_of(core, core.entry[home])
-    cdef uint32_t slot = core.entry[home] - a.base
+    cdef area_t *a = area_of(core, core.home[home].entry)
+    cdef uint32_t slot = core.home[home].entry - a.base
     cdef uint8_t *frame = frame_at(core, home)
     cdef uint64_t bit = <uint64_t>1 << (slot & 63)
     if frame != NULL:
@@ -179,7 +166,7 @@ cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
         if a.file != NULL:
             if not a.prewritten and (a.failed or not sigbus_copy(
                     a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE)):
-                note_bad(core, core.entry[home], BAD_AREA if a.failed else BAD_FILE)
+                note_bad(core, core.home[home].entry, BAD_AREA if a.failed else BAD_FILE)
                 area_give_up(core, a)
                 return WRITE_FAILED
             if a.summed != NULL:
@@ -202,8 +189,8 @@ cdef inline bint write_out(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline bint read_in(core_t *core, uint32_t home) noexcept nogil:
     # False: the bytes are not to be had.
-    cdef area_t *a = area_of(core, core.entry[home])
-    cdef uint32_t slot = core.entry[home] - a.base
+    cdef area_t *a = area_of(core, core.home[home].entry)
+    cdef uint32_t slot = core.home[home].entry - a.base
     cdef uint8_t *frame = frame_at(core, home)
     if a.zeromap != NULL and (a.zeromap[slot >> 6] >> (slot & 63)) & 1:
         if frame != NULL:
@@ -212,10 +199,10 @@ cdef inline bint read_in(core_t *core, uint32_t home) noexcept nogil:
         return True
     if frame != NULL and a.file != NULL:
         if a.lost or not sigbus_copy(frame, a.file + <size_t>slot * PAGE_SIZE, PAGE_SIZE):
-            note_bad(core, core.entry[home], BAD_AREA if a.lost else BAD_FILE)
+            note_bad(core, core.home[home].entry, BAD_AREA if a.lost else BAD_FILE)
             return False
         if slot_bit(a.summed, slot) and page_sum(frame) != a.sums[slot]:
-            note_bad(core, core.entry[home], BAD_SUM)
+            note_bad(core, core.home[home].entry, BAD_SUM)
             return False
     core.count.pswpin += 1
     a.pswpin += 1
@@ -233,7 +220,7 @@ cdef inline void release(core_t *core, group_t *g, uint32_t home) noexcept nogil
     cdef uint32_t shadow = <uint32_t>(g.age) & SHADOW_AGE
     if core.folio[home] & F_WORKINGSET:
         shadow |= SHADOW_WS
-    core.where[home] = shadow
+    core.home[home].where = shadow
     core.folio[home] = 0
     g.age += 1
     page_freed(core, g, home)

@@ -147,8 +147,6 @@ cdef inline void read_ahead_vma(core_t *core, uint32_t page, uint32_t target) no
     cdef int64_t at = m.first + (page - m.base), before = m.ra_at, left, right, begin
     cdef uint32_t window, p, home
     cdef group_t *g
-    if core.page_cluster == 0:
-        return
     window = window_618(1 << core.page_cluster, at, before, m.ra_hits, m.ra_window)
     m.ra_at = at
     m.ra_window = window
@@ -194,13 +192,11 @@ cdef inline void read_ahead_hit(core_t *core, uint32_t page, uint32_t home) noex
 
 cdef inline void read_ahead(core_t *core, uint32_t target) noexcept nogil:
     # swap_cluster_readahead (6.18), valid_swaphandles (2.6.25). Without memory it ends early.
-    cdef uint32_t entry = core.entry[target], first, last, e, page, window
+    cdef uint32_t entry = core.home[target].entry, first, last, e, page, window
     cdef area_t *a = area_of(core, entry)
     cdef uint32_t slot = entry - a.base, block
     cdef group_t *g
     if core.modern:
-        if core.page_cluster == 0:
-            return
         window = window_618(1 << core.page_cluster, slot, core.ra_prev, core.ra_hits, core.ra_last)
         core.ra_last = window
         if core.ra_hits == 0:
@@ -215,8 +211,6 @@ cdef inline void read_ahead(core_t *core, uint32_t target) noexcept nogil:
         if last >= a.slots:
             last = a.slots - 1
     else:
-        if core.page_cluster == 0:
-            return
         block = (slot >> core.page_cluster) << core.page_cluster
         first = last = slot
         while last + 1 < block + (1 << core.page_cluster) and last + 1 < a.slots \
@@ -252,10 +246,11 @@ cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept no
         return ST_OK
     if not core.modern:
         grab_token(core, core.current_mm)
-    if core.vma_readahead and page != NIL:
-        read_ahead_vma(core, page, home)
-    else:
-        read_ahead(core, home)
+    if core.page_cluster > 0:
+        if core.vma_readahead and page != NIL:
+            read_ahead_vma(core, page, home)
+        else:
+            read_ahead(core, home)
     if not core.folio[home] & F_RESIDENT:
         g = group_of(core, home)
         status = take_page(core, g)
@@ -437,11 +432,11 @@ cdef inline void forget_folio(core_t *core, uint32_t home) noexcept nogil:
             queue_rename(core, home, NIL)
         g.policy.leave(core, g, home)
         if core.folio[home] & F_SWAPCACHE:
-            swap_give(core, core.entry[home])
+            swap_give(core, core.home[home].entry)
         core.folio[home] = 0
         page_freed(core, g, home)
     else:
-        swap_give(core, core.entry[home])
+        swap_give(core, core.home[home].entry)
     if core.mixed_rule == MIXED_ALLOCATOR:
         core.alloc_owner[home] = 0
 

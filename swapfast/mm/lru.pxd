@@ -3,6 +3,7 @@
 # - lru_add(core, g, page): at the head of the list that its F_ACTIVE names
 # - lru_leave, lru_rehome: the policy contract's parts that are the same for every list policy
 # - prefetch_page(core, page): fetch its state ahead of use
+# - prefetch_tail(core, ring): that of the pages that are scanned next
 # - isolate(core, g, ring, batch, want) -> pages taken from the tail, marked F_ISOLATED
 # - putback(core, g, page): at the head again
 
@@ -10,38 +11,34 @@ from swapfast.mm.types cimport *
 from swapfast.mm.ring cimport *
 
 cdef inline void lru_add(core_t *core, group_t *g, uint32_t page) noexcept nogil:
-    ring_push(&g.active if core.folio[page] & F_ACTIVE else &g.inactive, core.where, page)
+    ring_push(&g.active if core.folio[page] & F_ACTIVE else &g.inactive, core.home, page)
 
 cdef inline void lru_leave(core_t *core, group_t *g, uint32_t page) noexcept nogil:
-    ring_drop(&g.active if core.folio[page] & F_ACTIVE else &g.inactive, core.where, page)
+    ring_drop(&g.active if core.folio[page] & F_ACTIVE else &g.inactive, core.home, page)
 
 cdef inline void lru_rehome(core_t *core, group_t *g, uint32_t old, uint32_t new) noexcept nogil:
     cdef ring_t *r = &g.active if core.folio[new] & F_ACTIVE else &g.inactive
-    SWAPFAST_CHECK(r.buf[core.where[new]] == old, b"a page that moves was on its list")
-    r.buf[core.where[new]] = new
+    SWAPFAST_CHECK(r.buf[core.home[new].where] == old, b"a page that moves was on its list")
+    r.buf[core.home[new].where] = new
 
 cdef inline void prefetch_page(core_t *core, uint32_t page) noexcept nogil:
     # All that a scan or a fault looks at.
     prefetch_write(&core.pte[page])
     prefetch_write(&core.folio[page])
-    prefetch_write(&core.where[page])
-    prefetch_write(&core.entry[page])
-    prefetch_write(&core.next[page])
+    prefetch_write(&core.home[page])
+
+cdef inline void prefetch_tail(core_t *core, ring_t *r) noexcept nogil:
+    # The ring says which pages the next scan takes.
+    cdef uint32_t at, end = r.tail + SCAN_BATCH
+    for at in range(r.tail, end if end < r.cap else r.cap):
+        prefetch_page(core, r.buf[at])
 
 cdef inline uint32_t isolate(core_t *core, ring_t *r, uint32_t *batch,
                              uint32_t want) noexcept nogil:
-    # The ring says which pages come next: those of the next batch are fetched meanwhile.
-    cdef uint32_t n = 0, page, ahead
-    while n < want:
-        ahead = r.tail + SCAN_BATCH
-        if ahead < r.cap:
-            prefetch_page(core, r.buf[ahead])
-        page = ring_pop(r)
-        if page == NIL:
-            break
-        core.folio[page] |= F_ISOLATED
-        batch[n] = page
-        n += 1
+    cdef uint32_t n = ring_take(r, batch, want), i
+    prefetch_tail(core, r)
+    for i in range(n):
+        core.folio[batch[i]] |= F_ISOLATED
     return n
 
 cdef inline void putback(core_t *core, group_t *g, uint32_t page) noexcept nogil:

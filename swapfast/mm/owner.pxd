@@ -67,6 +67,11 @@ cdef inline uint32_t alloc_clustered(core_t *core, owner_t *o) noexcept nogil:
     cdef uint32_t entry, i, k, start, group_end
     cdef area_t *a
     cdef uint32_t current = 0
+    if o.count == 1:   # nobody to take turns with
+        entry = take_from(core, &core.areas[o.areas[0]])
+        if entry != NO_SLOT:
+            o.current = o.areas[0] + 1
+        return entry
     if o.current != 0:
         current = o.current - 1
         a = &core.areas[current]

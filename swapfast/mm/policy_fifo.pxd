@@ -23,5 +23,5 @@ cdef inline uint64_t reclaim_fifo(core_t *core, group_t *g, uint64_t want) noexc
         if evict_now(core, g, page):
             core.count.pgsteal_direct += 1
             return 1
-        ring_push(&g.inactive, core.where, page)
+        ring_push(&g.inactive, core.home, page)
     return 0

@@ -100,7 +100,7 @@ cdef inline void scan_active_25(core_t *core, group_t *g, uint32_t want, uint32_
     core.clock.now += core.times.scan_page * n
     for i in range(n):
         page = batch[i]
-        if mapped_bits(core, page) & PTE_PRESENT:
+        if group_bits(core, page) & PTE_PRESENT:
             if (not reclaim_mapped or core.total_swap_pages == 0
                     or referenced_25(core, page)):
                 putback(core, g, page)
@@ -115,7 +115,7 @@ cdef inline uint32_t judge_25(core_t *core, group_t *g, uint32_t page) noexcept 
     if core.folio[page] & F_WRITEBACK:
         return 0
     referenced = referenced_25(core, page)
-    if referenced and (mapped_bits(core, page) & PTE_PRESENT or core.folio[page] & F_SWAPCACHE):
+    if referenced and (group_bits(core, page) & PTE_PRESENT or core.folio[page] & F_SWAPCACHE):
         return 1
     must_write = not core.folio[page] & F_SWAPCACHE
     if not slot_for(core, page):
@@ -124,7 +124,7 @@ cdef inline uint32_t judge_25(core_t *core, group_t *g, uint32_t page) noexcept 
         must_write = True
         if not slot_own(core, page):
             return 1
-    if mapped_bits(core, page) & PTE_PRESENT:
+    if group_bits(core, page) & PTE_PRESENT:
         core.clock.now += core.times.unmap
     unmap(core, page)
     if must_write and write_out(core, page):

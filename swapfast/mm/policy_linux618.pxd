@@ -84,7 +84,7 @@ cdef inline void note_cost(core_t *core, group_t *g, uint64_t io, uint64_t rotat
         g.cost >>= 1
 
 cdef inline void refault_618(core_t *core, group_t *g, uint32_t page) noexcept nogil:
-    cdef uint32_t shadow = core.where[page]
+    cdef uint32_t shadow = core.home[page].where
     cdef uint32_t distance = (<uint32_t>(g.age) - shadow) & SHADOW_AGE
     core.count.workingset_refault += 1
     # Without a free slot active anonymous pages do not count (mem_cgroup_get_nr_swap_pages).
@@ -107,27 +107,25 @@ cdef inline void enter_618(core_t *core, group_t *g, uint32_t page, int how) noe
 cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
                                uint64_t *written) noexcept nogil:
     # shrink_folio_list for one isolated page: 0 keep, 1 activate, 2 freed.
-    cdef uint32_t folio
+    cdef uint32_t folio, bits
     cdef bint must_write
-    if core.folio[page] & F_WRITEBACK:
+    if UNLIKELY(core.folio[page] & F_WRITEBACK):
         wait_for(core, page)
     folio = core.folio[page]
-    core.folio[page] = folio & ~F_REFERENCED
-    if clear_young(core, page):
-        core.folio[page] |= F_REFERENCED
+    bits = group_bits(core, page)
+    if bits & PTE_ACCESSED:
+        make_old(core, page)
+        core.folio[page] = <uint8_t>(folio | F_REFERENCED)
         if not folio & F_REFERENCED:
             return 0
         if vm_swap_full(core):
             slot_drop(core, page)
         return 1
-    must_write = not folio & F_SWAPCACHE
-    if not slot_for(core, page):
+    core.folio[page] = <uint8_t>(folio & ~F_REFERENCED)
+    must_write = bits & PTE_DIRTY != 0 or not folio & F_SWAPCACHE
+    if not slot_for(core, page) or (bits & PTE_DIRTY and not slot_own(core, page)):
         return 1
-    if is_dirty(core, page):
-        must_write = True
-        if not slot_own(core, page):
-            return 1
-    if mapped_bits(core, page) & PTE_PRESENT:
+    if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap
     if UNLIKELY(core.tlb != NULL):
         tlb_drop_folio(core, page)
@@ -135,58 +133,66 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
     if must_write and write_out(core, page):
         written[0] += 1
         return 0
-    core.folio[page] &= ~F_ISOLATED
     release(core, g, page)
     return 2
 
+cdef inline void putback_618(core_t *core, group_t *g, const uint32_t *pages,
+                             uint32_t n) noexcept nogil:
+    cdef uint32_t active[32]
+    cdef uint32_t inactive[32]
+    cdef uint32_t i, page, folio, up = 0
+    for i in range(n):
+        page = pages[i]
+        folio = core.folio[page]
+        core.folio[page] = <uint8_t>(folio & ~F_ISOLATED)
+        active[up] = page
+        inactive[i - up] = page
+        up += folio & F_ACTIVE != 0
+    g.age += up
+    ring_push_all(&g.active, core.home, active, up)
+    ring_push_all(&g.inactive, core.home, inactive, n - up)
+
 cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) noexcept nogil:
     cdef uint32_t batch[32]
-    cdef uint32_t kept[32]
-    cdef uint32_t n, i, nkept = 0, verdict
-    cdef uint64_t written = 0, freed = 0
+    cdef uint32_t n, i, kept = 0, verdict
+    cdef uint64_t written = 0, freed
     take_completions(core)
     rotation_drain(core)
     n = isolate(core, &g.inactive, batch, want)
-    if core.in_kswapd:
-        core.count.pgscan_kswapd += n
-    else:
-        core.count.pgscan_direct += n
     for i in range(n):
         core.clock.now += core.times.scan_page
         verdict = judge_618(core, g, batch[i], &written)
-        if verdict == 2:
-            freed += 1
-            continue
         if verdict == 1:
             core.folio[batch[i]] |= F_ACTIVE
             core.count.pgactivate += 1
-        kept[nkept] = batch[i]
-        nkept += 1
-    for i in range(nkept):
-        if core.folio[kept[i]] & F_ACTIVE:
-            g.age += 1
-        putback(core, g, kept[i])
+        batch[kept] = batch[i]
+        kept += verdict != 2
+    putback_618(core, g, batch, kept)
+    freed = n - kept
     if core.in_kswapd:
+        core.count.pgscan_kswapd += n
         core.count.pgsteal_kswapd += freed
     else:
+        core.count.pgscan_direct += n
         core.count.pgsteal_direct += freed
-    note_cost(core, g, written, n - freed)
+    note_cost(core, g, written, kept)
     return freed
 
 cdef inline void scan_active_618(core_t *core, group_t *g, uint32_t want) noexcept nogil:
-    cdef uint32_t _i, page
+    cdef uint32_t batch[32]
+    cdef uint32_t n, i, page
     take_completions(core)
     rotation_drain(core)
-    for _i in range(want):
-        page = ring_pop(&g.active)
-        if page == NIL:
-            break
+    n = ring_take(&g.active, batch, want)
+    prefetch_tail(core, &g.active)
+    for i in range(n):
+        page = batch[i]
         clear_young(core, page)
         core.folio[page] = (core.folio[page] & ~F_ACTIVE) | F_WORKINGSET
-        ring_push(&g.inactive, core.where, page)
-        core.count.pgdeactivate += 1
-        core.count.pgrefill += 1
-        core.clock.now += core.times.scan_page
+    ring_push_all(&g.inactive, core.home, batch, n)
+    core.count.pgdeactivate += n
+    core.count.pgrefill += n
+    core.clock.now += core.times.scan_page * n
 
 cdef inline uint64_t shrink_618(core_t *core, group_t *g, uint32_t priority, bint force,
                                 bint *skipped) noexcept nogil:

@@ -17,11 +17,11 @@ cdef inline void touch_lru(core_t *core, group_t *g, uint32_t page) noexcept nog
     cdef ring_t *r = &payer.inactive
     if payer.policy.touch == NULL or not core.folio[home] & F_RESIDENT:   # the shared zero page
         return
-    if core.where[home] == (r.cap if r.head == 0 else r.head) - 1:
+    if core.home[home].where == (r.cap if r.head == 0 else r.head) - 1:
         return
-    r.buf[core.where[home]] = NIL
+    r.buf[core.home[home].where] = NIL
     r.live -= 1
-    ring_push(r, core.where, home)
+    ring_push(r, core.home, home)
 
 cdef inline uint64_t reclaim_lru(core_t *core, group_t *g, uint64_t want) noexcept nogil:
     cdef uint32_t page, tries = g.inactive.live
@@ -33,5 +33,5 @@ cdef inline uint64_t reclaim_lru(core_t *core, group_t *g, uint64_t want) noexce
         if evict_now(core, g, page):
             core.count.pgsteal_direct += 1
             return 1
-        ring_push(&g.inactive, core.where, page)
+        ring_push(&g.inactive, core.home, page)
     return 0

@@ -5,9 +5,11 @@
 # eighth above the pages it holds, so packing costs at most eight moves for each push.
 #
 # - ring_init(r, most) / ring_free(r): most = pages it should hold at once
-# - ring_push(r, where, page) at the head; ring_push_tail at the tail: scanned next
+# - ring_push(r, home, page) at the head; ring_push_tail at the tail: scanned next
+# - ring_push_all(r, home, pages, n) at the head, in order
 # - ring_pop(r) -> oldest page, NIL when there is none
-# - ring_drop(r, where, page): a tombstone instead of the page
+# - ring_take(r, pages, want) -> n of the oldest, oldest first
+# - ring_drop(r, home, page): a tombstone instead of the page
 
 from swapfast.mm.types cimport *
 from libc.string cimport memset
@@ -23,7 +25,7 @@ cdef inline void ring_free(ring_t *r) noexcept nogil:
     lazy_unmap(r.buf, <size_t>r.cap * sizeof(uint32_t))
     memset(r, 0, sizeof(ring_t))
 
-cdef inline void ring_grow(ring_t *r, uint32_t *where) noexcept nogil:
+cdef inline void ring_grow(ring_t *r, home_t *home) noexcept nogil:
     # A group may pay for more than its limit: a page that another group forked becomes its own.
     cdef ring_t old = r[0]
     cdef uint32_t source = old.tail, _i, page
@@ -33,42 +35,59 @@ cdef inline void ring_grow(ring_t *r, uint32_t *where) noexcept nogil:
         source = 0 if source + 1 == old.cap else source + 1
         if page != NIL:
             r.buf[r.head] = page
-            where[page] = r.head
+            home[page].where = r.head
             r.head += 1
     r.span = r.live = old.live
     ring_free(&old)
 
-cdef inline void ring_pack(ring_t *r, uint32_t *where) noexcept nogil:
+cdef inline void ring_pack(ring_t *r, home_t *home) noexcept nogil:
     # Moves the live entries towards the tail, in order: the target never passes the source.
     cdef uint32_t source = r.tail, target = r.tail, _i, page
     if r.live > r.cap - (r.cap >> 3):
-        ring_grow(r, where)
+        ring_grow(r, home)
         return
     for _i in range(r.span):
         page = r.buf[source]
         source = 0 if source + 1 == r.cap else source + 1
         if page != NIL:
             r.buf[target] = page
-            where[page] = target
+            home[page].where = target
             target = 0 if target + 1 == r.cap else target + 1
     r.span = r.live
     r.head = target
 
-cdef inline void ring_push(ring_t *r, uint32_t *where, uint32_t page) noexcept nogil:
+cdef inline void ring_push(ring_t *r, home_t *home, uint32_t page) noexcept nogil:
     if UNLIKELY(r.span == r.cap):
-        ring_pack(r, where)
+        ring_pack(r, home)
     r.buf[r.head] = page
-    where[page] = r.head
+    home[page].where = r.head
     r.head = 0 if r.head + 1 == r.cap else r.head + 1
     r.span += 1
     r.live += 1
 
-cdef inline void ring_push_tail(ring_t *r, uint32_t *where, uint32_t page) noexcept nogil:
+cdef inline void ring_push_all(ring_t *r, home_t *home, const uint32_t *pages,
+                               uint32_t n) noexcept nogil:
+    cdef uint32_t i, page, at
+    if UNLIKELY(r.cap - r.span < n):
+        for i in range(n):
+            ring_push(r, home, pages[i])
+        return
+    at = r.head
+    for i in range(n):
+        page = pages[i]
+        r.buf[at] = page
+        home[page].where = at
+        at = 0 if at + 1 == r.cap else at + 1
+    r.head = at
+    r.span += n
+    r.live += n
+
+cdef inline void ring_push_tail(ring_t *r, home_t *home, uint32_t page) noexcept nogil:
     if UNLIKELY(r.span == r.cap):
-        ring_pack(r, where)
+        ring_pack(r, home)
     r.tail = r.cap - 1 if r.tail == 0 else r.tail - 1
     r.buf[r.tail] = page
-    where[page] = r.tail
+    home[page].where = r.tail
     r.span += 1
     r.live += 1
 
@@ -84,9 +103,22 @@ cdef inline uint32_t ring_pop(ring_t *r) noexcept nogil:
             r.live -= 1
             return page
 
-cdef inline void ring_drop(ring_t *r, uint32_t *where, uint32_t page) noexcept nogil:
-    SWAPFAST_CHECK(r.buf[where[page]] == page, b"a page on a list is where it says it is")
-    r.buf[where[page]] = NIL
+cdef inline uint32_t ring_take(ring_t *r, uint32_t *pages, uint32_t want) noexcept nogil:
+    cdef uint32_t n = 0, at = r.tail, span = r.span, page
+    while n < want and span > 0:
+        page = r.buf[at]
+        at = 0 if at + 1 == r.cap else at + 1
+        span -= 1
+        pages[n] = page
+        n += page != NIL
+    r.tail = at
+    r.span = span
+    r.live -= n
+    return n
+
+cdef inline void ring_drop(ring_t *r, home_t *home, uint32_t page) noexcept nogil:
+    SWAPFAST_CHECK(r.buf[home[page].where] == page, b"a page on a list is where it says it is")
+    r.buf[home[page].where] = NIL
     r.live -= 1
     if r.live == 0:
         r.span = 0

@@ -2,14 +2,18 @@
 #
 #   home -> next -> next -> (home)      in order of arrival: the parent before the child
 #
-# A page alone in its group needs no links: next[home] is NIL. The home of a shared object's page is
-# the object's own page, which is never mapped itself.
+# A page alone in its group needs no links: next[home] is NIL, and while no page of the machine has
+# links (core.joined is 0) nobody looks. The home of a shared object's page is the object's own page,
+# which is never mapped itself.
 #
 # - home_of(core, page); alone(core, home)
+# - heir_of(core, home): the first member after the home, NIL when it is alone
 # - rmap_join(core, home, page): page becomes the last member
 # - rmap_leave(core, page) -> what is left: the home of the remaining group, or NIL
-# - mapped_bits(core, home): the OR of the page-table bytes of the members that map it
-# - clear_young(core, home) -> were any accessed?  (folio_referenced / page_referenced)
+# - group_bits(core, home): the OR of the page-table bytes of all members. Only those that map the
+#   page are accessed, and only those and a shared object's are dirty.
+# - make_old(core, home): nobody has accessed it
+# - clear_young(core, home) -> had anybody?  (folio_referenced / page_referenced)
 
 from swapfast.mm.types cimport *
 from swapfast.mm.owner cimport mapping_of
@@ -18,10 +22,13 @@ cdef inline group_t *group_of(core_t *core, uint32_t page) noexcept nogil:
     return &core.groups[mapping_of(core, page).group]
 
 cdef inline uint32_t home_of(core_t *core, uint32_t page) noexcept nogil:
-    return core.where[page] if core.pte[page] & PTE_MEMBER else page
+    return core.home[page].where if core.pte[page] & PTE_MEMBER else page
+
+cdef inline uint32_t heir_of(core_t *core, uint32_t home) noexcept nogil:
+    return NIL if LIKELY(core.joined == 0) else core.next[home]
 
 cdef inline bint alone(core_t *core, uint32_t home) noexcept nogil:
-    return core.next[home] == NIL
+    return heir_of(core, home) == NIL
 
 cdef inline void rmap_join(core_t *core, uint32_t home, uint32_t page) noexcept nogil:
     cdef uint32_t last
@@ -37,7 +44,8 @@ cdef inline void rmap_join(core_t *core, uint32_t home, uint32_t page) noexcept 
         core.next[page] = home
         core.prev[home] = page
     core.pte[page] |= PTE_MEMBER
-    core.where[page] = home
+    core.home[page].where = home
+    core.joined += 1
 
 cdef inline void rmap_unlink(core_t *core, uint32_t page) noexcept nogil:
     cdef uint32_t n = core.next[page], p = core.prev[page]
@@ -45,6 +53,7 @@ cdef inline void rmap_unlink(core_t *core, uint32_t page) noexcept nogil:
     core.prev[page] = NIL
     if n == NIL:
         return
+    core.joined -= 1
     if n == p:
         core.next[n] = NIL
         core.prev[n] = NIL
@@ -71,9 +80,9 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
     cdef uint32_t p
     cdef group_t *from_group = group_of(core, old)
     cdef group_t *to_group = group_of(core, new)
-    cdef uint32_t at = core.where[old]
+    cdef uint32_t at = core.home[old].where
     core.folio[new] = core.folio[old]
-    core.entry[new] = core.entry[old]
+    core.home[new].entry = core.home[old].entry
     core.pte[new] &= ~PTE_MEMBER
     if core.frames != NULL:
         core.frame[new] = core.frame[old]
@@ -83,13 +92,13 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
             core.alloc_owner[new] = mapping_of(core, old).owner + 1
         core.alloc_owner[old] = 0
     if core.folio[old] & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
-        core.slot_page[core.entry[new]] = new
+        core.slot_page[core.home[new].entry] = new
     p = core.next[new]
     while p != NIL and p != new:
         if p != old:
-            core.where[p] = new
+            core.home[p].where = new
         p = core.next[p]
-    core.where[new] = at
+    core.home[new].where = at
     if core.folio[new] & F_RESIDENT:
         if from_group != to_group:
             # The charge follows the home, so that a list holds only pages that its group pays for.
@@ -105,7 +114,7 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
 cdef inline uint32_t rmap_leave(core_t *core, uint32_t page) noexcept nogil:
     cdef uint32_t heir
     if core.pte[page] & PTE_MEMBER:
-        heir = core.where[page]
+        heir = core.home[page].where
         rmap_unlink(core, page)
         core.pte[page] &= ~PTE_MEMBER
         return heir
@@ -116,26 +125,22 @@ cdef inline uint32_t rmap_leave(core_t *core, uint32_t page) noexcept nogil:
     rmap_unlink(core, page)
     return heir
 
-cdef inline uint32_t mapped_bits(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t bits = 0, p
-    if core.pte[home] & PTE_PRESENT:
-        bits = core.pte[home]
-    p = core.next[home]
+cdef inline uint32_t group_bits(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t bits = core.pte[home], p = heir_of(core, home)
     while p != NIL and p != home:
-        if core.pte[p] & PTE_PRESENT:
-            bits |= core.pte[p]
+        bits |= core.pte[p]
         p = core.next[p]
     return bits
 
-cdef inline bint clear_young(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t p, young = 0
-    if core.pte[home] & PTE_PRESENT:
-        young = core.pte[home] & PTE_ACCESSED
-        core.pte[home] &= ~PTE_ACCESSED
-    p = core.next[home]
+cdef inline void make_old(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t p = heir_of(core, home)
+    core.pte[home] &= ~PTE_ACCESSED
     while p != NIL and p != home:
-        if core.pte[p] & PTE_PRESENT:
-            young |= core.pte[p] & PTE_ACCESSED
-            core.pte[p] &= ~PTE_ACCESSED
+        core.pte[p] &= ~PTE_ACCESSED
         p = core.next[p]
-    return young != 0
+
+cdef inline bint clear_young(core_t *core, uint32_t home) noexcept nogil:
+    cdef bint young = group_bits(core, home) & PTE_ACCESSED != 0
+    if young:
+        make_old(core, home)
+    return young

@@ -41,7 +41,7 @@ cdef inline void survey_page(core_t *core, uint32_t page, const uint8_t *mine, a
     cdef uint32_t p
     cdef bint here
     if core.pte[page] & PTE_MEMBER:
-        if not mine[core.block_mapping[core.where[page] >> BLOCK_SHIFT]]:
+        if not mine[core.block_mapping[core.home[page].where >> BLOCK_SHIFT]]:
             s.outside = page
         return
     if not holds_data(core, page):
@@ -57,12 +57,12 @@ cdef inline void survey_page(core_t *core, uint32_t page, const uint8_t *mine, a
             and core.alloc_owner[page] - 1 != a.owner:
         s.outside = page
         return
-    here = owns_slot(core, page) and area_of(core, core.entry[page]) == a
+    here = owns_slot(core, page) and area_of(core, core.home[page].entry) == a
     if not core.folio[page] & F_RESIDENT:
         s.needed += not here
         return
     s.resident += 1
-    if not here or (is_dirty(core, page) and slot_bit(a.pinned, core.entry[page] - a.base)):
+    if not here or (is_dirty(core, page) and slot_bit(a.pinned, core.home[page].entry - a.base)):
         s.needed += 1
 
 cdef inline void survey_area(core_t *core, const uint8_t *mine, area_t *a,
@@ -96,7 +96,7 @@ cdef inline int push_prepare(core_t *core, uint32_t page, area_t *a) noexcept no
     cdef bint clean
     if not holds_data(core, page):
         return PUSH_NOTHING
-    if owns_slot(core, page) and area_of(core, core.entry[page]) != a:
+    if owns_slot(core, page) and area_of(core, core.home[page].entry) != a:
         return PUSH_FOREIGN
     if not core.folio[page] & F_RESIDENT:
         return PUSH_NOTHING
@@ -134,7 +134,7 @@ cdef inline int push_page(core_t *core, uint32_t page, push_t *p) noexcept nogil
     if what == PUSH_FOREIGN:
         status = push_flush(core, p)
         if status == ST_OK:
-            status = swapoff_slot(core, core.entry[page])   # inherited: it is read in and moves
+            status = swapoff_slot(core, core.home[page].entry)   # inherited: it is read in and moves
         if status != ST_OK:
             return status
         what = push_prepare(core, page, p.area)
@@ -145,7 +145,7 @@ cdef inline int push_page(core_t *core, uint32_t page, push_t *p) noexcept nogil
     if what == PUSH_WRITE:
         bytes = frame_at(core, page)
         if bytes != NULL and not (p.area.zeromap != NULL and page_is_zero(bytes)):
-            p.slot[p.writes] = core.entry[page] - p.area.base
+            p.slot[p.writes] = core.home[page].entry - p.area.base
             p.bytes[p.writes] = bytes
             p.writes += 1
     p.page[p.n] = page
@@ -173,9 +173,9 @@ cdef inline uint64_t dump_pages(core_t *core, uint32_t base, uint64_t pages, are
             pte[i] &= ~PTE_DIRTY
         if not image_home(pte[i]):
             continue
-        s = core.entry[page] - a.base
+        s = core.home[page].entry - a.base
         slot[n] = s
-        shadow[n] = core.where[page]
+        shadow[n] = core.home[page].where
         zero[n] = slot_bit(a.zeromap, s)
         n += 1
     return n
@@ -199,9 +199,9 @@ cdef inline uint64_t load_pages(core_t *core, uint32_t base, uint64_t pages, are
         if not image_home(pte[i]):
             continue
         s = slot[n]
-        core.entry[page] = a.base + s
+        core.home[page].entry = a.base + s
         core.slot_page[a.base + s] = page
-        core.where[page] = shadow[n]
+        core.home[page].where = shadow[n]
         take_slot(core, a, s)
         if zero[n] and a.zeromap != NULL:
             a.zeromap[s >> 6] |= <uint64_t>1 << (s & 63)

@@ -16,6 +16,9 @@ from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.rmap cimport home_of
 from libc.string cimport memcpy
 
+cdef extern from "hits.h" nogil:
+    uint64_t hit_run(uint8_t *pte, const uint32_t *refs, uint64_t i, uint64_t n)
+
 cdef enum:
     STAMP_BYTES = 52
     STAMP_TAG = 16
@@ -44,26 +47,20 @@ cdef inline void look_ahead(core_t *core, uint32_t base, const uint32_t *refs, u
 
 cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *refs, uint64_t n,
                                 bint stop_on_major, batch_t *batch) noexcept nogil:
-    cdef uint8_t *pte = core.pte
     cdef uint64_t i = 0, timed = 0, majors
-    cdef uint32_t ref, page, need, bits
+    cdef uint32_t ref
     cdef int status
     batch.status = ST_OK
-    while i < n:
-        ref = refs[i]
-        page = base + (ref & REF_PAGE)
-        # PRESENT for a read; PRESENT and WRITABLE for a write, which sets DIRTY as well.
-        need = PTE_PRESENT | ((ref >> 31) * PTE_WRITABLE)
-        bits = pte[page]
-        if LIKELY((bits & need) == need):
-            pte[page] = <uint8_t>(bits | PTE_ACCESSED | ((ref >> 31) * PTE_DIRTY))
-            i += 1
-            continue
+    while True:
+        i = hit_run(core.pte + base, refs, i, n)
+        if i == n:
+            break
         charge_time(core, i + 1 - timed)
         timed = i + 1
         look_ahead(core, base, refs, i, n)
         majors = core.count.pgmajfault
-        status = fault(core, page, ref >> 31)
+        ref = refs[i]
+        status = fault(core, base + (ref & REF_PAGE), ref >> 31)
         if UNLIKELY(status != ST_OK):
             batch.status = status
             return i

@@ -7,8 +7,8 @@
 #   page arrays        bytes   meaning
 #   pte[p]               1     PTE_* bits: all that a hit touches
 #   folio[p]             1     F_* bits, valid at the home
-#   entry[p]             4     swap entry of the group (machine-wide slot index), valid at the home
-#   where[p]             4     home in memory: position in its ring; home swapped out: shadow;
+#   home[p].entry        4     swap entry of the group (machine-wide slot index), valid at the home
+#   home[p].where        4     home in memory: position in its ring; home swapped out: shadow;
 #                              any other member: its home
 #   next[p], prev[p]     4+4   ring of the group in order of arrival (rmap order), only if shared
 #   frame[p]             4     frame number at the home, only with contents
@@ -126,12 +126,17 @@ cdef enum:
     MAX_ROTATION = 31
     MAX_PLUG = 8160      # 32 requests of at most 254 pages, and slack
     MAX_REQUEST = 254    # pages one request may grow to
+    QUEUE_FIRST = 4096   # places in the completion queue to begin with
     PMD_PAGES = 512      # pages under one page table
     RA_FIRST_HITS = 4    # of an address range that read nothing ahead yet (GET_SWAP_RA_VAL)
     RA_MOST_HITS = 63    # SWAP_RA_HITS_MAX
 
 cdef struct core_t
 cdef struct group_t
+
+cdef struct home_t:
+    uint32_t entry
+    uint32_t where
 
 cdef struct counters_t:
     uint64_t pgfault
@@ -315,10 +320,10 @@ cdef struct core_t:
     uint32_t pages_max
     uint8_t *pte
     uint8_t *folio
-    uint32_t *entry
-    uint32_t *where
+    home_t *home
     uint32_t *next
     uint32_t *prev
+    uint32_t joined          # pages that are members of a group; 0: no page has links
     uint32_t *frame
     uint32_t *alloc_owner    # owner + 1 of the mm that allocated the data, MIXED_ALLOCATOR only
     uint32_t *block_mapping  # page >> BLOCK_SHIFT -> mapping number
@@ -371,7 +376,8 @@ cdef struct core_t:
     uint32_t plug_last_slot
     uint32_t *queue          # completion queue (FIFO ring)
     uint64_t *queue_done
-    uint32_t queue_cap
+    uint32_t queue_cap       # places in use, so that few lines of memory are; up to queue_most
+    uint32_t queue_most
     uint32_t queue_tail
     uint32_t queue_len
     uint32_t rotation[32]

@@ -11,7 +11,7 @@ cdef inline const char *verify_group(core_t *core, uint32_t home, uint32_t *seen
     # The ring of members comes back to the home, and all of them know it.
     cdef uint32_t p = core.next[home], last = home, n = 1
     while p != NIL and p != home:
-        if not core.pte[p] & PTE_MEMBER or core.where[p] != home:
+        if not core.pte[p] & PTE_MEMBER or core.home[p].where != home:
             return b"a member points at its home"
         if core.prev[p] != last:
             return b"the ring of a group is linked both ways"
@@ -27,7 +27,7 @@ cdef inline const char *verify_page(core_t *core, uint32_t page, bint object) no
     cdef uint32_t bits = core.pte[page], home, n = 0, folio
     cdef const char *why
     if bits & PTE_MEMBER:
-        home = core.where[page]
+        home = core.home[page].where
         if home == page or core.pte[home] & PTE_MEMBER:
             return b"a home is not a member"
         if core.folio[page] != 0:
@@ -47,10 +47,12 @@ cdef inline const char *verify_page(core_t *core, uint32_t page, bint object) no
         return b"a folio belongs to a page-table entry"
     if folio & F_ISOLATED:
         return b"no page is isolated between calls"
+    if bits & PTE_WRITABLE and not bits & PTE_PRESENT:
+        return b"a page that may be written is mapped"
     if bits & PTE_WRITABLE and n > 1:
         return b"only the sole owner may write"
     if (folio & F_SWAPCACHE or (bits & PTE_SWAP and not folio & F_RESIDENT)) \
-            and core.slot_page[core.entry[page]] != page:
+            and core.slot_page[core.home[page].entry] != page:
         return b"a slot knows its page"
     if bits & PTE_SWAP and folio & F_RESIDENT and not folio & F_SWAPCACHE:
         return b"a swap entry to a page in memory is in the swap cache"
@@ -65,7 +67,7 @@ cdef inline const char *verify_list(core_t *core, ring_t *r, bint active,
         page = r.buf[at]
         if page != NIL:
             live += 1
-            if core.where[page] != at or not core.folio[page] & F_RESIDENT:
+            if core.home[page].where != at or not core.folio[page] & F_RESIDENT:
                 return b"a list holds pages in memory, where they say they are"
             if (core.folio[page] & F_ACTIVE != 0) != active:
                 return b"a page is on the list that its flag names"
@@ -88,7 +90,7 @@ cdef inline const char *verify_area(core_t *core, area_t *a, uint32_t number) no
         elif slot_bit(a.pinned, slot) and taken:
             used += 1   # a checkpoint's
         if home != NIL:
-            if core.entry[home] != a.base + slot:
+            if core.home[home].entry != a.base + slot:
                 return b"a page knows its slot"
     if used != a.inuse:
         return b"an area counts its slots"
@@ -96,7 +98,7 @@ cdef inline const char *verify_area(core_t *core, area_t *a, uint32_t number) no
 
 cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcept nogil:
     cdef uint32_t i, page
-    cdef uint64_t resident = 0, charged = 0, listed = 0, on_list, free_slots = 0
+    cdef uint64_t resident = 0, charged = 0, listed = 0, on_list, free_slots = 0, joined = 0
     cdef mapping_t *m
     cdef const char *why
     for i in range(core.mappings_max):
@@ -109,6 +111,10 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
                 return why
             if core.folio[page] & F_RESIDENT:
                 resident += 1
+            if core.pte[page] & PTE_MEMBER:
+                joined += 1
+    if joined != core.joined:
+        return b"members of groups are counted"
     for i in range(core.groups_max):
         if not core.groups[i].used:
             continue

@@ -24,8 +24,8 @@ cdef inline void rotation_drain(core_t *core) noexcept nogil:
         if page == NIL or core.folio[page] & (F_ACTIVE | F_ISOLATED):
             continue
         g = group_of(core, page)
-        ring_drop(&g.inactive, core.where, page)
-        ring_push_tail(&g.inactive, core.where, page)
+        ring_drop(&g.inactive, core.home, page)
+        ring_push_tail(&g.inactive, core.home, page)
         core.count.pgrotated += 1
     core.rotation_len = 0
 
@@ -43,8 +43,20 @@ cdef inline void complete_one(core_t *core) noexcept nogil:
     if core.rotation_len >= core.rotation_batch:
         rotation_drain(core)
 
+cdef inline void queue_widen(core_t *core) noexcept nogil:
+    # Full: twice the places, and what lay before the tail follows what lay behind it.
+    cdef uint32_t cap = core.queue_cap, more = core.queue_most - cap
+    core.queue_cap += more if more < cap else cap
+    cdef uint32_t i, at = cap
+    for i in range(core.queue_tail):
+        core.queue[at] = core.queue[i]
+        core.queue_done[at] = core.queue_done[i]
+        at = 0 if at + 1 == core.queue_cap else at + 1
+
 cdef inline void queue_push(core_t *core, uint32_t page, uint64_t done) noexcept nogil:
     cdef uint32_t at
+    if core.queue_len == core.queue_cap and core.queue_cap < core.queue_most:
+        queue_widen(core)
     if core.queue_len == core.queue_cap:
         # Writes of pages that are gone fill it: the device's queue is bounded, so we wait.
         if core.queue_done[core.queue_tail] > core.clock.now:
@@ -81,7 +93,7 @@ cdef inline void plug_flush(core_t *core) noexcept nogil:
     core.plug_last_len = 0
 
 cdef inline void plug_add(core_t *core, uint32_t page) noexcept nogil:
-    cdef uint32_t slot = core.entry[page]
+    cdef uint32_t slot = core.home[page].entry
     if (core.plug_pages > 0 and slot == core.plug_last_slot + 1
             and core.plug_last_len < MAX_REQUEST):
         core.plug_last_len += 1
