@@ -35,19 +35,27 @@ cdef inline void charge_time(core_t *core, uint64_t references) noexcept nogil:
     core.clock.now += references * core.times.reference
     core.clock.in_references += references * core.times.reference
 
-cdef inline void look_ahead(core_t *core, uint32_t base, const uint32_t *refs, uint64_t i,
-                            uint64_t n) noexcept nogil:
-    # A fault takes long enough to fetch what the next ones will need.
-    cdef uint64_t k, end = i + AHEAD_TO if i + AHEAD_TO < n else n
+cdef inline void look_ahead(core_t *core, uint32_t base, const uint32_t *refs, uint64_t *next,
+                            uint64_t i, uint64_t n) noexcept nogil:
+    # A fault takes long enough to fetch what the next references will need: their page-table bytes
+    # first, then, where those say so, what a fault looks at.
+    cdef uint64_t k, end
     cdef uint32_t page
-    for k in range(i + AHEAD_FROM, end):
+    if next[0] < i + AHEAD_FROM:
+        next[0] = i + AHEAD_FROM
+    end = i + AHEAD_TO if i + AHEAD_TO < n else n
+    for k in range(next[0], end):
         page = base + (refs[k] & REF_PAGE)
         if core.pte[page] & PTE_PRESENT == 0:
             prefetch_page(core, page)
+    for k in range(max(end, next[0] + AHEAD_TO - AHEAD_FROM), min(n, end + AHEAD_TO - AHEAD_FROM)):
+        prefetch_write(&core.pte[base + (refs[k] & REF_PAGE)])
+    if end > next[0]:
+        next[0] = end
 
 cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *refs, uint64_t n,
                                 bint stop_on_major, batch_t *batch) noexcept nogil:
-    cdef uint64_t i = 0, timed = 0, majors
+    cdef uint64_t i = 0, timed = 0, ahead = 0, majors
     cdef uint32_t ref
     cdef int status
     batch.status = ST_OK
@@ -57,7 +65,7 @@ cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *ref
             break
         charge_time(core, i + 1 - timed)
         timed = i + 1
-        look_ahead(core, base, refs, i, n)
+        look_ahead(core, base, refs, &ahead, i, n)
         majors = core.count.pgmajfault
         ref = refs[i]
         status = fault(core, base + (ref & REF_PAGE), ref >> 31)
