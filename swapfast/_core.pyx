@@ -191,8 +191,7 @@ cdef class Core:
         for i in range(self.top_owner):
             free(c.owners[i].areas)
         cdef size_t n = c.pages_max
-        lazy_unmap(c.pte, n)
-        lazy_unmap(c.folio, n)
+        lazy_unmap(c.page, n * sizeof(page_t))
         lazy_unmap(c.home, n * sizeof(home_t))
         lazy_unmap(c.next, n * 4)
         lazy_unmap(c.prev, n * 4)
@@ -241,8 +240,7 @@ cdef class Core:
         new = (new + 63) & ~<size_t>63
         if new > 0xFFFFFFC0:
             new = 0xFFFFFFC0
-        c.pte = <uint8_t *>self.grown(c.pte, old, new)
-        c.folio = <uint8_t *>self.grown(c.folio, old, new)
+        c.page = <page_t *>self.grown(c.page, old * sizeof(page_t), new * sizeof(page_t))
         c.home = <home_t *>self.grown(c.home, old * sizeof(home_t), new * sizeof(home_t))
         c.next = <uint32_t *>self.grown(c.next, old * 4, new * 4)
         c.prev = <uint32_t *>self.grown(c.prev, old * 4, new * 4)
@@ -457,7 +455,7 @@ cdef class Core:
         q.ra_hits = p.ra_hits
         with nogil:
             for i in range(p.pages):
-                if self.c.pte[p.base + i] != 0:
+                if self.c.page[p.base + i].pte != 0:
                     fork_page(&self.c, p.base + i, q.base + i)
 
     def mapping_set_owner(self, uint32_t number, uint32_t owner):
@@ -482,10 +480,10 @@ cdef class Core:
         cdef uint32_t i, bits
         with nogil:
             for i in range(m.base, m.base + m.pages):
-                bits = self.c.pte[i]
+                bits = self.c.page[i].pte
                 if m.kind == MAP_OBJECT:
-                    resident += self.c.folio[i] & F_RESIDENT
-                    swapped += (bits & PTE_SWAP) != 0 and (self.c.folio[i] & F_RESIDENT) == 0
+                    resident += self.c.page[i].folio & F_RESIDENT
+                    swapped += (bits & PTE_SWAP) != 0 and (self.c.page[i].folio & F_RESIDENT) == 0
                 elif bits & PTE_ZERO:
                     zero += 1
                 elif bits & PTE_PRESENT:
@@ -522,16 +520,16 @@ cdef class Core:
         with nogil:
             for i in range(count):
                 page = <uint32_t>(m.base + first + i)
-                v[i] = c.pte[page]
+                v[i] = c.page[page].pte
                 if v[i] & (PTE_PRESENT | PTE_SWAP) == 0 or v[i] & PTE_ZERO:
                     continue
                 home = home_of(c, page)
-                if c.folio[home] & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:
+                if c.page[home].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:
                     e[i] = c.home[home].entry
                 p = home
                 while True:
-                    present[i] += (c.pte[p] & PTE_PRESENT) != 0
-                    out[i] += (c.pte[p] & PTE_SWAP) != 0
+                    present[i] += (c.page[p].pte & PTE_PRESENT) != 0
+                    out[i] += (c.page[p].pte & PTE_SWAP) != 0
                     p = c.next[p]
                     if p == NIL or p == home:
                         break
@@ -540,7 +538,7 @@ cdef class Core:
     def mapping_swapped(self, uint32_t number):
         """Page numbers whose entry is a swap entry, as a uint32 array."""
         cdef mapping_t *m = self.mapping(number)
-        state = np.asarray(<uint8_t[:m.pages]>(self.c.pte + m.base))
+        state = np.asarray(<uint8_t[:2 * m.pages]><uint8_t *>&self.c.page[m.base])[::2]
         return np.flatnonzero(state & PTE_SWAP).astype(np.uint32)
 
     # ------------------------------------------------------------ references and bytes
@@ -620,20 +618,20 @@ cdef class Core:
             while done < n:
                 at = offset + done
                 page = m.base + <uint32_t>(at >> PAGE_SHIFT)
-                bits = c.pte[page]
+                bits = c.page[page].pte
                 if (bits & need) != need:
                     status = fault(c, page, write)
                     if status != ST_OK:
                         break
                     if c.tlb != NULL:
                         tlb_drop(c, page)
-                    bits = c.pte[page]
+                    bits = c.page[page].pte
                 if g.policy.touch != NULL:
                     g.policy.touch(c, g, page)
                 if c.tlb != NULL:
                     tlb_access(c, page, write)
                 else:
-                    c.pte[page] = <uint8_t>(bits | PTE_ACCESSED | (PTE_DIRTY if write else 0))
+                    c.page[page].pte = <uint8_t>(bits | PTE_ACCESSED | (PTE_DIRTY if write else 0))
                 at &= PAGE_SIZE - 1
                 span = PAGE_SIZE - at
                 if span > n - done:

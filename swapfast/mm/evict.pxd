@@ -26,33 +26,33 @@ cdef enum:
 cdef inline bint has_swap_users(core_t *core, uint32_t home) noexcept nogil:
     # Does a page-table entry of the group still hold the swap entry?
     cdef uint32_t p
-    if core.pte[home] & PTE_SWAP:
+    if core.page[home].pte & PTE_SWAP:
         return True
     p = heir_of(core, home)
     while p != NIL and p != home:
-        if core.pte[p] & PTE_SWAP:
+        if core.page[p].pte & PTE_SWAP:
             return True
         p = core.next[p]
     return False
 
 cdef inline bint slot_drop(core_t *core, uint32_t home) noexcept nogil:
-    if (core.folio[home] & (F_SWAPCACHE | F_WRITEBACK)) != F_SWAPCACHE:
+    if (core.page[home].folio & (F_SWAPCACHE | F_WRITEBACK)) != F_SWAPCACHE:
         return False
     if has_swap_users(core, home):
         return False
     swap_give(core, core.home[home].entry)
-    core.folio[home] &= ~F_SWAPCACHE
+    core.page[home].folio &= ~F_SWAPCACHE
     return True
 
 cdef inline void map_back(core_t *core, uint32_t home) noexcept nogil:
     # Old, not writable, dirty, as after swapoff; the object of shared pages has them in memory.
     cdef uint32_t p = home
-    if core.pte[home] & PTE_SHARED:
-        core.pte[home] &= ~PTE_SWAP
+    if core.page[home].pte & PTE_SHARED:
+        core.page[home].pte &= ~PTE_SWAP
         return
     while True:
-        if core.pte[p] & PTE_SWAP:
-            core.pte[p] = (core.pte[p] & PTE_MEMBER) | PTE_PRESENT | PTE_DIRTY
+        if core.page[p].pte & PTE_SWAP:
+            core.page[p].pte = (core.page[p].pte & PTE_MEMBER) | PTE_PRESENT | PTE_DIRTY
         p = heir_of(core, p)
         if p == NIL or p == home:
             break
@@ -60,7 +60,7 @@ cdef inline void map_back(core_t *core, uint32_t home) noexcept nogil:
 cdef inline void keep_in_memory(core_t *core, uint32_t home) noexcept nogil:
     # end_swap_bio_write after an error: the page stays, dirty; its slot is worth nothing.
     map_back(core, home)
-    core.pte[home] |= PTE_DIRTY
+    core.page[home].pte |= PTE_DIRTY
     slot_drop(core, home)
 
 cdef inline bint owner_may_use(core_t *core, uint32_t owner, area_t *a) noexcept nogil:
@@ -85,7 +85,7 @@ cdef inline void count_leak(core_t *core, uint32_t home, uint32_t owner) noexcep
 
 cdef inline bint slot_for(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t owner, entry
-    if core.folio[home] & F_SWAPCACHE:
+    if core.page[home].folio & F_SWAPCACHE:
         if not area_of(core, core.home[home].entry).failed:
             return True
         keep_in_memory(core, home)   # what is still in memory is not given to a broken file
@@ -95,11 +95,11 @@ cdef inline bint slot_for(core_t *core, uint32_t home) noexcept nogil:
     if entry == NO_SLOT:
         core.count.no_slot += 1
         return False
-    if core.pte[home] & PTE_SHARED:
+    if core.page[home].pte & PTE_SHARED:
         count_leak(core, home, owner)
     core.home[home].entry = entry
     core.slot_page[entry] = home
-    core.folio[home] |= F_SWAPCACHE
+    core.page[home].folio |= F_SWAPCACHE
     return True
 
 cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
@@ -127,23 +127,23 @@ cdef inline void unmap(core_t *core, uint32_t home) noexcept nogil:
     # Every page-table entry that maps the folio gets the swap entry instead; those of a shared
     # object become empty, the object keeps the entry.
     cdef uint32_t p = heir_of(core, home), n
-    if core.pte[home] & PTE_SHARED:
+    if core.page[home].pte & PTE_SHARED:
         while p != NIL and p != home:
             n = core.next[p]
-            core.pte[p] = PTE_SHARED
+            core.page[p].pte = PTE_SHARED
             core.next[p] = NIL
             core.prev[p] = NIL
             core.joined -= 1
             p = n
         core.next[home] = NIL
         core.prev[home] = NIL
-        core.pte[home] |= PTE_SWAP
+        core.page[home].pte |= PTE_SWAP
         return
-    if core.pte[home] & PTE_PRESENT:
-        core.pte[home] = PTE_SWAP
+    if core.page[home].pte & PTE_PRESENT:
+        core.page[home].pte = PTE_SWAP
     while p != NIL and p != home:
-        if core.pte[p] & PTE_PRESENT:
-            core.pte[p] = PTE_SWAP | PTE_MEMBER
+        if core.page[p].pte & PTE_PRESENT:
+            core.page[p].pte = PTE_SWAP | PTE_MEMBER
         p = core.next[p]
 
 cdef inline void note_bad(core_t *core, uint32_t entry, uint32_t cause) noexcept nogil:
@@ -183,7 +183,7 @@ cdef inline bint write_out(core_t *core, uint32_t home) noexcept nogil:
     if done == WRITE_FAILED:
         keep_in_memory(core, home)
         return True
-    core.folio[home] |= F_WRITEBACK
+    core.page[home].folio |= F_WRITEBACK
     plug_add(core, home)
     return True
 
@@ -218,16 +218,16 @@ cdef inline void page_freed(core_t *core, group_t *g, uint32_t home) noexcept no
 cdef inline void release(core_t *core, group_t *g, uint32_t home) noexcept nogil:
     # The caller took it off its list. The shadow stays in where[home].
     cdef uint32_t shadow = <uint32_t>(g.age) & SHADOW_AGE
-    if core.folio[home] & F_WORKINGSET:
+    if core.page[home].folio & F_WORKINGSET:
         shadow |= SHADOW_WS
     core.home[home].where = shadow
-    core.folio[home] = 0
+    core.page[home].folio = 0
     g.age += 1
     page_freed(core, g, home)
 
 cdef inline bint evict_now(core_t *core, group_t *g, uint32_t home) noexcept nogil:
     # Off its list already. False: there is no slot for it.
-    cdef bint must_write = not core.folio[home] & F_SWAPCACHE
+    cdef bint must_write = not core.page[home].folio & F_SWAPCACHE
     if not slot_for(core, home):
         return False
     if is_dirty(core, home):
@@ -238,7 +238,7 @@ cdef inline bint evict_now(core_t *core, group_t *g, uint32_t home) noexcept nog
     if must_write and write_bytes(core, home) == WRITE_FAILED:
         keep_in_memory(core, home)
         return False
-    if core.folio[home] & F_WRITEBACK or core.rotation_len > 0:
+    if core.page[home].folio & F_WRITEBACK or core.rotation_len > 0:
         # It came from a group whose policy writes asynchronously.
         queue_rename(core, home, NIL)
     release(core, g, home)

@@ -109,7 +109,7 @@ cdef inline void new_folio(core_t *core, group_t *g, uint32_t page, int how) noe
     frame = frame_at(core, page)
     if frame != NULL:
         memset(frame, 0, PAGE_SIZE)
-    core.folio[page] = F_RESIDENT
+    core.page[page].folio = F_RESIDENT
     g.policy.enter(core, g, page, how)
 
 cdef inline bint swap_in(core_t *core, group_t *g, uint32_t home, int how) noexcept nogil:
@@ -120,7 +120,7 @@ cdef inline bint swap_in(core_t *core, group_t *g, uint32_t home, int how) noexc
         frame_give(core, home)
         untake_page(core, g)
         return False
-    core.folio[home] = F_RESIDENT | F_SWAPCACHE
+    core.page[home].folio = F_RESIDENT | F_SWAPCACHE
     g.policy.enter(core, g, home, how)
     return True
 
@@ -163,24 +163,24 @@ cdef inline void read_ahead_vma(core_t *core, uint32_t page, uint32_t target) no
     right = min(left + window, begin + m.pages, (at | (PMD_PAGES - 1)) + 1)
     left = max(left, begin, at & ~<int64_t>(PMD_PAGES - 1))
     for p in range(<uint32_t>(m.base + left - begin), <uint32_t>(m.base + right - begin)):
-        if not core.pte[p] & PTE_SWAP:
+        if not core.page[p].pte & PTE_SWAP:
             continue
         home = home_of(core, p)
-        if core.folio[home] & F_RESIDENT:
+        if core.page[home].folio & F_RESIDENT:
             continue
         g = group_of(core, home)
         if take_page(core, g) != ST_OK:
             return
         swap_in(core, g, home, ENTER_SWAPIN if home == target else ENTER_AHEAD)
         if p != page:
-            core.folio[home] |= F_READAHEAD
+            core.page[home].folio |= F_READAHEAD
             core.count.swap_ra += 1
 
 cdef inline void read_ahead_hit(core_t *core, uint32_t page, uint32_t home) noexcept nogil:
     # swap_update_readahead: a fault found its data in the swap cache.
-    cdef bint hit = core.folio[home] & F_READAHEAD != 0
+    cdef bint hit = core.page[home].folio & F_READAHEAD != 0
     cdef mapping_t *m
-    core.folio[home] &= ~F_READAHEAD
+    core.page[home].folio &= ~F_READAHEAD
     core.count.swap_ra_hit += hit
     if core.vma_readahead and page != NIL:
         m = mapping_of(core, page)
@@ -220,17 +220,17 @@ cdef inline void read_ahead(core_t *core, uint32_t target) noexcept nogil:
             first -= 1
     for e in range(a.base + first, a.base + last + 1):
         page = core.slot_page[e]
-        if page == NIL or core.folio[page] & F_RESIDENT:
+        if page == NIL or core.page[page].folio & F_RESIDENT:
             continue
         g = group_of(core, page)
         if take_page(core, g) != ST_OK:
             return
-        if core.slot_page[e] != page or core.folio[page] & F_RESIDENT:
+        if core.slot_page[e] != page or core.page[page].folio & F_RESIDENT:
             untake_page(core, g)
             continue
         if swap_in(core, g, page, ENTER_SWAPIN if page == target else ENTER_AHEAD) \
                 and page != target:
-            core.folio[page] |= F_READAHEAD
+            core.page[page].folio |= F_READAHEAD
             core.count.swap_ra += 1
 
 cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept nogil:
@@ -238,7 +238,7 @@ cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept no
     # it; NIL for a shared object, which has no neighbours in an address space.
     cdef group_t *g
     cdef int status
-    if core.folio[home] & F_RESIDENT:
+    if core.page[home].folio & F_RESIDENT:
         core.count.pgfault += 1
         core.clock.now += core.times.minor_fault
         core.clock.in_faults += core.times.minor_fault
@@ -251,7 +251,7 @@ cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept no
             read_ahead_vma(core, page, home)
         else:
             read_ahead(core, home)
-    if not core.folio[home] & F_RESIDENT:
+    if not core.page[home].folio & F_RESIDENT:
         g = group_of(core, home)
         status = take_page(core, g)
         if status != ST_OK:
@@ -269,14 +269,14 @@ cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept no
 cdef inline void mark_accessed_25(core_t *core, uint32_t home) noexcept nogil:
     # mark_page_accessed: the second call on an inactive page activates it.
     cdef group_t *g
-    if core.folio[home] & F_REFERENCED and not core.folio[home] & F_ACTIVE:
+    if core.page[home].folio & F_REFERENCED and not core.page[home].folio & F_ACTIVE:
         g = group_of(core, home)
         g.policy.leave(core, g, home)
-        core.folio[home] = (core.folio[home] & ~F_REFERENCED) | F_ACTIVE
+        core.page[home].folio = (core.page[home].folio & ~F_REFERENCED) | F_ACTIVE
         g.policy.enter(core, g, home, ENTER_MOVE)
         core.count.pgactivate += 1
     else:
-        core.folio[home] |= F_REFERENCED
+        core.page[home].folio |= F_REFERENCED
 
 cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nogil:
     # do_swap_page
@@ -288,18 +288,18 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
     if core.linux25:
         mark_accessed_25(core, home)
     exclusive = alone(core, home)
-    bits = (core.pte[page] & PTE_MEMBER) | PTE_PRESENT | PTE_ACCESSED
+    bits = (core.page[page].pte & PTE_MEMBER) | PTE_PRESENT | PTE_ACCESSED
     if exclusive and (write or core.modern):
         bits |= PTE_WRITABLE
     if exclusive and write:
         bits |= PTE_DIRTY
-    core.pte[page] = <uint8_t>bits
+    core.page[page].pte = <uint8_t>bits
     if core.modern:
         # should_try_to_free_swap; folio_free_swap asks only whether an entry still refers to it.
         if vm_swap_full(core) or (write and exclusive):
             slot_drop(core, home)
     elif vm_swap_full(core) and exclusive and slot_drop(core, home):
-        core.pte[page] |= PTE_DIRTY   # remove_exclusive_swap_page: SetPageDirty
+        core.page[page].pte |= PTE_DIRTY   # remove_exclusive_swap_page: SetPageDirty
     if write and not exclusive:
         return fault_write(core, page)
     return ST_OK
@@ -309,7 +309,7 @@ cdef inline int fault_write(core_t *core, uint32_t page) noexcept nogil:
     cdef group_t *g = group_of(core, page)
     cdef uint32_t heir = home_of(core, page)
     cdef int status
-    if core.pte[page] & PTE_ZERO:
+    if core.page[page].pte & PTE_ZERO:
         status = take_page(core, g)
         if status != ST_OK:
             return status
@@ -321,19 +321,19 @@ cdef inline int fault_write(core_t *core, uint32_t page) noexcept nogil:
         status = take_page(core, g)
         if status != ST_OK:
             return status
-        if not core.pte[page] & PTE_PRESENT:
+        if not core.page[page].pte & PTE_PRESENT:
             # Charging the copy evicted the original: begin again.
             untake_page(core, g)
             return ST_AGAIN
         heir = rmap_leave(core, page)
-        core.pte[page] = 0
+        core.page[page].pte = 0
         frame_take(core, page)
         if core.frames != NULL:
             memcpy(frame_at(core, page), frame_at(core, heir), PAGE_SIZE)
-        core.folio[page] = F_RESIDENT
+        core.page[page].folio = F_RESIDENT
         g.policy.enter(core, g, page, ENTER_NEW)
         core.count.cow_copies += 1
-    core.pte[page] = PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED | PTE_DIRTY
+    core.page[page].pte = PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED | PTE_DIRTY
     return ST_OK
 
 cdef inline int fault_shared(core_t *core, mapping_t *m, uint32_t page,
@@ -347,30 +347,30 @@ cdef inline int fault_shared(core_t *core, mapping_t *m, uint32_t page,
         o.owner = m.owner
     elif core.shared_strict and o.owner != m.owner:
         o.owner = OWNER_NOWHERE
-    if core.pte[object] & PTE_SWAP:
+    if core.page[object].pte & PTE_SWAP:
         status = bring_in(core, object, NIL)
         if status != ST_OK:
             return status
         # shmem_swapin_folio: from the swap cache to the page cache, and the slot is free.
-        if core.folio[object] & F_WRITEBACK:
+        if core.page[object].folio & F_WRITEBACK:
             wait_for(core, object)
-        core.pte[object] &= ~PTE_SWAP
+        core.page[object].pte &= ~PTE_SWAP
         slot_drop(core, object)
     else:
         core.count.pgfault += 1
         core.clock.now += core.times.minor_fault
         core.clock.in_faults += core.times.minor_fault
-        if not core.folio[object] & F_RESIDENT:
+        if not core.page[object].folio & F_RESIDENT:
             status = take_page(core, g)
             if status != ST_OK:
                 core.count.pgfault -= 1
                 return status
-            core.pte[object] = PTE_SHARED
+            core.page[object].pte = PTE_SHARED
             new_folio(core, g, object, ENTER_SHARED)
     rmap_join(core, object, page)
-    core.pte[page] = PTE_SHARED | PTE_MEMBER | PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED
+    core.page[page].pte = PTE_SHARED | PTE_MEMBER | PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED
     if write:
-        core.pte[page] |= PTE_DIRTY
+        core.page[page].pte |= PTE_DIRTY
     return ST_OK
 
 cdef inline int fault_first(core_t *core, uint32_t page, bint write) noexcept nogil:
@@ -381,20 +381,20 @@ cdef inline int fault_first(core_t *core, uint32_t page, bint write) noexcept no
     core.clock.in_faults += core.times.minor_fault
     if not write and core.zero_page:
         core.count.pgfault += 1
-        core.pte[page] = PTE_PRESENT | PTE_ZERO | PTE_ACCESSED
+        core.page[page].pte = PTE_PRESENT | PTE_ZERO | PTE_ACCESSED
         return ST_OK
     status = take_page(core, g)
     if status != ST_OK:
         return status
     core.count.pgfault += 1
-    core.pte[page] = PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED
+    core.page[page].pte = PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED
     if write or not core.modern:
-        core.pte[page] |= PTE_DIRTY
+        core.page[page].pte |= PTE_DIRTY
     new_folio(core, g, page, ENTER_NEW)
     return ST_OK
 
 cdef inline int fault_once(core_t *core, uint32_t page, bint write) noexcept nogil:
-    cdef uint32_t bits = core.pte[page]
+    cdef uint32_t bits = core.page[page].pte
     cdef mapping_t *m
     cdef int status
     if bits & PTE_PRESENT:
@@ -426,14 +426,14 @@ cdef inline int fault(core_t *core, uint32_t page, bint write) noexcept nogil:
 cdef inline void forget_folio(core_t *core, uint32_t home) noexcept nogil:
     # Nobody refers to these data any more.
     cdef group_t *g
-    if core.folio[home] & F_RESIDENT:
+    if core.page[home].folio & F_RESIDENT:
         g = group_of(core, home)
-        if core.folio[home] & F_WRITEBACK or core.rotation_len > 0:
+        if core.page[home].folio & F_WRITEBACK or core.rotation_len > 0:
             queue_rename(core, home, NIL)
         g.policy.leave(core, g, home)
-        if core.folio[home] & F_SWAPCACHE:
+        if core.page[home].folio & F_SWAPCACHE:
             swap_give(core, core.home[home].entry)
-        core.folio[home] = 0
+        core.page[home].folio = 0
         page_freed(core, g, home)
     else:
         swap_give(core, core.home[home].entry)
@@ -441,7 +441,7 @@ cdef inline void forget_folio(core_t *core, uint32_t home) noexcept nogil:
         core.alloc_owner[home] = 0
 
 cdef inline void zap(core_t *core, uint32_t page) noexcept nogil:
-    cdef uint32_t bits = core.pte[page], heir
+    cdef uint32_t bits = core.page[page].pte, heir
     if bits == 0:
         return
     if bits & PTE_SHARED:
@@ -451,25 +451,25 @@ cdef inline void zap(core_t *core, uint32_t page) noexcept nogil:
         heir = rmap_leave(core, page)
         if heir == NIL:
             forget_folio(core, page)
-    core.pte[page] = 0
+    core.page[page].pte = 0
 
 cdef inline void zap_object(core_t *core, uint32_t page) noexcept nogil:
     # The page of a shared object that nothing maps any more.
-    if core.folio[page] & F_RESIDENT or core.pte[page] & PTE_SWAP:
+    if core.page[page].folio & F_RESIDENT or core.page[page].pte & PTE_SWAP:
         forget_folio(core, page)
-    core.pte[page] = 0
+    core.page[page].pte = 0
 
 cdef inline void fork_page(core_t *core, uint32_t page, uint32_t child) noexcept nogil:
     # copy_one_pte: both sides lose the right to write, the child's entry is old.
-    cdef uint32_t bits = core.pte[page]
+    cdef uint32_t bits = core.page[page].pte
     if bits & PTE_ZERO:
-        core.pte[child] = PTE_PRESENT | PTE_ZERO
+        core.page[child].pte = PTE_PRESENT | PTE_ZERO
     elif bits & PTE_PRESENT:
-        core.pte[page] = bits & ~PTE_WRITABLE
-        core.pte[child] = PTE_PRESENT | (bits & PTE_DIRTY)
+        core.page[page].pte = bits & ~PTE_WRITABLE
+        core.page[child].pte = PTE_PRESENT | (bits & PTE_DIRTY)
         rmap_join(core, home_of(core, page), child)
     elif bits & PTE_SWAP:
-        core.pte[child] = PTE_SWAP
+        core.page[child].pte = PTE_SWAP
         rmap_join(core, home_of(core, page), child)
 
 cdef inline int swapoff_slot(core_t *core, uint32_t entry) noexcept nogil:
@@ -477,16 +477,16 @@ cdef inline int swapoff_slot(core_t *core, uint32_t entry) noexcept nogil:
     cdef uint32_t home = core.slot_page[entry]
     cdef group_t *g = group_of(core, home)
     cdef int status
-    if not core.folio[home] & F_RESIDENT:
+    if not core.page[home].folio & F_RESIDENT:
         status = take_page(core, g)
         if status != ST_OK:
             return status
         if not swap_in(core, g, home, ENTER_SWAPIN):
             return ST_IO
-    if core.folio[home] & F_WRITEBACK:
+    if core.page[home].folio & F_WRITEBACK:
         wait_for(core, home)
     map_back(core, home)
-    core.folio[home] &= ~F_READAHEAD
+    core.page[home].folio &= ~F_READAHEAD
     slot_drop(core, home)
     SWAPFAST_CHECK(core.slot_page[entry] == NIL, b"swapoff leaves no slot in use")
     return ST_OK

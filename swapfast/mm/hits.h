@@ -7,12 +7,14 @@
  */
 #ifndef SWAPFAST_HITS_H
 #define SWAPFAST_HITS_H
+#include <stddef.h>
 #include <stdint.h>
 
 /* A read hits where bit 0 (PTE_PRESENT) is set, a write where bit 1 (PTE_WRITABLE) is: no page is
  * writable that is not present. PTE_ACCESSED is bit 2, PTE_DIRTY bit 3. */
-static inline uint64_t hit_run(uint8_t *restrict pte, const uint32_t *restrict refs, uint64_t i,
+static inline uint64_t hit_run(void *restrict pages, const uint32_t *restrict refs, uint64_t i,
                                uint64_t n) {
+    uint8_t *restrict pte = pages;   /* every second byte */
     while (i < n) {
         uint64_t end = n - i < 8 ? n : i + 8;
         /* Eight references to one page in the same way are one: programs do that most of the time. */
@@ -20,7 +22,7 @@ static inline uint64_t hit_run(uint8_t *restrict pte, const uint32_t *restrict r
             uint32_t ref = refs[i], differ = 0, write = ref >> 31;
             for (int k = 1; k < 7; k++) differ |= refs[i + k] ^ ref;
             if (differ == 0) {
-                uint8_t *p = pte + (ref & 0x7fffffffu);
+                uint8_t *p = pte + 2 * (size_t)(ref & 0x7fffffffu);
                 if (!(*p >> write & 1)) return i;
                 *p |= 4 | write << 3;
                 i = end;
@@ -29,7 +31,7 @@ static inline uint64_t hit_run(uint8_t *restrict pte, const uint32_t *restrict r
         }
         for (; i < end; i++) {
             uint32_t ref = refs[i], write = ref >> 31;
-            uint8_t *p = pte + (ref & 0x7fffffffu), bits = *p;
+            uint8_t *p = pte + 2 * (size_t)(ref & 0x7fffffffu), bits = *p;
             if (__builtin_expect(!(bits >> write & 1), 0)) return i;
             *p = bits | 4 | (uint8_t)(write << 3);
         }

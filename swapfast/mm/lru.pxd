@@ -11,20 +11,19 @@ from swapfast.mm.types cimport *
 from swapfast.mm.ring cimport *
 
 cdef inline void lru_add(core_t *core, group_t *g, uint32_t page) noexcept nogil:
-    ring_push(&g.active if core.folio[page] & F_ACTIVE else &g.inactive, core.home, page)
+    ring_push(&g.active if core.page[page].folio & F_ACTIVE else &g.inactive, core.home, page)
 
 cdef inline void lru_leave(core_t *core, group_t *g, uint32_t page) noexcept nogil:
-    ring_drop(&g.active if core.folio[page] & F_ACTIVE else &g.inactive, core.home, page)
+    ring_drop(&g.active if core.page[page].folio & F_ACTIVE else &g.inactive, core.home, page)
 
 cdef inline void lru_rehome(core_t *core, group_t *g, uint32_t old, uint32_t new) noexcept nogil:
-    cdef ring_t *r = &g.active if core.folio[new] & F_ACTIVE else &g.inactive
+    cdef ring_t *r = &g.active if core.page[new].folio & F_ACTIVE else &g.inactive
     SWAPFAST_CHECK(r.buf[core.home[new].where] == old, b"a page that moves was on its list")
     r.buf[core.home[new].where] = new
 
 cdef inline void prefetch_page(core_t *core, uint32_t page) noexcept nogil:
     # All that a scan or a fault looks at.
-    prefetch_write(&core.pte[page])
-    prefetch_write(&core.folio[page])
+    prefetch_write(&core.page[page])
     prefetch_write(&core.home[page])
 
 cdef inline void prefetch_tail(core_t *core, ring_t *r) noexcept nogil:
@@ -38,9 +37,9 @@ cdef inline uint32_t isolate(core_t *core, ring_t *r, uint32_t *batch,
     cdef uint32_t n = ring_take(r, batch, want), i
     prefetch_tail(core, r)
     for i in range(n):
-        core.folio[batch[i]] |= F_ISOLATED
+        core.page[batch[i]].folio |= F_ISOLATED
     return n
 
 cdef inline void putback(core_t *core, group_t *g, uint32_t page) noexcept nogil:
-    core.folio[page] &= ~F_ISOLATED
+    core.page[page].folio &= ~F_ISOLATED
     lru_add(core, g, page)

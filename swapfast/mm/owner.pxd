@@ -20,7 +20,7 @@ cdef inline uint32_t owner_of(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t owner = owner_of_mapping(core, home), p
     if core.mixed_rule == MIXED_ALLOCATOR and core.alloc_owner[home] != 0:
         return core.alloc_owner[home] - 1
-    if core.mixed_rule == MIXED_STRICT and core.pte[home] & PTE_SHARED == 0:
+    if core.mixed_rule == MIXED_STRICT and core.page[home].pte & PTE_SHARED == 0:
         p = core.next[home]
         while p != NIL and p != home:
             if owner_of_mapping(core, p) != owner:

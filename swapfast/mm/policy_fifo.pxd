@@ -10,7 +10,7 @@ from swapfast.mm.lru cimport *
 from swapfast.mm.evict cimport evict_now
 
 cdef inline void enter_fifo(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil:
-    core.folio[page] &= ~F_ACTIVE
+    core.page[page].folio &= ~F_ACTIVE
     lru_add(core, g, page)
 
 cdef inline uint64_t reclaim_fifo(core_t *core, group_t *g, uint64_t want) noexcept nogil:

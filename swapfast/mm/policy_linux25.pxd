@@ -27,11 +27,11 @@ cdef inline bint token_protects(core_t *core, uint32_t home) noexcept nogil:
     if (holder == 0 or holder == core.current_mm
             or core.token.stalled_until[holder] <= core.clock.now):
         return False
-    if core.pte[home] & PTE_PRESENT and mapping_of(core, home).mm == holder:
+    if core.page[home].pte & PTE_PRESENT and mapping_of(core, home).mm == holder:
         return True
     p = core.next[home]
     while p != NIL and p != home:
-        if core.pte[p] & PTE_PRESENT and mapping_of(core, p).mm == holder:
+        if core.page[p].pte & PTE_PRESENT and mapping_of(core, p).mm == holder:
             return True
         p = core.next[p]
     return False
@@ -63,13 +63,13 @@ cdef inline void enter_25(core_t *core, group_t *g, uint32_t page, int how) noex
     # Anonymous pages, copies and swap-ins begin on the active list; page cache, and so the pages of
     # shared objects, on the inactive one.
     if how == ENTER_NEW or how == ENTER_SWAPIN or how == ENTER_AHEAD:
-        core.folio[page] |= F_ACTIVE
+        core.page[page].folio |= F_ACTIVE
     lru_add(core, g, page)
 
 cdef inline bint referenced_25(core_t *core, uint32_t page) noexcept nogil:
     cdef bint referenced = clear_young(core, page)
-    if core.folio[page] & F_REFERENCED:
-        core.folio[page] &= ~F_REFERENCED
+    if core.page[page].folio & F_REFERENCED:
+        core.page[page].folio &= ~F_REFERENCED
         referenced = True
     return referenced or token_protects(core, page)
 
@@ -105,19 +105,19 @@ cdef inline void scan_active_25(core_t *core, group_t *g, uint32_t want, uint32_
                     or referenced_25(core, page)):
                 putback(core, g, page)
                 continue
-        core.folio[page] &= ~F_ACTIVE
+        core.page[page].folio &= ~F_ACTIVE
         core.count.pgdeactivate += 1
         putback(core, g, page)
 
 cdef inline uint32_t judge_25(core_t *core, group_t *g, uint32_t page) noexcept nogil:
     # shrink_page_list for one isolated page: 0 keep, 1 activate, 2 freed.
     cdef bint must_write, referenced
-    if core.folio[page] & F_WRITEBACK:
+    if core.page[page].folio & F_WRITEBACK:
         return 0
     referenced = referenced_25(core, page)
-    if referenced and (group_bits(core, page) & PTE_PRESENT or core.folio[page] & F_SWAPCACHE):
+    if referenced and (group_bits(core, page) & PTE_PRESENT or core.page[page].folio & F_SWAPCACHE):
         return 1
-    must_write = not core.folio[page] & F_SWAPCACHE
+    must_write = not core.page[page].folio & F_SWAPCACHE
     if not slot_for(core, page):
         return 1
     if is_dirty(core, page):
@@ -129,7 +129,7 @@ cdef inline uint32_t judge_25(core_t *core, group_t *g, uint32_t page) noexcept 
     unmap(core, page)
     if must_write and write_out(core, page):
         return 0
-    core.folio[page] &= ~F_ISOLATED
+    core.page[page].folio &= ~F_ISOLATED
     release(core, g, page)
     return 2
 
@@ -152,7 +152,7 @@ cdef inline uint64_t scan_inactive_25(core_t *core, group_t *g, uint32_t want) n
             freed += 1
             continue
         if verdict == 1:
-            core.folio[batch[i]] |= F_ACTIVE
+            core.page[batch[i]].folio |= F_ACTIVE
             core.count.pgactivate += 1
             if vm_swap_full(core):
                 slot_drop(core, batch[i])

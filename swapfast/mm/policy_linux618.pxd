@@ -90,12 +90,12 @@ cdef inline void refault_618(core_t *core, group_t *g, uint32_t page) noexcept n
     # Without a free slot active anonymous pages do not count (mem_cgroup_get_nr_swap_pages).
     if distance > (seen_active(core, g) if core.nr_swap_pages > 0 else 0):
         return
-    core.folio[page] |= F_ACTIVE
+    core.page[page].folio |= F_ACTIVE
     g.age += 1
     g.ws_act += 1
     core.count.workingset_activate += 1
     if shadow & SHADOW_WS:
-        core.folio[page] |= F_WORKINGSET
+        core.page[page].folio |= F_WORKINGSET
         core.count.workingset_restore += 1
         note_cost(core, g, 1, 0)
 
@@ -109,19 +109,19 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
     # shrink_folio_list for one isolated page: 0 keep, 1 activate, 2 freed.
     cdef uint32_t folio, bits
     cdef bint must_write
-    if UNLIKELY(core.folio[page] & F_WRITEBACK):
+    if UNLIKELY(core.page[page].folio & F_WRITEBACK):
         wait_for(core, page)
-    folio = core.folio[page]
+    folio = core.page[page].folio
     bits = group_bits(core, page)
     if bits & PTE_ACCESSED:
         make_old(core, page)
-        core.folio[page] = <uint8_t>(folio | F_REFERENCED)
+        core.page[page].folio = <uint8_t>(folio | F_REFERENCED)
         if not folio & F_REFERENCED:
             return 0
         if vm_swap_full(core):
             slot_drop(core, page)
         return 1
-    core.folio[page] = <uint8_t>(folio & ~F_REFERENCED)
+    core.page[page].folio = <uint8_t>(folio & ~F_REFERENCED)
     must_write = bits & PTE_DIRTY != 0 or not folio & F_SWAPCACHE
     if not slot_for(core, page) or (bits & PTE_DIRTY and not slot_own(core, page)):
         return 1
@@ -143,8 +143,8 @@ cdef inline void putback_618(core_t *core, group_t *g, const uint32_t *pages,
     cdef uint32_t i, page, folio, up = 0
     for i in range(n):
         page = pages[i]
-        folio = core.folio[page]
-        core.folio[page] = <uint8_t>(folio & ~F_ISOLATED)
+        folio = core.page[page].folio
+        core.page[page].folio = <uint8_t>(folio & ~F_ISOLATED)
         active[up] = page
         inactive[i - up] = page
         up += folio & F_ACTIVE != 0
@@ -163,7 +163,7 @@ cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) 
         core.clock.now += core.times.scan_page
         verdict = judge_618(core, g, batch[i], &written)
         if verdict == 1:
-            core.folio[batch[i]] |= F_ACTIVE
+            core.page[batch[i]].folio |= F_ACTIVE
             core.count.pgactivate += 1
         batch[kept] = batch[i]
         kept += verdict != 2
@@ -188,7 +188,7 @@ cdef inline void scan_active_618(core_t *core, group_t *g, uint32_t want) noexce
     for i in range(n):
         page = batch[i]
         clear_young(core, page)
-        core.folio[page] = (core.folio[page] & ~F_ACTIVE) | F_WORKINGSET
+        core.page[page].folio = (core.page[page].folio & ~F_ACTIVE) | F_WORKINGSET
     ring_push_all(&g.inactive, core.home, batch, n)
     core.count.pgdeactivate += n
     core.count.pgrefill += n

@@ -15,7 +15,7 @@ cdef inline void touch_lru(core_t *core, group_t *g, uint32_t page) noexcept nog
     cdef uint32_t home = home_of(core, page)
     cdef group_t *payer = group_of(core, home)   # a page that is shared may be another group's
     cdef ring_t *r = &payer.inactive
-    if payer.policy.touch == NULL or not core.folio[home] & F_RESIDENT:   # the shared zero page
+    if payer.policy.touch == NULL or not core.page[home].folio & F_RESIDENT:   # the shared zero page
         return
     if core.home[home].where == (r.cap if r.head == 0 else r.head) - 1:
         return

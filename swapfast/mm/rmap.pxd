@@ -22,7 +22,7 @@ cdef inline group_t *group_of(core_t *core, uint32_t page) noexcept nogil:
     return &core.groups[mapping_of(core, page).group]
 
 cdef inline uint32_t home_of(core_t *core, uint32_t page) noexcept nogil:
-    return core.home[page].where if core.pte[page] & PTE_MEMBER else page
+    return core.home[page].where if core.page[page].pte & PTE_MEMBER else page
 
 cdef inline uint32_t heir_of(core_t *core, uint32_t home) noexcept nogil:
     return NIL if LIKELY(core.joined == 0) else core.next[home]
@@ -43,7 +43,7 @@ cdef inline void rmap_join(core_t *core, uint32_t home, uint32_t page) noexcept 
         core.prev[page] = last
         core.next[page] = home
         core.prev[home] = page
-    core.pte[page] |= PTE_MEMBER
+    core.page[page].pte |= PTE_MEMBER
     core.home[page].where = home
     core.joined += 1
 
@@ -81,9 +81,9 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
     cdef group_t *from_group = group_of(core, old)
     cdef group_t *to_group = group_of(core, new)
     cdef uint32_t at = core.home[old].where
-    core.folio[new] = core.folio[old]
+    core.page[new].folio = core.page[old].folio
     core.home[new].entry = core.home[old].entry
-    core.pte[new] &= ~PTE_MEMBER
+    core.page[new].pte &= ~PTE_MEMBER
     if core.frames != NULL:
         core.frame[new] = core.frame[old]
     if core.mixed_rule == MIXED_ALLOCATOR:
@@ -91,7 +91,7 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
         if core.alloc_owner[new] == 0:
             core.alloc_owner[new] = mapping_of(core, old).owner + 1
         core.alloc_owner[old] = 0
-    if core.folio[old] & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
+    if core.page[old].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
         core.slot_page[core.home[new].entry] = new
     p = core.next[new]
     while p != NIL and p != new:
@@ -99,7 +99,7 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
             core.home[p].where = new
         p = core.next[p]
     core.home[new].where = at
-    if core.folio[new] & F_RESIDENT:
+    if core.page[new].folio & F_RESIDENT:
         if from_group != to_group:
             # The charge follows the home, so that a list holds only pages that its group pays for.
             from_group.policy.leave(core, from_group, old)
@@ -109,14 +109,14 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
         else:
             from_group.policy.rehome(core, from_group, old, new)
     queue_rename(core, old, new)
-    core.folio[old] = 0
+    core.page[old].folio = 0
 
 cdef inline uint32_t rmap_leave(core_t *core, uint32_t page) noexcept nogil:
     cdef uint32_t heir
-    if core.pte[page] & PTE_MEMBER:
+    if core.page[page].pte & PTE_MEMBER:
         heir = core.home[page].where
         rmap_unlink(core, page)
-        core.pte[page] &= ~PTE_MEMBER
+        core.page[page].pte &= ~PTE_MEMBER
         return heir
     heir = core.next[page]
     if heir == NIL:
@@ -126,17 +126,17 @@ cdef inline uint32_t rmap_leave(core_t *core, uint32_t page) noexcept nogil:
     return heir
 
 cdef inline uint32_t group_bits(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t bits = core.pte[home], p = heir_of(core, home)
+    cdef uint32_t bits = core.page[home].pte, p = heir_of(core, home)
     while p != NIL and p != home:
-        bits |= core.pte[p]
+        bits |= core.page[p].pte
         p = core.next[p]
     return bits
 
 cdef inline void make_old(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t p = heir_of(core, home)
-    core.pte[home] &= ~PTE_ACCESSED
+    core.page[home].pte &= ~PTE_ACCESSED
     while p != NIL and p != home:
-        core.pte[p] &= ~PTE_ACCESSED
+        core.page[p].pte &= ~PTE_ACCESSED
         p = core.next[p]
 
 cdef inline bint clear_young(core_t *core, uint32_t home) noexcept nogil:

@@ -29,18 +29,18 @@ cdef struct survey_t:
 
 cdef inline bint holds_data(core_t *core, uint32_t page) noexcept nogil:
     # A home with something behind it, in memory or out.
-    if core.pte[page] & (PTE_MEMBER | PTE_ZERO):
+    if core.page[page].pte & (PTE_MEMBER | PTE_ZERO):
         return False
-    return core.folio[page] & F_RESIDENT or core.pte[page] & PTE_SWAP
+    return core.page[page].folio & F_RESIDENT or core.page[page].pte & PTE_SWAP
 
 cdef inline bint owns_slot(core_t *core, uint32_t home) noexcept nogil:
-    return core.folio[home] & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT
+    return core.page[home].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT
 
 cdef inline void survey_page(core_t *core, uint32_t page, const uint8_t *mine, area_t *a,
                              survey_t *s) noexcept nogil:
     cdef uint32_t p
     cdef bint here
-    if core.pte[page] & PTE_MEMBER:
+    if core.page[page].pte & PTE_MEMBER:
         if not mine[core.block_mapping[core.home[page].where >> BLOCK_SHIFT]]:
             s.outside = page
         return
@@ -58,7 +58,7 @@ cdef inline void survey_page(core_t *core, uint32_t page, const uint8_t *mine, a
         s.outside = page
         return
     here = owns_slot(core, page) and area_of(core, core.home[page].entry) == a
-    if not core.folio[page] & F_RESIDENT:
+    if not core.page[page].folio & F_RESIDENT:
         s.needed += not here
         return
     s.resident += 1
@@ -98,14 +98,14 @@ cdef inline int push_prepare(core_t *core, uint32_t page, area_t *a) noexcept no
         return PUSH_NOTHING
     if owns_slot(core, page) and area_of(core, core.home[page].entry) != a:
         return PUSH_FOREIGN
-    if not core.folio[page] & F_RESIDENT:
+    if not core.page[page].folio & F_RESIDENT:
         return PUSH_NOTHING
-    clean = core.folio[page] & F_SWAPCACHE and not is_dirty(core, page)
+    clean = core.page[page].folio & F_SWAPCACHE and not is_dirty(core, page)
     if not slot_for(core, page) or (not clean and not slot_own(core, page)):
         return PUSH_NO_SLOT
     if clean:
         return PUSH_CLEAN
-    core.pte[page] |= PTE_DIRTY   # for evict_now: it must be written
+    core.page[page].pte |= PTE_DIRTY   # for evict_now: it must be written
     return PUSH_WRITE
 
 cdef inline int push_flush(core_t *core, push_t *p) noexcept nogil:
@@ -122,7 +122,7 @@ cdef inline int push_flush(core_t *core, push_t *p) noexcept nogil:
         g = group_of(core, page)
         g.policy.leave(core, g, page)
         SWAPFAST_CHECK(evict_now(core, g, page), b"a page with a slot of its own can leave")
-        core.pte[page] &= ~PTE_DIRTY
+        core.page[page].pte &= ~PTE_DIRTY
     p.area.prewritten = False
     p.n = p.writes = 0
     return ST_OK
@@ -168,7 +168,7 @@ cdef inline uint64_t dump_pages(core_t *core, uint32_t base, uint64_t pages, are
     cdef uint32_t page, s
     for i in range(pages):
         page = <uint32_t>(base + i)
-        pte[i] = core.pte[page]
+        pte[i] = core.page[page].pte
         if pte[i] & PTE_SHARED:
             pte[i] &= ~PTE_DIRTY
         if not image_home(pte[i]):
@@ -195,7 +195,7 @@ cdef inline uint64_t load_pages(core_t *core, uint32_t base, uint64_t pages, are
     cdef uint32_t page, s
     for i in range(pages):
         page = <uint32_t>(base + i)
-        core.pte[page] = pte[i] & ~PTE_MEMBER   # the rings make members
+        core.page[page].pte = pte[i] & ~PTE_MEMBER   # the rings make members
         if not image_home(pte[i]):
             continue
         s = slot[n]

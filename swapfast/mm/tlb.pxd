@@ -40,12 +40,12 @@ cdef inline void tlb_access(core_t *core, uint32_t page, bint write) noexcept no
     if k == TLB_WAYS:
         k = TLB_WAYS - 1
         entry = (<uint64_t>page << 1) | write
-        core.pte[page] |= PTE_ACCESSED | (PTE_DIRTY if write else 0)
+        core.page[page].pte |= PTE_ACCESSED | (PTE_DIRTY if write else 0)
     else:
         entry = ways[k]
         if write and not entry & 1:
             entry |= 1
-            core.pte[page] |= PTE_ACCESSED | PTE_DIRTY
+            core.page[page].pte |= PTE_ACCESSED | PTE_DIRTY
     while k > 0:
         ways[k] = ways[k - 1]
         k -= 1

@@ -17,7 +17,7 @@ from swapfast.mm.rmap cimport home_of
 from libc.string cimport memcpy
 
 cdef extern from "hits.h" nogil:
-    uint64_t hit_run(uint8_t *pte, const uint32_t *refs, uint64_t i, uint64_t n)
+    uint64_t hit_run(page_t *page, const uint32_t *refs, uint64_t i, uint64_t n)
 
 cdef enum:
     STAMP_BYTES = 52
@@ -46,10 +46,10 @@ cdef inline void look_ahead(core_t *core, uint32_t base, const uint32_t *refs, u
     end = i + AHEAD_TO if i + AHEAD_TO < n else n
     for k in range(next[0], end):
         page = base + (refs[k] & REF_PAGE)
-        if core.pte[page] & PTE_PRESENT == 0:
+        if core.page[page].pte & PTE_PRESENT == 0:
             prefetch_page(core, page)
     for k in range(max(end, next[0] + AHEAD_TO - AHEAD_FROM), min(n, end + AHEAD_TO - AHEAD_FROM)):
-        prefetch_write(&core.pte[base + (refs[k] & REF_PAGE)])
+        prefetch_write(&core.page[base + (refs[k] & REF_PAGE)])
     if end > next[0]:
         next[0] = end
 
@@ -60,7 +60,7 @@ cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *ref
     cdef int status
     batch.status = ST_OK
     while True:
-        i = hit_run(core.pte + base, refs, i, n)
+        i = hit_run(&core.page[base], refs, i, n)
         if i == n:
             break
         charge_time(core, i + 1 - timed)
@@ -102,7 +102,6 @@ cdef inline void stamp(core_t *core, uint32_t page, uint32_t number, batch_t *ba
 cdef inline uint64_t touch_every(core_t *core, group_t *g, uint32_t base, const uint32_t *refs,
                                  uint64_t n, bint stop_on_major, batch_t *batch) noexcept nogil:
     # The same loop with what costs: the policy sees each touch, each write is stamped.
-    cdef uint8_t *pte = core.pte
     cdef uint64_t i = 0, majors
     cdef uint32_t ref, page, need, bits
     cdef bint stamped = batch.tag != NULL and core.frames != NULL
@@ -111,11 +110,11 @@ cdef inline uint64_t touch_every(core_t *core, group_t *g, uint32_t base, const 
         ref = refs[i]
         page = base + (ref & REF_PAGE)
         need = PTE_PRESENT | ((ref >> 31) * PTE_WRITABLE)
-        bits = pte[page]
+        bits = core.page[page].pte
         charge_time(core, 1)
         majors = core.count.pgmajfault
         if LIKELY((bits & need) == need):
-            pte[page] = <uint8_t>(bits | PTE_ACCESSED | ((ref >> 31) * PTE_DIRTY))
+            core.page[page].pte = <uint8_t>(bits | PTE_ACCESSED | ((ref >> 31) * PTE_DIRTY))
         else:
             batch.status = fault(core, page, ref >> 31)
             if batch.status != ST_OK:

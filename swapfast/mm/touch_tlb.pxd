@@ -19,7 +19,7 @@ cdef inline uint64_t touch_tlb(core_t *core, group_t *g, uint32_t base, const ui
         need = PTE_PRESENT | ((ref >> 31) * PTE_WRITABLE)
         charge_time(core, 1)
         majors = core.count.pgmajfault
-        if (core.pte[page] & need) != need:
+        if (core.page[page].pte & need) != need:
             batch.status = fault(core, page, ref >> 31)
             if batch.status != ST_OK:
                 break

@@ -5,8 +5,8 @@
 # shared memory) form one group; its *home* page carries the folio state for all of them.
 #
 #   page arrays        bytes   meaning
-#   pte[p]               1     PTE_* bits: all that a hit touches
-#   folio[p]             1     F_* bits, valid at the home
+#   page[p].pte          1     PTE_* bits: all that a hit looks at
+#   page[p].folio        1     F_* bits, valid at the home
 #   home[p].entry        4     swap entry of the group (machine-wide slot index), valid at the home
 #   home[p].where        4     home in memory: position in its ring; home swapped out: shadow;
 #                              any other member: its home
@@ -133,6 +133,10 @@ cdef enum:
 
 cdef struct core_t
 cdef struct group_t
+
+cdef struct page_t:
+    uint8_t pte
+    uint8_t folio
 
 cdef struct home_t:
     uint32_t entry
@@ -318,8 +322,7 @@ cdef struct token_t:
 cdef struct core_t:
     # page arrays
     uint32_t pages_max
-    uint8_t *pte
-    uint8_t *folio
+    page_t *page
     home_t *home
     uint32_t *next
     uint32_t *prev

@@ -11,7 +11,7 @@ cdef inline const char *verify_group(core_t *core, uint32_t home, uint32_t *seen
     # The ring of members comes back to the home, and all of them know it.
     cdef uint32_t p = core.next[home], last = home, n = 1
     while p != NIL and p != home:
-        if not core.pte[p] & PTE_MEMBER or core.home[p].where != home:
+        if not core.page[p].pte & PTE_MEMBER or core.home[p].where != home:
             return b"a member points at its home"
         if core.prev[p] != last:
             return b"the ring of a group is linked both ways"
@@ -24,21 +24,21 @@ cdef inline const char *verify_group(core_t *core, uint32_t home, uint32_t *seen
     return NULL
 
 cdef inline const char *verify_page(core_t *core, uint32_t page, bint object) noexcept nogil:
-    cdef uint32_t bits = core.pte[page], home, n = 0, folio
+    cdef uint32_t bits = core.page[page].pte, home, n = 0, folio
     cdef const char *why
     if bits & PTE_MEMBER:
         home = core.home[page].where
-        if home == page or core.pte[home] & PTE_MEMBER:
+        if home == page or core.page[home].pte & PTE_MEMBER:
             return b"a home is not a member"
-        if core.folio[page] != 0:
+        if core.page[page].folio != 0:
             return b"only a home carries folio state"
-        if bits & PTE_PRESENT and not core.folio[home] & F_RESIDENT:
+        if bits & PTE_PRESENT and not core.page[home].folio & F_RESIDENT:
             return b"a mapped page is in memory"
         return NULL
     why = verify_group(core, page, &n)
     if why != NULL:
         return why
-    folio = core.folio[page]
+    folio = core.page[page].folio
     if bits & PTE_ZERO and (folio or n > 1):
         return b"the zero page has no folio"
     if bits & PTE_PRESENT and not bits & PTE_ZERO and not folio & F_RESIDENT:
@@ -67,9 +67,9 @@ cdef inline const char *verify_list(core_t *core, ring_t *r, bint active,
         page = r.buf[at]
         if page != NIL:
             live += 1
-            if core.home[page].where != at or not core.folio[page] & F_RESIDENT:
+            if core.home[page].where != at or not core.page[page].folio & F_RESIDENT:
                 return b"a list holds pages in memory, where they say they are"
-            if (core.folio[page] & F_ACTIVE != 0) != active:
+            if (core.page[page].folio & F_ACTIVE != 0) != active:
                 return b"a page is on the list that its flag names"
         at = 0 if at + 1 == r.cap else at + 1
     if live != r.live:
@@ -109,9 +109,9 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
             why = verify_page(core, page, m.kind == MAP_OBJECT)
             if why != NULL:
                 return why
-            if core.folio[page] & F_RESIDENT:
+            if core.page[page].folio & F_RESIDENT:
                 resident += 1
-            if core.pte[page] & PTE_MEMBER:
+            if core.page[page].pte & PTE_MEMBER:
                 joined += 1
     if joined != core.joined:
         return b"members of groups are counted"

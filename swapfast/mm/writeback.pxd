@@ -21,7 +21,7 @@ cdef inline void rotation_drain(core_t *core) noexcept nogil:
     cdef group_t *g
     for i in range(core.rotation_len):
         page = core.rotation[i]
-        if page == NIL or core.folio[page] & (F_ACTIVE | F_ISOLATED):
+        if page == NIL or core.page[page].folio & (F_ACTIVE | F_ISOLATED):
             continue
         g = group_of(core, page)
         ring_drop(&g.inactive, core.home, page)
@@ -35,8 +35,8 @@ cdef inline void complete_one(core_t *core) noexcept nogil:
     core.queue_len -= 1
     if page == NIL:
         return
-    core.folio[page] &= ~F_WRITEBACK
-    if core.folio[page] & F_ISOLATED:
+    core.page[page].folio &= ~F_WRITEBACK
+    if core.page[page].folio & F_ISOLATED:
         return
     core.rotation[core.rotation_len] = page
     core.rotation_len += 1
@@ -116,7 +116,7 @@ cdef inline void wait_for(core_t *core, uint32_t page) noexcept nogil:
     cdef uint64_t begin
     plug_flush(core)
     begin = core.clock.now
-    while core.folio[page] & F_WRITEBACK:
+    while core.page[page].folio & F_WRITEBACK:
         SWAPFAST_CHECK(core.queue_len > 0, b"a page under writeback is queued")
         if core.queue_done[core.queue_tail] > core.clock.now:
             core.clock.now = core.queue_done[core.queue_tail]
