@@ -15,26 +15,11 @@
 static inline uint64_t hit_run(void *restrict pages, const uint32_t *restrict refs, uint64_t i,
                                uint64_t n) {
     uint8_t *restrict pte = pages;   /* every second byte */
-    while (i < n) {
-        uint64_t end = n - i < 8 ? n : i + 8;
-        /* Eight references to one page in the same way are one: programs do that most of the time. */
-        if (end == i + 8 && refs[i] == refs[i + 7] && refs[i] == refs[i + 3]) {
-            uint32_t ref = refs[i], differ = 0, write = ref >> 31;
-            for (int k = 1; k < 7; k++) differ |= refs[i + k] ^ ref;
-            if (differ == 0) {
-                uint8_t *p = pte + 2 * (size_t)(ref & 0x7fffffffu);
-                if (!(*p >> write & 1)) return i;
-                *p |= 4 | write << 3;
-                i = end;
-                continue;
-            }
-        }
-        for (; i < end; i++) {
-            uint32_t ref = refs[i], write = ref >> 31;
-            uint8_t *p = pte + 2 * (size_t)(ref & 0x7fffffffu), bits = *p;
-            if (__builtin_expect(!(bits >> write & 1), 0)) return i;
-            *p = bits | 4 | (uint8_t)(write << 3);
-        }
+    for (; i < n; i++) {
+        uint32_t ref = refs[i], write = ref >> 31;
+        uint8_t *p = pte + 2 * (size_t)(ref & 0x7fffffffu), bits = *p;
+        if (__builtin_expect(!(bits >> write & 1), 0)) return i;
+        *p = bits | (uint8_t)(4 + 8 * write);
     }
     return n;
 }
