@@ -5,7 +5,7 @@
 # - prefetch_page(core, page): fetch its state ahead of use
 # - prefetch_tail(core, ring): that of the pages that are scanned next
 # - isolate(core, g, ring, batch, want) -> pages taken from the tail, marked F_ISOLATED
-# - putback(core, g, page): at the head again
+# - putback(core, g, batch, n) -> how many went to the active list: at the heads again, in order
 
 from swapfast.mm.types cimport *
 from swapfast.mm.ring cimport *
@@ -40,6 +40,18 @@ cdef inline uint32_t isolate(core_t *core, ring_t *r, uint32_t *batch,
         core.page[batch[i]].folio |= F_ISOLATED
     return n
 
-cdef inline void putback(core_t *core, group_t *g, uint32_t page) noexcept nogil:
-    core.page[page].folio &= ~F_ISOLATED
-    lru_add(core, g, page)
+cdef inline uint32_t putback(core_t *core, group_t *g, const uint32_t *batch,
+                             uint32_t n) noexcept nogil:
+    cdef uint32_t active[32]
+    cdef uint32_t inactive[32]
+    cdef uint32_t i, page, folio, up = 0
+    for i in range(n):
+        page = batch[i]
+        folio = core.page[page].folio
+        core.page[page].folio = <uint8_t>(folio & ~F_ISOLATED)
+        active[up] = page
+        inactive[i - up] = page
+        up += folio & F_ACTIVE != 0
+    ring_push_all(&g.active, core.home, active, up)
+    ring_push_all(&g.inactive, core.home, inactive, n - up)
+    return up

@@ -103,40 +103,35 @@ cdef inline void scan_active_25(core_t *core, group_t *g, uint32_t want, uint32_
         if group_bits(core, page) & PTE_PRESENT:
             if (not reclaim_mapped or core.total_swap_pages == 0
                     or referenced_25(core, page)):
-                putback(core, g, page)
                 continue
         core.page[page].folio &= ~F_ACTIVE
         core.count.pgdeactivate += 1
-        putback(core, g, page)
+    putback(core, g, batch, n)
 
 cdef inline uint32_t judge_25(core_t *core, group_t *g, uint32_t page) noexcept nogil:
     # shrink_page_list for one isolated page: 0 keep, 1 activate, 2 freed.
-    cdef bint must_write, referenced
+    cdef uint32_t bits = group_bits(core, page)
+    cdef bint must_write
     if core.page[page].folio & F_WRITEBACK:
         return 0
-    referenced = referenced_25(core, page)
-    if referenced and (group_bits(core, page) & PTE_PRESENT or core.page[page].folio & F_SWAPCACHE):
+    if (referenced_25(core, page)
+            and (bits & PTE_PRESENT or core.page[page].folio & F_SWAPCACHE)):
         return 1
-    must_write = not core.page[page].folio & F_SWAPCACHE
-    if not slot_for(core, page):
+    must_write = bits & PTE_DIRTY != 0 or not core.page[page].folio & F_SWAPCACHE
+    if not slot_for(core, page) or (bits & PTE_DIRTY and not slot_own(core, page)):
         return 1
-    if is_dirty(core, page):
-        must_write = True
-        if not slot_own(core, page):
-            return 1
-    if group_bits(core, page) & PTE_PRESENT:
+    if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap
     unmap(core, page)
     if must_write and write_out(core, page):
         return 0
-    core.page[page].folio &= ~F_ISOLATED
     release(core, g, page)
     return 2
 
 cdef inline uint64_t scan_inactive_25(core_t *core, group_t *g, uint32_t want) noexcept nogil:
     cdef uint32_t batch[32]
-    cdef uint32_t n, i, verdict
-    cdef uint64_t freed = 0
+    cdef uint32_t n, i, kept = 0, verdict
+    cdef uint64_t freed
     take_completions(core)
     rotation_drain(core)
     n = isolate(core, &g.inactive, batch, want)
@@ -148,15 +143,15 @@ cdef inline uint64_t scan_inactive_25(core_t *core, group_t *g, uint32_t want) n
     core.clock.now += core.times.scan_page * n
     for i in range(n):
         verdict = judge_25(core, g, batch[i])
-        if verdict == 2:
-            freed += 1
-            continue
         if verdict == 1:
             core.page[batch[i]].folio |= F_ACTIVE
             core.count.pgactivate += 1
             if vm_swap_full(core):
                 slot_drop(core, batch[i])
-        putback(core, g, batch[i])
+        batch[kept] = batch[i]
+        kept += verdict != 2
+    putback(core, g, batch, kept)
+    freed = n - kept
     if core.in_kswapd:
         core.count.pgsteal_kswapd += freed
     else:

@@ -136,22 +136,6 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
     release(core, g, page)
     return 2
 
-cdef inline void putback_618(core_t *core, group_t *g, const uint32_t *pages,
-                             uint32_t n) noexcept nogil:
-    cdef uint32_t active[32]
-    cdef uint32_t inactive[32]
-    cdef uint32_t i, page, folio, up = 0
-    for i in range(n):
-        page = pages[i]
-        folio = core.page[page].folio
-        core.page[page].folio = <uint8_t>(folio & ~F_ISOLATED)
-        active[up] = page
-        inactive[i - up] = page
-        up += folio & F_ACTIVE != 0
-    g.age += up
-    ring_push_all(&g.active, core.home, active, up)
-    ring_push_all(&g.inactive, core.home, inactive, n - up)
-
 cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) noexcept nogil:
     cdef uint32_t batch[32]
     cdef uint32_t n, i, kept = 0, verdict
@@ -167,7 +151,7 @@ cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) 
             core.count.pgactivate += 1
         batch[kept] = batch[i]
         kept += verdict != 2
-    putback_618(core, g, batch, kept)
+    g.age += putback(core, g, batch, kept)
     freed = n - kept
     if core.in_kswapd:
         core.count.pgscan_kswapd += n
