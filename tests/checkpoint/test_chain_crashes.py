@@ -127,11 +127,11 @@ def test_pins_make_the_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Let slots be overwritten that the last image names, and the next one is not the whole."""
     monkeypatch.setattr(attempt.Attempt, "_pin", lambda self: None)
     machine = small_job(tmp_path)
-    for number in (1, 2):
+    for number in range(1, 9):
         add(machine, tmp_path, "incremental", number)
-        scribble(machine, "new", number)
+        scribble(machine, f"after {number}", number)
     machine.close()
-    assert verify(tmp_path / "1") == [] != verify(tmp_path / "2")
+    assert verify(tmp_path / "1") == [] != verify(tmp_path / "8")
 
 
 # ---------------------------------------------------------------- errors
