@@ -28,7 +28,7 @@ from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.facts import MOST_PARENTS
 from swapfast.checkpoint.freeze import Frozen, push_out
 from swapfast.checkpoint.image import Image
-from swapfast.checkpoint.pages import gather, open_data
+from swapfast.checkpoint.pages import gather, open_data, unshare
 from swapfast.checkpoint.rebuild import rebuild
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
@@ -273,6 +273,7 @@ def restart(
     rules = _rules_of(image)
     if chain.copied and not os.path.lexists(name):
         _put_together(chain, name, disk or Disk())
+    unshare(name, disk or Disk())
     backing = SwapBacking.open(
         name, rules, accept=lambda head: judge_header(image.facts, head, name)
     )

@@ -2,16 +2,19 @@
 
 - ``copy_pages(disk, source, pages, fd, at, ...)``: some pages of one file to places in another.
 - ``gather(chain, fd, disk, ...)``: all pages of a chain, each to its slot.
+- ``unshare(path, disk)``: blocks of its own for a swapfile.
 - ``open_data(link)``: the file with an image's pages, read-only and checked.
 
 Blocks are shared where the file system can (reflink), and copied elsewhere; where checksums are
-compared, what was read is what is written.
+compared, what was read is what is written. A swapfile that shares blocks is refused by swapon, and
+needs room on the disk when it is written to: a restart gives it its own again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -23,9 +26,10 @@ from swapfast import _core
 from swapfast.checkpoint.chain import Chain, Link, judge_header
 from swapfast.checkpoint.disk import Disk
 from swapfast.errors import system_error
+from swapfast.swapfile.extents import shared_ranges
 from swapfast.swapfile.header import PAGE_SIZE
 
-__all__ = ["copy_pages", "gather", "open_data", "runs"]
+__all__ = ["copy_pages", "gather", "open_data", "runs", "unshare"]
 
 I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
@@ -136,3 +140,30 @@ def gather(chain: Chain, fd: int, disk: Disk, *, compare: bool) -> None:
             order = which[np.argsort(slot[which], kind="stable")]
             sums = image.sums[order] if compare and image.sums is not None else None
             copy_pages(disk, source, chain.place[order], fd, slot[order], sums)
+
+
+def unshare(path: str, disk: Disk) -> None:
+    """Write the blocks that a file shares with a copy over with the same bytes.
+
+    A file that is in use, or is none that could be opened, is left for `SwapBacking` to refuse.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            return
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shared = list(shared_ranges(fd, status.st_size))
+        for start, length in shared:
+            for at in range(start, start + length, CHUNK * PAGE_SIZE):
+                size = min(CHUNK * PAGE_SIZE, start + length - at)
+                disk.write(fd, os.pread(fd, size, at), at)
+        if shared:
+            disk.sync(fd)  # which gives them blocks
+    except BlockingIOError:
+        return
+    finally:
+        os.close(fd)
