@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swapfast.checkpoint import checkpoint, compact, inspect, read_image, release, restart, verify
+from swapfast.checkpoint import (
+    chain,
+    checkpoint,
+    commit,
+    compact,
+    inspect,
+    read_image,
+    release,
+    restart,
+    verify,
+)
 from swapfast.checkpoint.disk import Disk
 from swapfast.machine import Machine
 from tests.checkpoint.jobs import PAGE, boot, contents, family, lists, picture, work
@@ -185,3 +195,163 @@ def test_compact_compares_checksums(tmp_path: Path) -> None:
         assert found > 0
         path.write_bytes(data)
         assert sorted(os.listdir(tmp_path)) == names
+
+
+# ---------------------------------------------------------------- what is written
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_bytes_written_follow_what_changed(tmp_path: Path, base: Any) -> None:
+    """Row by row: pages dirtied, bytes of pages, bytes of metadata."""
+    machine, login = boot(tmp_path / "area", memory="64MiB", size="64MiB")
+    heap = login.mmap("8MiB", name="heap")
+    heap.touch(write=True, tag="first")
+    order = np.random.default_rng(1).permutation(heap.pages)
+    last, fixed = None, 0
+    for turn, dirty in enumerate((heap.pages, 0, 1, 20, 205, heap.pages)):
+        heap.touch(order[:dirty], write=True, tag=f"turn {turn}")
+        before, image = pushed(), tmp_path / f"{turn}"
+        disk = CountingDisk()
+        checkpoint(
+            machine,
+            login.swap_ns,
+            image,
+            kind=base if last is None else "incremental",
+            parent=last,
+            disk=disk,
+        )
+        metadata = disk.written.pop(f"{turn}.tmp") + PAGE + (base == "pinned") * PAGE
+        pages = sum(disk.written.values()) - PAGE - (base == "pinned") * PAGE
+        area = pushed() - before - pages - metadata  # the job's own swap-out, seen by the system
+        print(f"{base}: {dirty} dirty, {pages} + {area} bytes of pages, {metadata} of metadata")
+        assert os.path.getsize(image) == metadata - PAGE - (base == "pinned") * PAGE
+        assert pages == (PAGE * dirty if base == "incremental" else 0)
+        assert 0 <= area - PAGE * dirty < 256, "the test itself may print"
+        if turn:
+            fixed = fixed or metadata
+            assert metadata <= fixed + 64 * dirty + 2048  # rows, and eight members of the file
+        last = image
+    machine.close()
+
+
+def pushed() -> int:
+    """Bytes that this process has written by system calls."""
+    text = Path("/proc/self/io").read_text()
+    return int(text.partition("wchar: ")[2].split()[0])
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def refusal(code: int, match: str, machine: Machine, path: Path, **options: Any) -> None:
+    before = sorted(os.listdir(path.parent)), contents(machine)
+    with pytest.raises(OSError, match=match) as caught:
+        checkpoint(machine, namespace_of(machine), path, kind="incremental", **options)
+    assert caught.value.errno == code
+    assert (sorted(os.listdir(path.parent)), contents(machine)) == before
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_refused_as_a_parent(tmp_path: Path, base: str) -> None:
+    machine, last = chain_of(tmp_path, base, 3)
+    new = tmp_path / "new"
+    refusal(errno.EINVAL, "not the last checkpoint", machine, new, parent=tmp_path / "1")
+    refusal(errno.EINVAL, "give it another name", machine, tmp_path / "1", parent=last)
+    refusal(errno.EINVAL, "give it another name", machine, last, parent=last)
+    (tmp_path / "folder").mkdir()
+    refusal(errno.EINVAL, "another folder", machine, tmp_path / "folder" / "n", parent=last)
+    refusal(errno.ENOENT, "No such file", machine, new, parent=tmp_path / "none")
+    refusal(errno.EINVAL, "has checksums", machine, new, parent=last, checksums=False)
+    with pytest.raises(OSError, match="has no parent"):
+        checkpoint(machine, namespace_of(machine), new, kind="pinned", parent=last)
+    os.rename(tmp_path / "1", tmp_path / "away")
+    refusal(errno.ENOENT, f"is missing; {last} builds on it", machine, new, parent=last)
+    os.rename(tmp_path / "away", tmp_path / "1")
+    other = tmp_path / "other"
+    other.mkdir()
+    machine2, _ = chain_of(other, base, 2)
+    refusal(errno.EINVAL, "not the last checkpoint", machine2, other / "new", parent=other / "0")
+    shutil.copy(last, other / "new")
+    with pytest.raises(ValueError, match="it was replaced"):
+        read_image(other / "new")
+    machine2.close()
+    (tmp_path / "link").symlink_to(last)  # a link to the parent is the parent
+    checkpoint(machine, namespace_of(machine), new, kind="incremental", parent=tmp_path / "link")
+    assert verify(new) == [] and inspect(new)["builds_on"][-1] == os.path.realpath(last)
+    release(machine, namespace_of(machine))
+    refusal(errno.EINVAL, "not the last checkpoint", machine, tmp_path / "n", parent=new)
+    machine.close()
+
+
+def test_a_snapshot_in_between_leaves_the_chain_alone(tmp_path: Path) -> None:
+    """Pins of the job's own checkpoint and of the chain are kept side by side."""
+    machine = small_job(tmp_path)
+    job, seen = namespace_of(machine), {}
+    small = {"kind": "incremental", "parent": None}
+    job.checkpoint(tmp_path / "p", kind="pinned")
+    seen["p"] = contents(machine)
+    job.checkpoint(tmp_path / "a", **small)  # type: ignore[arg-type]
+    scribble(machine, "one", 1)
+    job.checkpoint(tmp_path / "s", kind="snapshot")
+    seen["s"] = contents(machine)
+    job.checkpoint(tmp_path / "b", kind="incremental", parent=tmp_path / "a")
+    scribble(machine, "two", 2)
+    seen["c"] = contents(machine)
+    job.checkpoint(tmp_path / "c", kind="incremental", parent=tmp_path / "b")
+    scribble(machine, "three", 3)
+    assert [verify(tmp_path / name) for name in "pasbc"] == [[]] * 5
+    machine.close()
+    for name, right in seen.items():
+        there = shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}.{name}")
+        swap = there / "area" if name == "p" else None
+        with restart(there / name, swapfile=swap) as again:
+            assert contents(again) == right, name
+
+
+def test_at_most_so_many_parents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, last = chain_of(tmp_path, "pinned", 3)
+    for part in (commit, chain):
+        monkeypatch.setattr(part, "MOST_PARENTS", 2)
+    refusal(errno.EMLINK, "builds on 2 others; compact it", machine, tmp_path / "n", parent=last)
+    compact(last, tmp_path / "one")
+    job = namespace_of(machine)
+    job.checkpoint(tmp_path / "n", kind="incremental", parent=tmp_path / "one")
+    monkeypatch.setattr(chain, "MOST_PARENTS", 1)
+    with pytest.raises(ValueError, match="builds on more than 1 images; compact it"):
+        read_image(last)
+    machine.close()
+
+
+def test_compact_refuses(tmp_path: Path) -> None:
+    machine, last = chain_of(tmp_path, "incremental", 3)
+    for name in ("0", "1", "2"):
+        with pytest.raises(OSError, match="is a part of the chain") as caught:
+            compact(last, tmp_path / name)
+        assert caught.value.errno == errno.EINVAL
+    job = namespace_of(machine)
+    job.checkpoint(tmp_path / "none", kind="snapshot", checksums=False)
+    with pytest.raises(OSError, match="made without checksums") as caught:
+        compact(tmp_path / "none", tmp_path / "out")
+    assert caught.value.errno == errno.ENODATA and not (tmp_path / "out").exists()
+    machine.close()
+
+
+def test_the_swapfile_of_a_chain_is_made_once(tmp_path: Path) -> None:
+    machine, last = chain_of(tmp_path, "incremental", 3)
+    right = contents(machine)
+    machine.close()
+    with restart(last) as again:
+        swap = Path(inspect(last)["swapfile"])
+        assert swap.parent == tmp_path and again.files[0].path == str(swap)
+        scribble(again, "written", 1)
+    made = swap.stat().st_ino
+    with restart(last, keep=False) as again:  # which gives the checkpoint in that file up
+        assert contents(again) == right and swap.stat().st_ino == made
+    with pytest.raises(ValueError, match="holds no checkpoint"):
+        restart(last)
+    swap.unlink()
+    with restart(last) as again:
+        assert contents(again) == right
+    with restart(last, swapfile=tmp_path / "elsewhere") as again:
+        assert contents(again) == right
+    assert verify(last, tmp_path / "elsewhere") == [] == verify(last, swap)
