@@ -44,22 +44,25 @@ class Link:
     path : str
     facts : dict
     seal : str
+    copied : bool
+        It is of a chain of copies.
     """
 
     path: str
     facts: dict[str, Any]
     seal: str
+    copied: bool
 
     @property
     def data(self) -> str:
         """The file with the bytes of its pages.
 
-        A copy lies beside its image. A job's swapfile is where it was, or else beside the image.
+        Copies of a chain lie beside their images. Any other file is where it was, or else there; a
+        snapshot's is looked for there first.
         """
         name = self.facts["area"]["path"]
-        parent = self.facts.get("parent")
         here = os.path.join(os.path.dirname(os.path.realpath(self.path)), os.path.basename(name))
-        if parent is not None and parent["copied"]:
+        if self.copied:
             return here
         first, second = (here, name) if self.facts["kind"] == "snapshot" else (name, here)
         return first if os.path.exists(first) or not os.path.exists(second) else second
@@ -90,7 +93,7 @@ class Chain:
     @property
     def copied(self) -> bool:
         """The pages are in more than one file."""
-        return len(self.links) > 1 and self.links[0].facts["kind"] == "snapshot"
+        return self.links[-1].copied
 
     @property
     def parts(self) -> list[tuple[Link, NDArray[np.intp]]]:
@@ -133,7 +136,9 @@ def read_chain(path: str | os.PathLike[str]) -> Chain:
             check_image(image)
     except ValueError as error:
         raise ValueError(f"{at}: {error}") from None
-    links = tuple(Link(one.path, one.image.facts, one.seal) for one in files)
+    last = files[-1].parent
+    copied = last is not None and last["copied"]
+    links = tuple(Link(one.path, one.image.facts, one.seal, copied) for one in files)
     return Chain(links, image, link, place)
 
 
