@@ -10,6 +10,7 @@ first value and length. Runs are checked without being written out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,19 @@ class Numbers:
         before = np.cumsum(self.length) - self.length
         numbers = np.arange(self.total) + np.repeat(self.start - before, self.length)
         return np.asarray(numbers, dtype=np.uint32)
+
+    def pieces(self, size: int) -> Iterator[U32]:
+        """All of them, so many at a time."""
+        until = np.cumsum(self.length)
+        for first in range(0, self.total, size):
+            end = min(first + size, self.total)
+            low, high = np.searchsorted(until, (first, end - 1), side="right")
+            start, length = self.start[low : high + 1].copy(), self.length[low : high + 1].copy()
+            cut = first - int(until[low] - self.length[low])
+            start[0] += cut
+            length[0] -= cut
+            length[-1] -= int(until[high]) - end
+            yield Numbers(start, length).values()
 
     def problem(self, low: int, high: int) -> str | None:
         """Why they are not different numbers from ``low`` to ``high``; None if they are."""

@@ -35,7 +35,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("o", "pinned", 2),
     ):
         (folder / name).mkdir()
-        machine, login = boot(folder / name / "swap", size="8MiB", memory="512KiB")
+        machine, login = boot(folder / name / "swap", size="6MiB", memory="512KiB")
         family(login, seed)
         last = None
         for turn in NAMES:
@@ -114,7 +114,7 @@ def test_files_of_pages(original: Path, tmp_path: Path) -> None:
     for name in sorted(n for n in os.listdir(folder) if n.endswith((".pages", ".swap"))):
         path = folder / name
         data = path.read_bytes()
-        for _ in range(25):
+        for _ in range(8):
             at = rng.randrange(PAGE, len(data))
             path.write_bytes(data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :])
             slots = verify(last)
@@ -151,7 +151,7 @@ def test_files_of_pages(original: Path, tmp_path: Path) -> None:
             verify(last)
         path.unlink()
         path.write_bytes(data)
-    assert found > 20
+    assert found > 8
 
 
 # ---------------------------------------------------------------- mixed up
