@@ -236,7 +236,7 @@ class Attempt:
 
     def _keep_both(self) -> None:
         core, number = self.frozen.machine.core, self.frozen.area.number
-        core.area_pin(number, np.union1d(core.area_pinned(number), self.slots).astype(np.uint32))
+        core.area_pin(number, np.concatenate((core.area_pinned(number), self.slots)))
         # The stamp says that a checkpoint may be there, of a generation not older than the last.
         self.backing.stamp = self.stamp
 
@@ -258,8 +258,8 @@ class Attempt:
 
     def _pin(self) -> None:
         kept = [k.slots for k in (self.backing.kept, self.backing.copied) if k is not None]
-        slots = kept[0] if len(kept) == 1 else np.union1d(*kept)
-        self.frozen.machine.core.area_pin(self.frozen.area.number, slots.astype(np.uint32))
+        # A slot may be there twice.
+        self.frozen.machine.core.area_pin(self.frozen.area.number, np.concatenate(kept))
 
 
 class Snapshot(Attempt):

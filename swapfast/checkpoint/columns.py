@@ -1,6 +1,7 @@
 """Columns of an image: one value a page, as runs where neighbours go together.
 
 - ``pack_numbers``, ``unpack_numbers``, ``check_numbers``: uint32 values, runs of n, n+1, n+2, ...
+- ``merged(...)``: all numbers of some columns, ascending.
 - ``numbers_of(values)``: ``Numbers`` of plain values.
 - ``pack_bytes``: page-table bytes, runs of equal ones; ``Bytes``: what is read back.
 
@@ -22,6 +23,7 @@ from swapfast import _core
 __all__ = [
     "Bytes",
     "Numbers",
+    "merged",
     "numbers_of",
     "pack_bytes",
     "pack_numbers",
@@ -94,6 +96,13 @@ def _runs(values: U32) -> tuple[I64, I64]:
     wide = values.astype(np.int64)
     first = np.flatnonzero(np.concatenate(([True], np.diff(wide) != 1)))
     return wide[first], np.diff(np.concatenate((first, [wide.size])))
+
+
+def merged(*many: I64) -> I64:
+    """All numbers, ascending, each once; of sorted columns far quicker than numpy.union1d."""
+    ordered = np.sort(np.concatenate(many), kind="stable")
+    found: I64 = ordered[np.diff(ordered, prepend=-1) != 0]
+    return found
 
 
 def numbers_of(values: U32) -> Numbers:

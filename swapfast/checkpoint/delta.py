@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.checkpoint.check import MEMBER, OBJECT_OUT, OUT
-from swapfast.checkpoint.columns import MOST, Bytes, numbers_of
+from swapfast.checkpoint.columns import MOST, Bytes, merged, numbers_of
 from swapfast.checkpoint.image import Image, Members
 
 __all__ = ["apply", "difference"]
@@ -137,7 +137,7 @@ def _carry(before: Image, facts: dict[str, Any], move: I64) -> _Pages:
         which = np.searchsorted(old_start, pages, side="right") - 1
         return pages + shift[which], kept[which]
 
-    ends = _merged(old.pte.end, old_start + old_length)
+    ends = merged(old.pte.end, old_start + old_length)
     begin = np.concatenate((np.zeros(min(ends.size, 1), dtype=np.int64), ends[:-1]))
     there, stays = place(begin)
     fresh = start[move == 0]
@@ -153,13 +153,6 @@ def _carry(before: Image, facts: dict[str, Any], move: I64) -> _Pages:
     ring, stays_ring = place(old.ring)
     whole = _each(stays_ring, old.length)
     return _Pages(pte, there[stays][order], rows, *_in_order(*_select(ring, old.length, whole)))
-
-
-def _merged(*many: I64) -> I64:
-    """All numbers, ascending, each once."""
-    all_of_them = np.sort(np.concatenate(many), kind="stable")
-    found: I64 = all_of_them[np.diff(all_of_them, prepend=-1) != 0]
-    return found
 
 
 # ---------------------------------------------------------------- rings
@@ -281,7 +274,7 @@ def apply(before: Image, members: Members) -> Image:
         return inside
 
     cuts = page_of(rows.pte.end - 1) + 1
-    ends = _merged(old.pte.end, row.start[row.start > 0], row_end, cuts)
+    ends = merged(old.pte.end, row.start[row.start > 0], row_end, cuts)
     value = old.pte.at(ends - 1)
     inside = in_a_row(ends - 1)
     which = np.searchsorted(row.start, ends[inside] - 1, side="right") - 1
