@@ -3,7 +3,9 @@
 - ``Attempt``: into the swapfile that is on.
 - ``Snapshot``: into a copy of the slots, which belongs to the image alone; of an incremental one,
   of those slots that the image before it does not have.
+- ``Parent``: what an incremental one builds on.
 - ``put_image(disk, path, parts, ...)``: an image in its place, whole or not at all.
+- ``put_on(backing, stamp, disk)``: what the swapfile that is on says it holds.
 - ``remove_copies(disk, path, but)``: copies of slots that an image does not name any more.
 
 An incremental image is possible because slots that the last one names are pinned: a slot that both
@@ -18,13 +20,13 @@ import fcntl
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swapfast.checkpoint.chain import Chain, new_slots
+from swapfast.checkpoint.chain import Link, new_slots
 from swapfast.checkpoint.delta import difference
 from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.freeze import Frozen, facts_of
@@ -36,7 +38,7 @@ from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.header import PAGE_SIZE, UUID_AT
 from swapfast.swapfile.stamp import Kept, Stamp, put_stamp
 
-__all__ = ["Attempt", "Kind", "Parts", "Snapshot", "put_image", "remove_copies"]
+__all__ = ["Attempt", "Kind", "Parent", "Parts", "Snapshot", "put_image", "put_on", "remove_copies"]
 
 Kind = Literal["in-place", "pinned", "snapshot", "incremental"]
 Parts = list[bytes | memoryview]
@@ -92,6 +94,14 @@ def put_image(
         disk.close(fd)
 
 
+def put_on(backing: SwapBacking, stamp: Stamp | None, disk: Disk) -> None:
+    """Write and sync a stamp into a swapfile that is on; None: it holds no checkpoint."""
+    page = os.pread(backing.fileno(), PAGE_SIZE, 0)
+    disk.write(backing.fileno(), put_stamp(page, stamp, at_rest=False), 0)
+    backing.sync(disk.sync_data)
+    backing.stamp = stamp
+
+
 def remove_copies(disk: Disk, path: str, but: str | None) -> None:
     """Copies of older images of this name go, and those that a crash left; none that is in use."""
     folder, name = os.path.split(os.path.realpath(path))
@@ -117,6 +127,21 @@ def _in_use(path: str) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Attributes
+    ----------
+    links : tuple of Link
+        The files.
+    facts, columns : dict
+        What the last one stands for.
+    """
+
+    links: tuple[Link, ...]
+    facts: dict[str, Any]
+    columns: dict[str, Any]
+
+
 class Attempt:
     """One checkpoint on its way to the disk."""
 
@@ -127,7 +152,7 @@ class Attempt:
         kind: Kind,
         disk: Disk,
         identity: bytes | None,
-        parent: Chain | None,
+        parent: Parent | None,
     ) -> None:
         self.frozen, self.path, self.kind, self.disk = frozen, path, kind, disk
         self.parent = parent
@@ -140,6 +165,7 @@ class Attempt:
         self.slots: U32 = np.empty(0, dtype=np.uint32)
         self.area_path = frozen.area.path
         self.seal = ""
+        self.columns: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     def image(self, checksums: bool) -> Parts:
         """The bytes of the image."""
@@ -170,13 +196,15 @@ class Attempt:
             "limbo": limbo,
         }
         facts = self._facts(checksums, state)
+        self._dumped(zero)
+        if sums is not None and frozen.machine.contents:
+            self.columns = facts, arrays
         if self.parent is not None:
-            arrays = difference(self.parent.image, facts, arrays)
+            arrays = difference(self.parent.facts, self.parent.columns, facts, arrays)
         try:
             parts = image_parts(facts, arrays)
         except ValueError as error:
             raise system_error(errno.EFBIG, str(error), self.path) from None
-        self._dumped(zero)
         self.seal = seal_of(parts)
         return parts
 
@@ -253,8 +281,11 @@ class Attempt:
         # Without a sync: an older stamp on the disk means the same, that the newest image counts.
         with contextlib.suppress(OSError):
             self._put_header(self.backing.stamp, at_rest=self.kind == "in-place")
-        self.backing.kept = Kept(frozenset((self.seal,)), self.slots)
+        self.backing.kept = self._kept()
         self._pin()
+
+    def _kept(self) -> Kept:
+        return Kept(frozenset((self.seal,)), self.slots, self.columns)
 
     def _pin(self) -> None:
         kept = [k.slots for k in (self.backing.kept, self.backing.copied) if k is not None]
@@ -277,7 +308,7 @@ class Snapshot(Attempt):
         kind: Kind,
         disk: Disk,
         identity: bytes | None,
-        parent: Chain | None,
+        parent: Parent | None,
     ) -> None:
         super().__init__(frozen, path, kind, disk, identity, parent)
         slots = self.stamp.slots
@@ -294,7 +325,7 @@ class Snapshot(Attempt):
             self.pages = np.sort(self.slots).astype(np.int64)
             self.at, self.length = self.pages, self.stamp.slots
         else:
-            self.pages = new_slots(self.parent.image, self.slots, zero)
+            self.pages = new_slots(self.parent.columns["slot"], self.slots, zero)
             self.at, self.length = np.arange(1, self.pages.size + 1), self.pages.size + 1
 
     def store_slots(self) -> None:
@@ -324,6 +355,21 @@ class Snapshot(Attempt):
     def commit(self) -> None:
         """Copies of older images of this name go; slots that the next one builds on are pinned."""
         if self.goes_on:
-            self.backing.copied = Kept(frozenset((self.seal,)), self.slots)
+            self.backing.copied = self._kept()
+            self._give_up_parent()
             self._pin()
         remove_copies(self.disk, self.path, self.area_path)
+
+    def _give_up_parent(self) -> None:
+        """The checkpoint that the job was restarted from is in the chain: it need not be here too.
+
+        Unless the job runs on the very file that the chain has it in.
+        """
+        kept, parent = self.backing.kept, self.parent
+        if kept is None or parent is None or parent.links[-1].seal not in kept.seals:
+            return
+        if self.backing.path in [os.path.realpath(link.data) for link in parent.links]:
+            return
+        with contextlib.suppress(OSError):
+            put_on(self.backing, None, self.disk)
+            self.backing.kept = None

@@ -1,7 +1,7 @@
 """Images that build on each other: the last one, followed back to one that stands alone.
 
 - ``read_chain(path)``: a ``Chain``: the whole image, and where the bytes of its pages are.
-- ``read_image(path)``: the whole image alone.
+- ``read_image(path)``: the whole image alone. ``read_links(path)``: the files alone.
 - ``judge_header(facts, head, path)``: is this the swapfile of that image?
 
 A parent is named by its file name, in the folder of its child, and by its seal: another file of
@@ -30,7 +30,7 @@ from swapfast.errors import system_error
 from swapfast.swapfile.header import PAGE_SIZE, SIGNATURE, UUID_AT
 from swapfast.swapfile.stamp import AT_REST, read_stamp
 
-__all__ = ["Chain", "Link", "judge_header", "new_slots", "read_chain", "read_image"]
+__all__ = ["Chain", "Link", "judge_header", "new_slots", "read_chain", "read_image", "read_links"]
 
 I64 = NDArray[np.int64]
 
@@ -136,10 +136,21 @@ def read_chain(path: str | os.PathLike[str]) -> Chain:
             check_image(image)
     except ValueError as error:
         raise ValueError(f"{at}: {error}") from None
+    return Chain(_links(files), image, link, place)
+
+
+def read_links(path: str | os.PathLike[str]) -> tuple[Link, ...]:
+    """The images of a chain, each read and compared with its seal; errors as `read_image`.
+
+    Whether their columns agree with each other is not looked at.
+    """
+    return _links(_files(os.fspath(path)))
+
+
+def _links(files: list[Members]) -> tuple[Link, ...]:
     last = files[-1].parent
     copied = last is not None and last["copied"]
-    links = tuple(Link(one.path, one.image.facts, one.seal, copied) for one in files)
-    return Chain(links, image, link, place)
+    return tuple(Link(one.path, one.image.facts, one.seal, copied) for one in files)
 
 
 def _files(path: str) -> list[Members]:
@@ -192,9 +203,9 @@ def _own_places(image: Image) -> I64:
     return place
 
 
-def new_slots(before: Image, slot: NDArray[np.uint32], zero: NDArray[np.uint8]) -> I64:
-    """Slots with bytes that an image's parent does not name, ascending."""
-    fresh = ~_found(before.slot.values(), slot)[0]
+def new_slots(before: NDArray[np.uint32], slot: NDArray[np.uint32], zero: NDArray[np.uint8]) -> I64:
+    """Slots with bytes that an image's parent, with those before, does not name, ascending."""
+    fresh = ~_found(before, slot)[0]
     if zero.size:
         fresh &= zero == 0
     return np.sort(slot[fresh]).astype(np.int64)
@@ -217,7 +228,7 @@ def _places(
         return np.zeros(image.slot.total, dtype=np.int64), _own_places(image)
     slot = image.slot.values()
     known, at = _found(before.slot.values(), slot)
-    own, rank = _found(new_slots(before, slot, image.zero), slot)
+    own, rank = _found(new_slots(before.slot.values(), slot, image.zero), slot)
     fresh = np.where(own, rank + 1, 0)
     if known.size == 0 or place.size == 0:
         return np.full(slot.size, number), fresh

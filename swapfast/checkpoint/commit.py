@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 from swapfast import flags as f
-from swapfast.checkpoint.attempt import Attempt, Kind, Snapshot
-from swapfast.checkpoint.chain import Chain, judge_header, read_chain
+from swapfast.checkpoint.attempt import Attempt, Kind, Parent, Snapshot, put_on
+from swapfast.checkpoint.chain import Chain, judge_header, read_chain, read_links
+from swapfast.checkpoint.delta import columns_of
 from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.facts import MOST_PARENTS
 from swapfast.checkpoint.freeze import Frozen, push_out
@@ -33,7 +36,7 @@ from swapfast.checkpoint.rebuild import rebuild
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.header import PAGE_SIZE
-from swapfast.swapfile.stamp import Kept, Stamp, put_stamp
+from swapfast.swapfile.stamp import Kept, Stamp
 from swapfast.swapping import turn_off
 
 if TYPE_CHECKING:
@@ -103,7 +106,9 @@ def checkpoint(
     written = push_out(frozen)
     machine.check_files()  # pages that were written beside a file that was cut off are lost
     machine.check_area(frozen.area)
-    copies = kind == "snapshot" or (kind == "incremental" and (before is None or _copies(before)))
+    copies = kind == "snapshot" or (
+        kind == "incremental" and (before is None or before.links[0].facts["kind"] == "snapshot")
+    )
     make = Snapshot if copies else Attempt
     attempt = make(frozen, os.fspath(path), kind, disk or Disk(), identity, before)
     try:
@@ -122,18 +127,13 @@ def checkpoint(
         _end(frozen)
 
 
-def _copies(parent: Chain) -> bool:
-    """Whether an image that builds on this one has the bytes of pages too."""
-    return bool(parent.links[0].facts["kind"] == "snapshot")
-
-
 def _parent_of(
     frozen: Frozen,
     path: str | os.PathLike[str],
     kind: Kind,
     parent: str | os.PathLike[str] | None,
     checksums: bool,
-) -> Chain | None:
+) -> Parent | None:
     """What an incremental image builds on, read again: it has to be there, and whole."""
     if kind != "incremental":
         if parent is not None:
@@ -143,26 +143,29 @@ def _parent_of(
         raise system_error(errno.EINVAL, "an incremental checkpoint has checksums of pages")
     if parent is None:
         return None
-    chain = read_chain(parent)
+    links = read_links(parent)
     last, target = os.path.realpath(parent), os.path.realpath(path)
     if os.path.dirname(last) != os.path.dirname(target):
         raise system_error(errno.EINVAL, "is in another folder than the checkpoint before it", path)
-    if target in [os.path.realpath(link.path) for link in chain.links]:
+    if target in [os.path.realpath(link.path) for link in links]:
         raise system_error(
             errno.EINVAL, "the new checkpoint builds on it; give it another name", path
         )
-    if len(chain.links) > MOST_PARENTS:
+    if len(links) > MOST_PARENTS:
         raise system_error(errno.EMLINK, f"builds on {MOST_PARENTS} others; compact it", parent)
-    kept = (frozen.backing.kept, frozen.backing.copied)
-    names = {chain.seal, chain.links[-1].facts.get("folded")}
-    if not any(names & one.seals for one in kept if one is not None):
-        raise system_error(
-            errno.EINVAL,
-            "is not the last checkpoint of this job that others can be built on; make one of kind "
-            "'pinned', or an incremental one without a parent",
-            parent,
-        )
-    return chain
+    names = {links[-1].seal, links[-1].facts.get("folded")}
+    for kept in (frozen.backing.kept, frozen.backing.copied):
+        if kept is not None and kept.columns is not None and names & kept.seals:
+            facts, columns = kept.columns
+            if isinstance(columns, Image):
+                columns = columns_of(columns) | {"pte": columns.pte.values()}
+            return Parent(links, facts, columns)
+    raise system_error(
+        errno.EINVAL,
+        "is not the last checkpoint of this job that others can be built on; make one of kind "
+        "'pinned', or an incremental one without a parent",
+        parent,
+    )
 
 
 def _end(frozen: Frozen) -> None:
@@ -189,16 +192,9 @@ def release(machine: Machine, namespace: SwapNamespace, *, disk: Disk | None = N
         raise system_error(errno.EINVAL, "no swapfile is on in this swap namespace")
     area, backing = namespace.areas[0], namespace.areas[0].backing
     if backing.stamp is not None:
-        _put_on(backing, None, disk or Disk())
+        put_on(backing, None, disk or Disk())
     backing.kept = backing.copied = None
     machine.core.area_unpin(area.number)
-
-
-def _put_on(backing: SwapBacking, stamp: Stamp | None, disk: Disk) -> None:
-    page = os.pread(backing.fileno(), PAGE_SIZE, 0)
-    disk.write(backing.fileno(), put_stamp(page, stamp, at_rest=False), 0)
-    backing.sync(disk.sync_data)
-    backing.stamp = stamp
 
 
 # ---------------------------------------------------------------- restart
@@ -232,6 +228,21 @@ def _put_together(chain: Chain, name: str, disk: Disk) -> None:
         disk.close(fd)
 
 
+def _put_together_again(chain: Chain, name: str, disk: Disk) -> None:
+    """Replace the swapfile of a chain of copies if it is not in use, and of no use any more."""
+    fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        judge_header(chain.image.facts, os.pread(fd, PAGE_SIZE, 0), name)
+    except BlockingIOError:
+        pass  # as `SwapBacking` says
+    except ValueError:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            _put_together(chain, name, disk)
+    finally:
+        os.close(fd)
+
+
 def restart(
     path: str | os.PathLike[str],
     *,
@@ -247,10 +258,11 @@ def restart(
         The image; those that it builds on lie beside it.
     swapfile : path, optional
         The swapfile, if it is neither where it was nor beside the image. Of a chain of snapshots
-        the one to make, ``IMAGE.<identity>.swap`` by default, if it is not there.
+        the one to make if it is not there; ``IMAGE.<identity>.swap`` by default.
     keep : bool
         The checkpoint stays valid: its slots are not overwritten until the next one, or `release`.
-        That takes free slots; without, it is given up before the first task runs.
+        That takes free slots; without, it is given up before the first task runs. A snapshot's own
+        copy is, that is: images that build on it are lost too.
     disk : Disk, optional
         For tests.
 
@@ -273,6 +285,8 @@ def restart(
     rules = _rules_of(image)
     if chain.copied and not os.path.lexists(name):
         _put_together(chain, name, disk or Disk())
+    elif chain.copied and swapfile is None:
+        _put_together_again(chain, name, disk or Disk())
     unshare(name, disk or Disk())
     backing = SwapBacking.open(
         name, rules, accept=lambda head: judge_header(image.facts, head, name)
@@ -289,8 +303,9 @@ def restart(
             slots = image.slot.values()
             machine.core.area_pin(namespace.areas[0].number, slots)
             folded = image.facts.get("folded")
-            backing.kept = Kept(frozenset((chain.seal, folded or chain.seal)), slots)
-        _put_on(backing, stamp if keep else None, disk or Disk())
+            columns = (image.facts, image) if image.sums is not None and machine.contents else None
+            backing.kept = Kept(frozenset((chain.seal, folded or chain.seal)), slots, columns)
+        put_on(backing, stamp if keep else None, disk or Disk())
         backing.last_generation = image.generation
     except BaseException:
         backing.close()

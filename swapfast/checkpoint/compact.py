@@ -12,13 +12,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import Any
 
 from swapfast.checkpoint.attempt import put_image, remove_copies
 from swapfast.checkpoint.chain import Chain, read_chain
+from swapfast.checkpoint.delta import columns_of
 from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.freeze import chained
-from swapfast.checkpoint.image import NUMBERS, image_parts
+from swapfast.checkpoint.image import image_parts
 from swapfast.checkpoint.pages import gather, open_data
 from swapfast.errors import system_error
 from swapfast.swapfile.header import PAGE_SIZE
@@ -62,12 +62,14 @@ def compact(
         raise system_error(errno.EINVAL, "is a part of the chain; give another name", name)
     if image.sums is None or image.sums.size != image.slot.total:
         raise system_error(errno.ENODATA, "was made without checksums", path)
+    arrays = columns_of(image)
     facts = dict(image.facts)
     facts |= chained(None, facts.get("folded") or chain.seal)
     if chain.links[0].facts["kind"] != "snapshot":
         if len(chain.links) > 1:
             facts["kind"] = "pinned"
-        put_image(disk, name, _parts(chain, facts), committing=_nothing, unknown=_nothing)
+        parts = image_parts(facts, arrays)
+        put_image(disk, name, parts, committing=_nothing, unknown=_nothing)
         return
     stamp = Stamp(facts["area"]["slots"], identity or os.urandom(16), 0)
     copy = f"{os.path.realpath(name)}.{stamp.identity.hex()}.swap"
@@ -79,7 +81,7 @@ def compact(
         put_image(
             disk,
             name,
-            _parts(chain, facts),
+            image_parts(facts, arrays),
             committing=lambda: committing.append(True),
             unknown=_nothing,
         )
@@ -93,13 +95,6 @@ def compact(
 
 def _nothing() -> None:
     """Both images name files that are there."""
-
-
-def _parts(chain: Chain, facts: dict[str, Any]) -> list[bytes | memoryview]:
-    image = chain.image
-    arrays = {name: getattr(image, name).values() for name in NUMBERS}
-    rest = {name: getattr(image, name) for name in ("pte", "zero", "sums", "ring", "ring_length")}
-    return image_parts(facts, arrays | rest)
 
 
 def _copy(chain: Chain, path: str, stamp: Stamp, disk: Disk) -> None:

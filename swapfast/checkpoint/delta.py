@@ -1,7 +1,8 @@
 """What changed from one image to the next: rows of pages, and which mapping is which.
 
-- ``difference(before, facts, arrays)``: the columns of an incremental image.
+- ``difference(before, was, facts, arrays)``: the columns of an incremental image.
 - ``apply(before, members)``: the reverse: the whole image that it stands for.
+- ``columns_of(image)``: an image's columns, written out.
 
 Mappings and shared objects come in another order, or are new, without their pages being so:
 ``move`` says which is which. Rings follow their pages. A ring of the parent holds as long as its
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 
 from swapfast.checkpoint.check import MEMBER, OBJECT_OUT, OUT
 from swapfast.checkpoint.columns import MOST, Bytes, merged, numbers_of
-from swapfast.checkpoint.image import Image, Members
+from swapfast.checkpoint.image import NUMBERS, Image, Members
 
-__all__ = ["apply", "difference"]
+__all__ = ["apply", "columns_of", "difference"]
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -116,10 +117,10 @@ def _moves(before: dict[str, Any], facts: dict[str, Any]) -> I64:
     return np.array([known.pop(name, 0) for name in _names(facts)], dtype=np.int64)
 
 
-def _carry(before: Image, facts: dict[str, Any], move: I64) -> _Pages:
+def _carry(before: dict[str, Any], old: _Pages, facts: dict[str, Any], move: I64) -> _Pages:
     """The parent's pages at the places that they have now; those of new mappings untouched."""
-    old, (start, length) = _pages_of(before), _regions(facts)
-    old_start, old_length = _regions(before.facts)
+    start, length = _regions(facts)
+    old_start, old_length = _regions(before)
     used = move[move > 0] - 1
     if move.size != start.size or (used.size and int(used.max()) >= old_start.size):
         raise ValueError("move: not one of the parent's mappings and objects for each one here")
@@ -177,12 +178,11 @@ def _in_order(ring: I64, length: I64) -> tuple[I64, I64]:
     return ring[_spread(begin[order], length[order])], length[order]
 
 
-def _holding(pages: _Pages, pte: Bytes, given: I64) -> tuple[I64, I64]:
-    """The parent's rings that still hold: see the module."""
-    ring, length = pages.ring, pages.length
+def _holding(ring: I64, length: I64, now: NDArray[np.uint8], given: I64) -> tuple[I64, I64]:
+    """The parent's rings that still hold, by the bytes of their pages now: see the module."""
     right = np.full(ring.size, MEMBER, dtype=np.uint8)
     right[np.cumsum(length) - length] = OUT
-    holds = (pte.at(ring) == right) & ~np.isin(ring, given)
+    holds = (now == right) & ~np.isin(ring, given)
     return _select(ring, length, _each(holds, length))
 
 
@@ -203,32 +203,56 @@ def _new_rings(held: tuple[I64, I64], ring: I64, length: I64) -> tuple[I64, I64]
 # ---------------------------------------------------------------- both ways
 
 
-def difference(before: Image, facts: dict[str, Any], arrays: dict[str, Any]) -> dict[str, Any]:
+def columns_of(image: Image) -> dict[str, Any]:
+    """The columns of an image as `image_parts` takes them: page-table bytes as runs."""
+    numbers = {name: getattr(image, name).values() for name in NUMBERS}
+    zero = image.zero if image.zero.size else np.zeros(image.slot.total, dtype=np.uint8)
+    rest = {"sums": image.sums, "ring": image.ring, "ring_length": image.ring_length}
+    return {"pte": image.pte, **numbers, "zero": zero, **rest}
+
+
+def _carried(
+    before: dict[str, Any], was: dict[str, Any], facts: dict[str, Any], move: I64
+) -> dict[str, Any]:
+    """The parent's columns at the places that its pages have now."""
+    if np.array_equal(move, np.arange(1, len(_names(before)) + 1)):
+        return was
+    pte = Bytes(was["pte"], np.arange(1, was["pte"].size + 1))
+    ring, length = was["ring"].astype(np.int64), was["ring_length"].astype(np.int64)
+    rows = {name: was[name] for name in COLUMNS}
+    old = _carry(before, _Pages(pte, _homes(pte), rows, ring, length), facts, move)
+    return {"pte": old.pte.values(), **old.rows, "ring": old.ring, "ring_length": old.length}
+
+
+def difference(
+    before: dict[str, Any], was: dict[str, Any], facts: dict[str, Any], arrays: dict[str, Any]
+) -> dict[str, Any]:
     """The columns of an image that builds on another.
 
     Parameters
     ----------
-    before : Image
-        The parent, whole.
+    before, was : dict
+        Facts and columns of the parent, which is whole.
     facts, arrays : dict
-        As for `image_parts`, of everything.
+        Those of now, as for `image_parts`, of everything.
     """
-    move = _moves(before.facts, facts)
-    old = _carry(before, facts, move)
+    move = _moves(before, facts)
+    old = _carried(before, was, facts, move)
     pte: NDArray[np.uint8] = arrays["pte"]
-    changed = pte != old.pte.values()
+    changed = pte != old["pte"]
     home = np.flatnonzero((pte == OUT) | (pte == OBJECT_OUT))
-    same = np.zeros(home.size, dtype=bool)
-    if old.home.size:
-        found = np.searchsorted(old.home, home).clip(max=old.home.size - 1)
-        same = old.home[found] == home
-        for name in COLUMNS:
-            same &= old.rows[name][found] == arrays[name]
+    was_out = (old["pte"] == OUT) | (old["pte"] == OBJECT_OUT)
+    same = was_out[home]
+    found = (np.cumsum(was_out) - 1)[home[same]]  # its row in the parent's columns
+    alike = np.ones(found.size, dtype=bool)
+    for name in COLUMNS:
+        alike &= old[name][found] == arrays[name][same]
+    same[same] = alike
     changed[home[~same]] = True
     here = changed[home]
-    now = Bytes(pte, np.arange(1, pte.size + 1))
     ring, length = arrays["ring"].astype(np.int64), arrays["ring_length"].astype(np.int64)
-    held = _holding(old, now, np.empty(0, dtype=np.int64))
+    before_ring = old["ring"].astype(np.int64), old["ring_length"].astype(np.int64)
+    held = _holding(*before_ring, pte[before_ring[0]], np.empty(0, dtype=np.int64))
     ring, length = _new_rings(held, ring, length)
     return {
         **arrays,
@@ -250,7 +274,8 @@ def apply(before: Image, members: Members) -> Image:
         The member, and the cause.
     """
     own = members.image
-    old = _carry(before, own.facts, members.move.values().astype(np.int64))
+    move = members.move.values().astype(np.int64)
+    old = _carry(before.facts, _pages_of(before), own.facts, move)
     row, rows = members.row, _pages_of(own)
     row_end = row.start + row.length
     if row.start.size and (
@@ -291,7 +316,7 @@ def apply(before: Image, members: Members) -> Image:
         raise ValueError("ring_length: rings of fewer than two pages, or not as many as in ring")
     if rows.ring.size and int(rows.ring.max()) >= pte.total:
         raise ValueError("ring: a page that is not there")
-    held = _holding(old, pte, rows.ring)
+    held = _holding(old.ring, old.length, pte.at(old.ring), rows.ring)
     ring, length = _in_order(
         np.concatenate((held[0], rows.ring)), np.concatenate((held[1], rows.length))
     )

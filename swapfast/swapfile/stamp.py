@@ -27,6 +27,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +66,13 @@ class Kept:
     seals : frozenset of str
         Images that hold it.
     slots : uint32 array
+    columns : object
+        What the next one is compared with; None: none can build on it.
     """
 
     seals: frozenset[str]
     slots: NDArray[np.uint32]
+    columns: Any = None
 
 
 def read_stamp(head: bytes) -> Stamp | None:

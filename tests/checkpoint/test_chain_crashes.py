@@ -6,6 +6,10 @@ import errno
 import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ from swapfast.checkpoint.disk import Disk
 from swapfast.machine import Machine
 from tests.checkpoint.crashes import FaultyDisk, RecordingDisk, crash
 from tests.checkpoint.jobs import contents
-from tests.checkpoint.test_crashes import AREA, namespace_of, scribble, small_job
+from tests.checkpoint.test_crashes import AREA, KILLS, digest, namespace_of, scribble, small_job
 
 Seen = dict[Any, Any]
 BASES = ("pinned", "incremental")
@@ -25,7 +29,7 @@ LAST = 3  # images of a chain; then one that is folded out of them, and one that
 
 
 def images(folder: Path) -> list[str]:
-    return sorted(name for name in os.listdir(folder) if name.isdigit())
+    return sorted((n for n in os.listdir(folder) if n.isdigit()), key=int)
 
 
 def add(machine: Machine, folder: Path, base: str, number: int, disk: Disk | None = None) -> None:
@@ -207,3 +211,77 @@ def failing(folder: Path, base: str, step: Step, disk: FaultyDisk) -> None:
         assert len(left) == (base == "incremental"), left
     machine.close()
     shutil.rmtree(folder)
+
+
+# ---------------------------------------------------------------- kill -9
+
+
+CHILD = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from swapfast.checkpoint import restart
+from tests.checkpoint.test_chain_crashes import images, swapfile
+from tests.checkpoint.test_crashes import AREA, digest, namespace_of, scribble, small_job
+folder, base = Path({folder!r}), {base!r}
+there = images(folder)
+number = max(map(int, there), default=0)
+last = folder / str(number) if there else None
+machine = restart(last, swapfile=swapfile(folder, base)) if there else small_job(folder)
+print("ready", flush=True)
+while True:
+    number += 1
+    scribble(machine, f"turn {{number}}", number)
+    print("trying", number, digest(machine), flush=True)
+    first = number % 20 == 1
+    kind, parent = (base, None) if first else ("incremental", last)
+    last = folder / str(number)
+    namespace_of(machine).checkpoint(last, kind=kind, parent=parent)
+    print("done", number, flush=True)
+"""
+
+
+def swapfile(folder: Path, base: str) -> Path | None:
+    """Where the job goes on: its own swapfile, or one that is made of copies."""
+    return folder / AREA if base == "pinned" else None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("base", BASES)
+def test_kill_minus_nine(tmp_path: Path, base: str) -> None:
+    """A process that adds to its chain for ever is killed at any moment, and goes on from there."""
+    rng = random.Random(11)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    script = CHILD.format(root=str(Path(__file__).parents[2]), folder=str(folder), base=base)
+    tried: dict[int, str] = {}
+    done = lost = restarted = 0
+    for _ in range(KILLS):
+        child = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(rng.random() * 0.2)  # the moment of the kill, nothing is waited for
+        child.send_signal(signal.SIGKILL)
+        output, _ = child.communicate()
+        for line in output.splitlines():
+            words = line.split()
+            if words[0] == "trying" and len(words) == 3 and len(words[2]) == 64:
+                tried[int(words[1])] = words[2]
+            elif words[0] == "done" and len(words) == 2:
+                done = int(words[1])
+        number = max(map(int, images(folder)), default=0)
+        if not number:
+            assert done == 0
+            shutil.rmtree(folder)
+            folder.mkdir()
+            continue
+        copy = shutil.copytree(folder, tmp_path / "copy")
+        with restart(copy / str(number), swapfile=swapfile(copy, base)) as machine:
+            lost += number < done or digest(machine) != tried[number]
+            restarted += 1
+        shutil.rmtree(copy)
+        done = number
+    print(f"{base}: {KILLS} kills, {restarted} restarts, {lost} lost, {done} images")
+    assert lost == 0 and restarted > KILLS // 2 and done > KILLS // 2

@@ -348,10 +348,59 @@ def test_the_swapfile_of_a_chain_is_made_once(tmp_path: Path) -> None:
     with restart(last, keep=False) as again:  # which gives the checkpoint in that file up
         assert contents(again) == right and swap.stat().st_ino == made
     with pytest.raises(ValueError, match="holds no checkpoint"):
-        restart(last)
+        restart(last, swapfile=swap)
+    for damage in (lambda: None, swap.unlink, lambda: swap.write_bytes(b"something")):
+        damage()
+        with restart(last, keep=False) as again:
+            assert contents(again) == right
+            with pytest.raises(OSError) as caught:
+                restart(last)
+            assert caught.value.errno == errno.EBUSY
     swap.unlink()
     with restart(last) as again:
         assert contents(again) == right
     with restart(last, swapfile=tmp_path / "elsewhere") as again:
         assert contents(again) == right
     assert verify(last, tmp_path / "elsewhere") == [] == verify(last, swap)
+
+
+def test_a_restarted_job_needs_no_more_slots_than_before(tmp_path: Path) -> None:
+    """What it was restarted from is in the chain: its slots are given up with the next image."""
+    machine, last = chain_of(tmp_path, "incremental", 3)
+    machine.close()
+    for turn in range(3, 7):
+        machine = restart(last)
+        scribble(machine, f"turn {turn}", turn)
+        new = tmp_path / f"{turn}"
+        namespace_of(machine).checkpoint(new, kind="incremental", parent=last)
+        pinned = machine.core.area_pinned(machine.areas[0].number).tolist()
+        assert pinned == sorted(read_image(new).slot.values().tolist())
+        right = contents(machine)
+        scribble(machine, "lost", turn)
+        machine.close()
+        with restart(last) as again:  # its swapfile has been written to: it is made anew
+            assert verify(last, inspect(last)["swapfile"]) == []
+            again.verify()
+        with restart(new) as again:
+            assert contents(again) == right
+        last = new
+
+
+def test_a_job_that_runs_on_the_base_of_its_chain(tmp_path: Path) -> None:
+    """The first image's copy is the job's swapfile now: what the chain needs of it stays."""
+    machine, base = chain_of(tmp_path, "incremental", 1)
+    machine.close()
+    machine = restart(base)
+    images = [base]
+    for turn in range(1, 4):
+        scribble(machine, f"turn {turn}", turn)
+        new = tmp_path / f"{turn}"
+        namespace_of(machine).checkpoint(new, kind="incremental", parent=images[-1])
+        images.append(new)
+        scribble(machine, "lost", turn)
+        assert [verify(image) for image in images] == [[]] * len(images)
+    machine.close()
+    for image in images[1:]:
+        with restart(image) as again:
+            again.verify()
+    restart(base).close()
