@@ -12,6 +12,10 @@ The order of a checkpoint:
 Up to the rename the older image is untouched, and so are its slots. If the rename or the sync of
 the folder fails, nobody knows which of the two is there; the slots of both stay pinned. A failed
 sync is never tried again on the same file: the system reports lost pages once.
+
+An incremental checkpoint has another name than the image that it builds on, which stays as it is.
+Its rows are what differs from that image's columns, which are kept in memory for it; a slot that
+both name has the same bytes, for it was pinned all the time.
 """
 
 from __future__ import annotations

@@ -116,9 +116,9 @@ def test_power_cuts(tmp_path: Path, base: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("base", BASES)
 def test_thousands_of_power_cuts(tmp_path: Path, base: str) -> None:
-    tally = crash_everywhere(tmp_path, base, 15, cloning=False)
+    tally = crash_everywhere(tmp_path, base, 8, cloning=False)
     print(tally)
-    assert tally["points"] > 1000 and min(tally["old"], tally["new"]) > 100, tally
+    assert tally["points"] > 500 and min(tally["old"], tally["new"]) > 50, tally
 
 
 def test_the_crash_test_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
