@@ -106,10 +106,10 @@ def remove_copies(disk: Disk, path: str, but: str | None) -> None:
     """Copies of older images of this name go, and those that a crash left; none that is in use."""
     folder, name = os.path.split(os.path.realpath(path))
     ours = re.compile(re.escape(name) + COPY)
-    for other in os.listdir(folder):
-        full = os.path.join(folder, other)
-        if ours.fullmatch(other) and full != but and not _in_use(full):
-            with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # it is done already: what is left over goes next time
+        for other in os.listdir(folder):
+            full = os.path.join(folder, other)
+            if ours.fullmatch(other) and full != but and not _in_use(full):
                 disk.remove(full)
 
 

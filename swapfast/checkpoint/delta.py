@@ -121,6 +121,10 @@ def _carry(before: dict[str, Any], old: _Pages, facts: dict[str, Any], move: I64
     """The parent's pages at the places that they have now; those of new mappings untouched."""
     start, length = _regions(facts)
     old_start, old_length = _regions(before)
+    if np.array_equal(move, np.arange(1, old_start.size + 1)) and np.array_equal(
+        length, old_length
+    ):
+        return old
     used = move[move > 0] - 1
     if move.size != start.size or (used.size and int(used.max()) >= old_start.size):
         raise ValueError("move: not one of the parent's mappings and objects for each one here")
