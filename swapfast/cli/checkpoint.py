@@ -270,8 +270,8 @@ def compact(image: Path, out: Path, as_json: bool) -> None:
       swapfast compact job.ckpt.7 whole.ckpt
       swapfast compact job.ckpt.7 whole.ckpt --json
 
-    Exit code: 0 done, 2 an image is damaged, or missing its parent, 3 the system refused, or a page
-    is wrong; what was at OUT is then whole.
+    Exit code: 0 done, 2 an image is damaged, or another one has its name, 3 an image is missing, a
+    page is wrong, or the system refused; what was at OUT is then whole.
     """
     with reported():
         before = look(image)
