@@ -273,3 +273,22 @@ def test_shared_blocks_get_their_own_at_restart(
 def on(head: bytes) -> bytes:
     """A header page without a checkpoint."""
     return head[: PAGE - 10] + b"SWAPSPACE2" + head[PAGE:]
+
+
+def test_where_this_file_system_can(tmp_path: Path) -> None:
+    """For real: XFS and btrfs can, ext4 and tmpfs cannot."""
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(bytes(PAGE))
+    with open(tmp_path / "one", "rb") as one, open(tmp_path / "two", "r+b") as two:
+        if not Disk().clone(one.fileno(), 0, PAGE, two.fileno(), 0):
+            pytest.skip("the file system of the temporary folder shares no blocks")
+    machine = small_job(tmp_path)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    (name,) = copies(tmp_path)
+    with open(tmp_path / name, "rb") as file:
+        assert list(extents.shared_ranges(file.fileno(), os.path.getsize(tmp_path / name)))
+    scribble(machine, "after", 1)
+    assert verify(tmp_path / JOB) == []
+    machine.close()
+    with restart(tmp_path / JOB) as again:
+        again.verify()
