@@ -276,13 +276,14 @@ class Attempt:
             self.frozen.machine.core.image_pull(self.frozen.area.number, written)
 
     def commit(self) -> None:
-        """It is on the disk: the older image's slots are free."""
+        """It is on the disk: the older image's slots are free, and its copies, if it had some."""
         self.backing.stamp = replace(self.stamp, generation=self.generation)
         # Without a sync: an older stamp on the disk means the same, that the newest image counts.
         with contextlib.suppress(OSError):
             self._put_header(self.backing.stamp, at_rest=self.kind == "in-place")
         self.backing.kept = self._kept()
         self._pin()
+        remove_copies(self.disk, self.path, self.area_path)
 
     def _kept(self) -> Kept:
         return Kept(frozenset((self.seal,)), self.slots, self.columns)
@@ -335,7 +336,7 @@ class Snapshot(Attempt):
         try:
             disk.allocate(fd, self.length * PAGE_SIZE)
             disk.write(fd, put_stamp(self.page, self.stamp, at_rest=True), 0)
-            copy_pages(disk, source, self.pages, fd, self.at)
+            copy_pages(disk, source, self.pages, fd, self.at, share=True)
             disk.sync(fd)
         finally:
             disk.close(fd)

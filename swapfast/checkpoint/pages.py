@@ -55,6 +55,8 @@ def copy_pages(
     pages: I64,
     fd: int,
     at: I64,
+    *,
+    share: bool,
     sums: U32 | None = None,
 ) -> None:
     """Copy pages.
@@ -68,6 +70,8 @@ def copy_pages(
         Page numbers in the source, and in the target.
     fd : int
         Of the target.
+    share : bool
+        The target may share blocks with the source; see `unshare`.
     sums : uint32 array, optional
         The checksum of each.
 
@@ -76,7 +80,7 @@ def copy_pages(
     OSError
         EIO: the source ends early, or a checksum is wrong; others as the system says.
     """
-    share = sums is None
+    share = share and sums is None
     for part in runs(pages, at):
         start, to = int(pages[part.start]) * PAGE_SIZE, int(at[part.start]) * PAGE_SIZE
         size = (part.stop - part.start) * PAGE_SIZE
@@ -139,7 +143,7 @@ def gather(chain: Chain, fd: int, disk: Disk, *, compare: bool) -> None:
                 disk.allocate(fd, bytes_)
             order = which[np.argsort(slot[which], kind="stable")]
             sums = image.sums[order] if compare and image.sums is not None else None
-            copy_pages(disk, source, chain.place[order], fd, slot[order], sums)
+            copy_pages(disk, source, chain.place[order], fd, slot[order], share=False, sums=sums)
 
 
 def unshare(path: str, disk: Disk) -> None:

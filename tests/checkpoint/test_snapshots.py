@@ -177,6 +177,23 @@ def test_a_job_that_runs_on_a_copy_keeps_it(tmp_path: Path) -> None:
         assert len(copies(tmp_path)) == 2  # that of the one that ran first is gone
 
 
+def test_a_copy_goes_with_its_image_whatever_comes_next(tmp_path: Path) -> None:
+    machine = small_job(tmp_path)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    assert copies(tmp_path) == [] and verify(tmp_path / JOB) == []
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    machine.close()
+    machine = restart(tmp_path / JOB)
+    now = contents(machine)
+    for kind in ("pinned", "in-place"):  # the job's own swapfile has that name
+        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind=kind)  # type: ignore[arg-type]
+        assert len(copies(tmp_path)) == 1
+    machine.close()
+    with restart(tmp_path / JOB) as again:
+        assert contents(again) == now
+
+
 # ---------------------------------------------------------------- reflink
 
 
