@@ -595,13 +595,14 @@ class Machine:
         namespace: SwapNamespace,
         path: str | os.PathLike[str],
         *,
-        kind: Literal["in-place", "pinned", "snapshot"] = "in-place",
+        kind: Literal["in-place", "pinned", "snapshot", "incremental"] = "in-place",
+        parent: str | os.PathLike[str] | None = None,
         checksums: bool = True,
     ) -> None:
         """Checkpoint a child swap namespace; see `swapfast.checkpoint.checkpoint`."""
         from swapfast.checkpoint import checkpoint
 
-        checkpoint(self, namespace, path, kind=kind, checksums=checksums)
+        checkpoint(self, namespace, path, kind=kind, parent=parent, checksums=checksums)
 
     @staticmethod
     def restart(

@@ -129,13 +129,14 @@ class SwapNamespace:
         self,
         path: str | os.PathLike[str],
         *,
-        kind: Literal["in-place", "pinned", "snapshot"] = "in-place",
+        kind: Literal["in-place", "pinned", "snapshot", "incremental"] = "in-place",
+        parent: str | os.PathLike[str] | None = None,
         checksums: bool = True,
     ) -> None:
         """Checkpoint its tasks into its swapfile and an image; as `Machine.checkpoint`."""
         if self.machine is None:
             raise ValueError("a swap namespace without a machine")
-        self.machine.checkpoint(self, path, kind=kind, checksums=checksums)
+        self.machine.checkpoint(self, path, kind=kind, parent=parent, checksums=checksums)
 
     def check_one_area(self, rules: Rules) -> None:
         """Refuse a second area in a child namespace.

@@ -1,52 +1,173 @@
 """One checkpoint on its way to the disk; `commit` has the order of its steps.
 
 - ``Attempt``: into the swapfile that is on.
-- ``Snapshot``: into a copy of the slots, which belongs to the image alone.
+- ``Snapshot``: into a copy of the slots, which belongs to the image alone; of an incremental one,
+  of those slots that the image before it does not have.
+- ``Parent``: what an incremental one builds on.
+- ``put_image(disk, path, parts, ...)``: an image in its place, whole or not at all.
+- ``put_on(backing, stamp, disk)``: what the swapfile that is on says it holds.
+- ``remove_copies(disk, path, but)``: copies of slots that an image does not name any more.
+
+An incremental image is possible because slots that the last one names are pinned: a slot that both
+name has not been written to in between.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swapfast.checkpoint.chain import Link, new_slots
+from swapfast.checkpoint.delta import difference
 from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.freeze import Frozen, facts_of
 from swapfast.checkpoint.image import image_parts
+from swapfast.checkpoint.pages import copy_pages
+from swapfast.checkpoint.stored import seal_of
 from swapfast.errors import system_error
+from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.header import PAGE_SIZE, UUID_AT
-from swapfast.swapfile.stamp import Stamp, put_stamp
+from swapfast.swapfile.stamp import Kept, Stamp, put_stamp
 
-__all__ = ["Attempt", "Kind", "Snapshot"]
+__all__ = ["Attempt", "Kind", "Parent", "Parts", "Snapshot", "put_image", "put_on", "remove_copies"]
 
-Kind = Literal["in-place", "pinned", "snapshot"]
+Kind = Literal["in-place", "pinned", "snapshot", "incremental"]
+Parts = list[bytes | memoryview]
 U32 = NDArray[np.uint32]
-CHUNK = 1024  # pages copied at a time
+COPY = r"\.[0-9a-f]{32}\.(swap|pages)"  # after the image's name
+
+
+def put_image(
+    disk: Disk,
+    path: str,
+    parts: Parts,
+    *,
+    committing: Callable[[], None],
+    unknown: Callable[[], None],
+) -> None:
+    """Write an image beside its place, and rename it.
+
+    Parameters
+    ----------
+    disk : Disk
+    path : str
+    parts : list of bytes
+    committing : callable
+        Called before the rename.
+    unknown : callable
+        Called when the rename, or making it durable, failed: the old image may be there, or the
+        new one.
+    """
+    temporary = f"{path}.tmp"
+    folder = os.path.dirname(os.path.abspath(path))
+    fd = disk.create(temporary)
+    try:
+        try:
+            at = 0
+            for part in parts:
+                disk.write(fd, part, at)
+                at += len(part)
+            disk.sync(fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                disk.remove(temporary)
+            raise
+        committing()
+        try:
+            disk.rename(temporary, path)
+            disk.sync_folder(folder)
+        except BaseException:
+            unknown()
+            with contextlib.suppress(OSError):
+                disk.remove(temporary)
+            raise
+    finally:
+        disk.close(fd)
+
+
+def put_on(backing: SwapBacking, stamp: Stamp | None, disk: Disk) -> None:
+    """Write and sync a stamp into a swapfile that is on; None: it holds no checkpoint."""
+    page = os.pread(backing.fileno(), PAGE_SIZE, 0)
+    disk.write(backing.fileno(), put_stamp(page, stamp, at_rest=False), 0)
+    backing.sync(disk.sync_data)
+    backing.stamp = stamp
+
+
+def remove_copies(disk: Disk, path: str, but: str | None) -> None:
+    """Copies of older images of this name go, and those that a crash left; none that is in use."""
+    folder, name = os.path.split(os.path.realpath(path))
+    ours = re.compile(re.escape(name) + COPY)
+    with contextlib.suppress(OSError):  # it is done already: what is left over goes next time
+        for other in os.listdir(folder):
+            full = os.path.join(folder, other)
+            if ours.fullmatch(other) and full != but and not _in_use(full):
+                disk.remove(full)
+
+
+def _in_use(path: str) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Attributes
+    ----------
+    links : tuple of Link
+        The files.
+    facts, columns : dict
+        What the last one stands for.
+    """
+
+    links: tuple[Link, ...]
+    facts: dict[str, Any]
+    columns: dict[str, Any]
 
 
 class Attempt:
     """One checkpoint on its way to the disk."""
 
     def __init__(
-        self, frozen: Frozen, path: str, kind: Kind, disk: Disk, identity: bytes | None
+        self,
+        frozen: Frozen,
+        path: str,
+        kind: Kind,
+        disk: Disk,
+        identity: bytes | None,
+        parent: Parent | None,
     ) -> None:
         self.frozen, self.path, self.kind, self.disk = frozen, path, kind, disk
-        self.backing = backing = frozen.backing
-        self.before = backing.stamp
+        self.parent = parent
+        self.backing: SwapBacking = frozen.backing
+        self.before = self.backing.stamp
         slots = frozen.area.info["slots"]
         self.stamp = self.before or Stamp(slots, identity or os.urandom(16), 0)
-        self.generation = max(self.stamp.generation, backing.last_generation) + 1
-        self.page = os.pread(backing.fileno(), PAGE_SIZE, 0)
+        self.generation = max(self.stamp.generation, self.backing.last_generation) + 1
+        self.page = os.pread(self.backing.fileno(), PAGE_SIZE, 0)
         self.slots: U32 = np.empty(0, dtype=np.uint32)
         self.area_path = frozen.area.path
+        self.seal = ""
+        self.columns: tuple[dict[str, Any], dict[str, Any]] | None = None
 
-    def image(self, checksums: bool) -> list[bytes | memoryview]:
+    def image(self, checksums: bool) -> Parts:
         """The bytes of the image."""
         frozen = self.frozen
         core, area = frozen.machine.core, frozen.area
@@ -62,23 +183,6 @@ class Attempt:
             if not frozen.machine.contents:
                 sums = sums[:0]
         state, unused, partly, limbo = core.area_state(area.number)
-        info = area.info
-        facts = facts_of(
-            frozen,
-            kind=self.kind,
-            checksums=checksums,
-            area={
-                "path": self.area_path,
-                "identity": self.stamp.identity.hex(),
-                "generation": self.generation,
-                "swap_uuid": self.page[UUID_AT : UUID_AT + 16].hex(),
-                "last_page": self.backing.last_page,
-                "slots": info["slots"],
-                "pages": info["pages"],
-                "priority": area.priority,
-                "state": state,
-            },
-        )
         arrays: dict[str, Any] = {
             "pte": pte,
             "slot": self.slots,
@@ -91,10 +195,50 @@ class Attempt:
             "partly": partly,
             "limbo": limbo,
         }
+        facts = self._facts(checksums, state)
+        self._dumped(zero)
+        if sums is not None and frozen.machine.contents:
+            self.columns = facts, arrays
+        if self.parent is not None:
+            arrays = difference(self.parent.facts, self.parent.columns, facts, arrays)
         try:
-            return image_parts(facts, arrays)
+            parts = image_parts(facts, arrays)
         except ValueError as error:
             raise system_error(errno.EFBIG, str(error), self.path) from None
+        self.seal = seal_of(parts)
+        return parts
+
+    def _dumped(self, zero: NDArray[np.uint8]) -> None:
+        """Slots are known now, and which of them have no bytes."""
+
+    def _facts(self, checksums: bool, state: dict[str, Any]) -> dict[str, Any]:
+        info = self.frozen.area.info
+        parent = None
+        if self.parent is not None:
+            last = self.parent.links[-1]
+            parent = {
+                "name": os.path.basename(os.path.realpath(last.path)),
+                "seal": last.seal,
+                "depth": len(self.parent.links),
+                "copied": isinstance(self, Snapshot),
+            }
+        return facts_of(
+            self.frozen,
+            kind=self.kind,
+            checksums=checksums,
+            parent=parent,
+            area={
+                "path": self.area_path,
+                "identity": self.stamp.identity.hex(),
+                "generation": self.generation,
+                "swap_uuid": self.page[UUID_AT : UUID_AT + 16].hex(),
+                "last_page": self.backing.last_page,
+                "slots": info["slots"],
+                "pages": info["pages"],
+                "priority": self.frozen.area.priority,
+                "state": state,
+            },
+        )
 
     def store_slots(self) -> None:
         """Slots and stamp are on the disk afterwards."""
@@ -105,40 +249,22 @@ class Attempt:
         page = put_stamp(self.page, stamp, at_rest=at_rest)
         self.disk.write(self.backing.fileno(), page, 0)
 
-    def write_image(self, parts: list[bytes | memoryview]) -> None:
+    def write_image(self, parts: Parts) -> None:
         """The image is in its place afterwards; see the module for what a failure leaves."""
-        temporary = f"{self.path}.tmp"
-        folder = os.path.dirname(os.path.abspath(self.path))
-        fd = self.disk.create(temporary)
-        try:
-            try:
-                at = 0
-                for part in parts:
-                    self.disk.write(fd, part, at)
-                    at += len(part)
-                self.disk.sync(fd)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    self.disk.remove(temporary)
-                raise
-            self._about_to_commit()
-            try:
-                self.disk.rename(temporary, self.path)
-                self.disk.sync_folder(folder)
-            except BaseException:
-                self._keep_both()
-                with contextlib.suppress(OSError):
-                    self.disk.remove(temporary)
-                raise
-        finally:
-            self.disk.close(fd)
+        put_image(
+            self.disk,
+            self.path,
+            parts,
+            committing=self._about_to_commit,
+            unknown=self._keep_both,
+        )
 
     def _about_to_commit(self) -> None:
         self.backing.last_generation = self.generation
 
     def _keep_both(self) -> None:
         core, number = self.frozen.machine.core, self.frozen.area.number
-        core.area_pin(number, np.union1d(core.area_pinned(number), self.slots).astype(np.uint32))
+        core.area_pin(number, np.concatenate((core.area_pinned(number), self.slots)))
         # The stamp says that a checkpoint may be there, of a generation not older than the last.
         self.backing.stamp = self.stamp
 
@@ -150,48 +276,67 @@ class Attempt:
             self.frozen.machine.core.image_pull(self.frozen.area.number, written)
 
     def commit(self) -> None:
-        """It is on the disk: the older image's slots are free."""
+        """It is on the disk: the older image's slots are free, and its copies, if it had some."""
         self.backing.stamp = replace(self.stamp, generation=self.generation)
         # Without a sync: an older stamp on the disk means the same, that the newest image counts.
         with contextlib.suppress(OSError):
             self._put_header(self.backing.stamp, at_rest=self.kind == "in-place")
-        self.frozen.machine.core.area_pin(self.frozen.area.number, self.slots)
+        self.backing.kept = self._kept()
+        self._pin()
+        remove_copies(self.disk, self.path, self.area_path)
+
+    def _kept(self) -> Kept:
+        return Kept(frozenset((self.seal,)), self.slots, self.columns)
+
+    def _pin(self) -> None:
+        kept = [k.slots for k in (self.backing.kept, self.backing.copied) if k is not None]
+        # A slot may be there twice.
+        self.frozen.machine.core.area_pin(self.frozen.area.number, np.concatenate(kept))
 
 
 class Snapshot(Attempt):
     """The slots are copied; the file they came from is not touched.
 
-    The copy is named ``IMAGE.<identity>.swap``, another name each time, so that the older image has
-    its own until it is replaced. Copies that no image names are removed then.
+    The copy is named ``IMAGE.<identity>.swap``, or ``.pages`` if it is of some slots only: another
+    name each time, so that the older image has its own until it is replaced. Copies that no image
+    names are removed then.
     """
 
     def __init__(
-        self, frozen: Frozen, path: str, kind: Kind, disk: Disk, identity: bytes | None
+        self,
+        frozen: Frozen,
+        path: str,
+        kind: Kind,
+        disk: Disk,
+        identity: bytes | None,
+        parent: Parent | None,
     ) -> None:
-        super().__init__(frozen, path, kind, disk, identity)
+        super().__init__(frozen, path, kind, disk, identity, parent)
         slots = self.stamp.slots
+        self.goes_on = kind == "incremental"
+        self.kind = "snapshot" if parent is None else kind
         self.stamp = Stamp(slots, identity or os.urandom(16), 0)
         self.generation = 1
-        self.area_path = f"{os.path.realpath(path)}.{self.stamp.identity.hex()}.swap"
+        end = "swap" if parent is None else "pages"
+        self.area_path = f"{os.path.realpath(path)}.{self.stamp.identity.hex()}.{end}"
         self.committing = False
+
+    def _dumped(self, zero: NDArray[np.uint8]) -> None:
+        if self.parent is None:
+            self.pages = np.sort(self.slots).astype(np.int64)
+            self.at, self.length = self.pages, self.stamp.slots
+        else:
+            self.pages = new_slots(self.parent.columns["slot"], self.slots, zero)
+            self.at, self.length = np.arange(1, self.pages.size + 1), self.pages.size + 1
 
     def store_slots(self) -> None:
         """The copy is on the disk afterwards, at rest; its name is so with the image's."""
-        disk, source = self.disk, self.backing.fileno()
+        disk, source = self.disk, (self.backing.fileno(), self.backing.path)
         fd = disk.create(self.area_path)
         try:
-            disk.allocate(fd, self.stamp.slots * PAGE_SIZE)
+            disk.allocate(fd, self.length * PAGE_SIZE)
             disk.write(fd, put_stamp(self.page, self.stamp, at_rest=True), 0)
-            slots = np.sort(self.slots).astype(np.int64)
-            for run in np.split(slots, np.flatnonzero(np.diff(slots) != 1) + 1):
-                for i in range(0, run.size, CHUNK):
-                    at, size = int(run[i]) * PAGE_SIZE, run[i : i + CHUNK].size * PAGE_SIZE
-                    data = os.pread(source, size, at)
-                    if len(data) != size:
-                        raise system_error(
-                            errno.EIO, f"ends at byte {at + len(data)}", self.backing.path
-                        )
-                    disk.write(fd, data, at)
+            copy_pages(disk, source, self.pages, fd, self.at, share=True)
             disk.sync(fd)
         finally:
             disk.close(fd)
@@ -209,11 +354,23 @@ class Snapshot(Attempt):
                 self.disk.remove(self.area_path)
 
     def commit(self) -> None:
-        """Copies of older images of this name go, and those that a crash left."""
-        folder, name = os.path.split(os.path.realpath(self.path))
-        ours = re.compile(re.escape(name) + r"\.[0-9a-f]{32}\.swap")
-        for other in os.listdir(folder):
-            path = os.path.join(folder, other)
-            if ours.fullmatch(other) and path != self.area_path:
-                with contextlib.suppress(OSError):
-                    self.disk.remove(path)
+        """Copies of older images of this name go; slots that the next one builds on are pinned."""
+        if self.goes_on:
+            self.backing.copied = self._kept()
+            self._give_up_parent()
+            self._pin()
+        remove_copies(self.disk, self.path, self.area_path)
+
+    def _give_up_parent(self) -> None:
+        """The checkpoint that the job was restarted from is in the chain: it need not be here too.
+
+        Unless the job runs on the very file that the chain has it in.
+        """
+        kept, parent = self.backing.kept, self.parent
+        if kept is None or parent is None or parent.links[-1].seal not in kept.seals:
+            return
+        if self.backing.path in [os.path.realpath(link.data) for link in parent.links]:
+            return
+        with contextlib.suppress(OSError):
+            put_on(self.backing, None, self.disk)
+            self.backing.kept = None

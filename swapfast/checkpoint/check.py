@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast import _core
+from swapfast.checkpoint.columns import merged
 
 if TYPE_CHECKING:
     from swapfast.checkpoint.image import Image
@@ -101,7 +102,7 @@ def _check_bytes(image: Image) -> None:
     if total == 0:
         return
     # Cut at every border of a run or of a region: each piece has one byte and one kind.
-    pieces = np.union1d(image.pte.end, ends[ends > 0]) - 1
+    pieces = merged(image.pte.end, ends[ends > 0]) - 1
     values = image.pte.at(pieces)
     which = kinds[np.searchsorted(ends, pieces, side="right")]
     for kind, allowed in ALLOWED.items():

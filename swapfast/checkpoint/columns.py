@@ -1,6 +1,8 @@
 """Columns of an image: one value a page, as runs where neighbours go together.
 
 - ``pack_numbers``, ``unpack_numbers``, ``check_numbers``: uint32 values, runs of n, n+1, n+2, ...
+- ``merged(...)``: all numbers of some columns, ascending.
+- ``numbers_of(values)``: ``Numbers`` of plain values.
 - ``pack_bytes``: page-table bytes, runs of equal ones; ``Bytes``: what is read back.
 
 A column is written in the shorter of two forms: ``name`` holds the values, ``name_runs`` pairs of
@@ -9,6 +11,7 @@ first value and length. Runs are checked without being written out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +20,16 @@ from numpy.typing import NDArray
 
 from swapfast import _core
 
-__all__ = ["Bytes", "Numbers", "pack_bytes", "pack_numbers", "unpack_bytes", "unpack_numbers"]
+__all__ = [
+    "Bytes",
+    "Numbers",
+    "merged",
+    "numbers_of",
+    "pack_bytes",
+    "pack_numbers",
+    "unpack_bytes",
+    "unpack_numbers",
+]
 
 U32 = NDArray[np.uint32]
 I64 = NDArray[np.int64]
@@ -50,6 +62,19 @@ class Numbers:
         numbers = np.arange(self.total) + np.repeat(self.start - before, self.length)
         return np.asarray(numbers, dtype=np.uint32)
 
+    def pieces(self, size: int) -> Iterator[U32]:
+        """All of them, so many at a time."""
+        until = np.cumsum(self.length)
+        for first in range(0, self.total, size):
+            end = min(first + size, self.total)
+            low, high = np.searchsorted(until, (first, end - 1), side="right")
+            start, length = self.start[low : high + 1].copy(), self.length[low : high + 1].copy()
+            cut = first - int(until[low] - self.length[low])
+            start[0] += cut
+            length[0] -= cut
+            length[-1] -= int(until[high]) - end
+            yield Numbers(start, length).values()
+
     def problem(self, low: int, high: int) -> str | None:
         """Why they are not different numbers from ``low`` to ``high``; None if they are."""
         if self.start.size == 0:
@@ -71,6 +96,20 @@ def _runs(values: U32) -> tuple[I64, I64]:
     wide = values.astype(np.int64)
     first = np.flatnonzero(np.concatenate(([True], np.diff(wide) != 1)))
     return wide[first], np.diff(np.concatenate((first, [wide.size])))
+
+
+def merged(*many: I64) -> I64:
+    """All numbers, ascending, each once; of sorted columns far quicker than numpy.union1d."""
+    ordered = np.sort(np.concatenate(many), kind="stable")
+    found: I64 = ordered[np.diff(ordered, prepend=-1) != 0]
+    return found
+
+
+def numbers_of(values: U32) -> Numbers:
+    """Runs of these values."""
+    if values.size == 0:
+        return Numbers(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    return Numbers(*_runs(values))
 
 
 def pack_numbers(name: str, values: U32) -> Arrays:
@@ -154,15 +193,20 @@ class Bytes:
         return np.repeat(self.value, self.length)
 
 
-def pack_bytes(name: str, values: NDArray[np.uint8]) -> Arrays:
+def pack_bytes(name: str, values: NDArray[np.uint8] | Bytes) -> Arrays:
     """The column as the members to write."""
-    if values.size == 0:
+    if isinstance(values, Bytes):
+        keep = np.append(values.value[1:] != values.value[:-1], True)[: values.value.size]
+        value, end = values.value[keep], values.end[keep]
+    else:
+        last = np.flatnonzero(np.append(values[1:] != values[:-1], True)[: values.size])
+        value, end = values[last], last + 1
+    runs = Bytes(value, end)
+    if runs.total == 0:
         return {}
-    first = np.flatnonzero(np.concatenate(([True], np.diff(values) != 0)))
-    if 5 * first.size < values.size:
-        length = np.diff(np.concatenate((first, [values.size])))
-        return {f"{name}_value": values[first], f"{name}_length": length.astype("<u4")}
-    return {name: values}
+    if 5 * value.size < runs.total:
+        return {f"{name}_value": value, f"{name}_length": runs.length.astype("<u4")}
+    return {name: runs.values()}
 
 
 def unpack_bytes(name: str, arrays: Arrays) -> Bytes:

@@ -12,31 +12,42 @@ The order of a checkpoint:
 Up to the rename the older image is untouched, and so are its slots. If the rename or the sync of
 the folder fails, nobody knows which of the two is there; the slots of both stay pinned. A failed
 sync is never tried again on the same file: the system reports lost pages once.
+
+An incremental checkpoint has another name than the image that it builds on, which stays as it is.
+Its rows are what differs from that image's columns, which are kept in memory for it; a slot that
+both name has the same bytes, for it was pinned all the time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 from swapfast import flags as f
-from swapfast.checkpoint.attempt import Attempt, Kind, Snapshot
+from swapfast.checkpoint.attempt import Attempt, Kind, Parent, Snapshot, put_on
+from swapfast.checkpoint.chain import Chain, judge_header, read_chain, read_links
+from swapfast.checkpoint.delta import columns_of
 from swapfast.checkpoint.disk import Disk
+from swapfast.checkpoint.facts import MOST_PARENTS
 from swapfast.checkpoint.freeze import Frozen, push_out
-from swapfast.checkpoint.image import Image, read_image
+from swapfast.checkpoint.image import Image
+from swapfast.checkpoint.pages import gather, open_data, unshare
 from swapfast.checkpoint.rebuild import rebuild
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
-from swapfast.swapfile.header import PAGE_SIZE, SIGNATURE, UUID_AT
-from swapfast.swapfile.stamp import AT_REST, Stamp, put_stamp, read_stamp
+from swapfast.swapfile.header import PAGE_SIZE
+from swapfast.swapfile.stamp import Kept, Stamp
 from swapfast.swapping import turn_off
 
 if TYPE_CHECKING:
     from swapfast.machine import Machine
     from swapfast.namespaces import SwapNamespace
 
-__all__ = ["area_path", "checkpoint", "judge_header", "release", "restart"]
+__all__ = ["checkpoint", "release", "restart", "swapfile_of"]
 
 
 def checkpoint(
@@ -45,6 +56,7 @@ def checkpoint(
     path: str | os.PathLike[str],
     *,
     kind: Kind = "in-place",
+    parent: str | os.PathLike[str] | None = None,
     checksums: bool = True,
     disk: Disk | None = None,
     identity: bytes | None = None,
@@ -57,10 +69,16 @@ def checkpoint(
     namespace : SwapNamespace
     path : path
         The image; one that is there is replaced, at once or not at all.
-    kind : {"in-place", "pinned", "snapshot"}
+    kind : {"in-place", "pinned", "snapshot", "incremental"}
         The tasks end, and the swapfile is at rest. Or they go on, and slots that the image names
         are not overwritten until the next checkpoint, or `release`. Or they go on, and the slots
-        are copied to a swapfile of the image's own, beside it.
+        are copied to a swapfile of the image's own, beside it. Or only what changed since
+        ``parent`` is written: of a pinned one rows of pages, of a snapshot their bytes too. An
+        incremental one without a parent is a snapshot on which others can be built, which takes
+        pinned slots.
+    parent : path, optional
+        The last checkpoint of the namespace, in the folder of the new one, which needs it from now
+        on; `compact` makes one of both.
     checksums : bool
         A checksum a page.
     disk : Disk, optional
@@ -71,10 +89,13 @@ def checkpoint(
     Raises
     ------
     OSError
-        EINVAL: no child namespace, or no swapfile on; ESRCH: no task in it; EBUSY: a part of it is
-        used outside as well; ENOSPC: not enough free slots, or the disk is full; EIO, ...: of the
-        disk; EOPNOTSUPP: the machine has options that an image does not hold. The older image is as
-        it was, and the namespace goes on.
+        EINVAL: no child namespace, or no swapfile on, or ``parent`` is not its last checkpoint;
+        ESRCH: no task in it; EBUSY: a part of it is used outside as well; EMLINK: too many parents;
+        ENOSPC: not enough free slots, or the disk is full; EIO, ...: of the disk; EOPNOTSUPP: the
+        machine has options that an image does not hold. The older image is as it was, and the
+        namespace goes on.
+    ValueError
+        ``parent`` is damaged, or an image that it builds on is.
     """
     if machine.unusual:
         raise system_error(
@@ -83,13 +104,17 @@ def checkpoint(
             "make the machine without these options",
         )
     frozen = Frozen(machine, namespace)
+    before = _parent_of(frozen, path, kind, parent, checksums)
     machine.check_files()
     machine.check_area(frozen.area)
     written = push_out(frozen)
     machine.check_files()  # pages that were written beside a file that was cut off are lost
     machine.check_area(frozen.area)
-    make = Snapshot if kind == "snapshot" else Attempt
-    attempt = make(frozen, os.fspath(path), kind, disk or Disk(), identity)
+    copies = kind == "snapshot" or (
+        kind == "incremental" and (before is None or before.links[0].facts["kind"] == "snapshot")
+    )
+    make = Snapshot if copies else Attempt
+    attempt = make(frozen, os.fspath(path), kind, disk or Disk(), identity, before)
     try:
         parts = attempt.image(checksums)
         attempt.store_slots()
@@ -104,6 +129,47 @@ def checkpoint(
     attempt.commit()
     if kind == "in-place":
         _end(frozen)
+
+
+def _parent_of(
+    frozen: Frozen,
+    path: str | os.PathLike[str],
+    kind: Kind,
+    parent: str | os.PathLike[str] | None,
+    checksums: bool,
+) -> Parent | None:
+    """What an incremental image builds on, read again: it has to be there, and whole."""
+    if kind != "incremental":
+        if parent is not None:
+            raise system_error(errno.EINVAL, f"a checkpoint of kind {kind!r} has no parent")
+        return None
+    if not checksums or not frozen.machine.contents:
+        raise system_error(errno.EINVAL, "an incremental checkpoint has checksums of pages")
+    if parent is None:
+        return None
+    links = read_links(parent)
+    last, target = os.path.realpath(parent), os.path.realpath(path)
+    if os.path.dirname(last) != os.path.dirname(target):
+        raise system_error(errno.EINVAL, "is in another folder than the checkpoint before it", path)
+    if target in [os.path.realpath(link.path) for link in links]:
+        raise system_error(
+            errno.EINVAL, "the new checkpoint builds on it; give it another name", path
+        )
+    if len(links) > MOST_PARENTS:
+        raise system_error(errno.EMLINK, f"builds on {MOST_PARENTS} others; compact it", parent)
+    names = {links[-1].seal, links[-1].facts.get("folded")}
+    for kept in (frozen.backing.kept, frozen.backing.copied):
+        if kept is not None and kept.columns is not None and names & kept.seals:
+            facts, columns = kept.columns
+            if isinstance(columns, Image):
+                columns = columns_of(columns) | {"pte": columns.pte.values()}
+            return Parent(links, facts, columns)
+    raise system_error(
+        errno.EINVAL,
+        "is not the last checkpoint of this job that others can be built on; make one of kind "
+        "'pinned', or an incremental one without a parent",
+        parent,
+    )
 
 
 def _end(frozen: Frozen) -> None:
@@ -130,52 +196,55 @@ def release(machine: Machine, namespace: SwapNamespace, *, disk: Disk | None = N
         raise system_error(errno.EINVAL, "no swapfile is on in this swap namespace")
     area, backing = namespace.areas[0], namespace.areas[0].backing
     if backing.stamp is not None:
-        _put_on(backing, None, disk or Disk())
+        put_on(backing, None, disk or Disk())
+    backing.kept = backing.copied = None
     machine.core.area_unpin(area.number)
-
-
-def _put_on(backing: SwapBacking, stamp: Stamp | None, disk: Disk) -> None:
-    page = os.pread(backing.fileno(), PAGE_SIZE, 0)
-    disk.write(backing.fileno(), put_stamp(page, stamp, at_rest=False), 0)
-    backing.sync(disk.sync_data)
-    backing.stamp = stamp
 
 
 # ---------------------------------------------------------------- restart
 
 
-def area_path(image: Image, path: str | os.PathLike[str]) -> str:
-    """Where the swapfile of an image is: where it was, or else beside the image."""
-    name: str = image.facts["area"]["path"]
-    beside = os.path.join(os.path.dirname(os.path.abspath(path)), os.path.basename(name))
-    return name if os.path.exists(name) or not os.path.exists(beside) else beside
+def swapfile_of(chain: Chain) -> str:
+    """The swapfile in which an image's job goes on.
 
-
-def judge_header(image: Image, head: bytes, path: str) -> bytes:
-    """The header page of the swapfile of an image, as it is when the file is on.
-
-    Raises
-    ------
-    ValueError
-        The file is not that swapfile, or has been used since.
+    The copies of a chain are put together in one that is made for it.
     """
-    area = image.facts["area"]
-    if len(head) < PAGE_SIZE or head[PAGE_SIZE - 10 : PAGE_SIZE] not in (AT_REST, SIGNATURE):
-        raise ValueError(f"{path}: byte {PAGE_SIZE - 10}: no signature of a checkpoint's swapfile")
-    stamp = read_stamp(head)
-    if stamp is None:
-        raise ValueError(f"{path}: byte 0: holds no checkpoint; it was given up, or mkswap ran")
-    if stamp.identity.hex() != area["identity"] or stamp.slots != area["slots"]:
-        raise ValueError(f"{path}: byte 16: holds another checkpoint than the image is of")
-    if image.generation < stamp.generation:
-        raise ValueError(
-            f"{path}: byte 32: holds generation {stamp.generation}, the image is generation "
-            f"{image.generation}; use the newer image"
-        )
-    words = head[UUID_AT : UUID_AT + 16].hex(), int.from_bytes(head[1028:1032], "little")
-    if words[0] != area["swap_uuid"]:
-        raise ValueError(f"{path}: byte {UUID_AT}: the UUID is not the one that the image names")
-    return head[: PAGE_SIZE - 10] + SIGNATURE + head[PAGE_SIZE:]
+    name = chain.links[-1].data
+    return f"{name.removesuffix('.pages')}.swap" if chain.copied else name
+
+
+def _put_together(chain: Chain, name: str, disk: Disk) -> None:
+    """Make the swapfile of a chain of copies; it is there whole, or not at all."""
+    temporary = f"{name}.tmp"
+    fd = disk.create(temporary)
+    try:
+        gather(chain, fd, disk, compare=False)
+        with open_data(chain.links[-1]) as (last, _):
+            disk.write(fd, os.pread(last, PAGE_SIZE, 0), 0)
+        disk.sync(fd)
+        disk.rename(temporary, name)
+        disk.sync_folder(os.path.dirname(os.path.abspath(name)))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            disk.remove(temporary)
+        raise
+    finally:
+        disk.close(fd)
+
+
+def _put_together_again(chain: Chain, name: str, disk: Disk) -> None:
+    """Replace the swapfile of a chain of copies if it is not in use, and of no use any more."""
+    fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        judge_header(chain.image.facts, os.pread(fd, PAGE_SIZE, 0), name)
+    except BlockingIOError:
+        pass  # as `SwapBacking` says
+    except ValueError:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            _put_together(chain, name, disk)
+    finally:
+        os.close(fd)
 
 
 def restart(
@@ -190,12 +259,14 @@ def restart(
     Parameters
     ----------
     path : path
-        The image.
+        The image; those that it builds on lie beside it.
     swapfile : path, optional
-        The swapfile, if it is neither where it was nor beside the image.
+        The swapfile, if it is neither where it was nor beside the image. Of a chain of snapshots
+        the one to make if it is not there; ``IMAGE.<identity>.swap`` by default.
     keep : bool
         The checkpoint stays valid: its slots are not overwritten until the next one, or `release`.
-        That takes free slots; without, it is given up before the first task runs.
+        That takes free slots; without, it is given up before the first task runs. A snapshot's own
+        copy is, that is: images that build on it are lost too.
     disk : Disk, optional
         For tests.
 
@@ -211,11 +282,19 @@ def restart(
     ValueError
         A file is not what it should be: its name, the place, the cause. Nothing was changed.
     """
-    image = read_image(path)
+    chain = read_chain(path)
+    image = chain.image
     area = image.facts["area"]
-    name = area_path(image, path) if swapfile is None else os.fspath(swapfile)
+    name = swapfile_of(chain) if swapfile is None else os.fspath(swapfile)
     rules = _rules_of(image)
-    backing = SwapBacking.open(name, rules, accept=lambda head: judge_header(image, head, name))
+    if chain.copied and not os.path.lexists(name):
+        _put_together(chain, name, disk or Disk())
+    elif chain.copied and swapfile is None:
+        _put_together_again(chain, name, disk or Disk())
+    unshare(name, disk or Disk())
+    backing = SwapBacking.open(
+        name, rules, accept=lambda head: judge_header(image.facts, head, name)
+    )
     try:
         if (backing.end, backing.pages) != (area["slots"], area["pages"]):
             raise ValueError(f"{name}: byte 1028: has {backing.end} slots, not {area['slots']}")
@@ -225,8 +304,12 @@ def restart(
             raise ValueError(f"{os.fspath(path)}: {error}") from None
         stamp = Stamp(area["slots"], bytes.fromhex(area["identity"]), image.generation)
         if keep:
-            machine.core.area_pin(namespace.areas[0].number, image.slot.values())
-        _put_on(backing, stamp if keep else None, disk or Disk())
+            slots = image.slot.values()
+            machine.core.area_pin(namespace.areas[0].number, slots)
+            folded = image.facts.get("folded")
+            columns = (image.facts, image) if image.sums is not None and machine.contents else None
+            backing.kept = Kept(frozenset((chain.seal, folded or chain.seal)), slots, columns)
+        put_on(backing, stamp if keep else None, disk or Disk())
         backing.last_generation = image.generation
     except BaseException:
         backing.close()

@@ -1,6 +1,6 @@
 """Every change that a checkpoint makes to a disk, one method each.
 
-- ``Disk``: ``create``, ``allocate``, ``write``, ``sync``, ``sync_data``, ``rename``,
+- ``Disk``: ``create``, ``allocate``, ``write``, ``clone``, ``sync``, ``sync_data``, ``rename``,
   ``sync_folder``, ``remove``, ``close``.
 
 Tests put a disk in its place that counts, records, fails or loses what was not synced.
@@ -13,10 +13,15 @@ import errno
 import fcntl
 import os
 import stat
+import struct
 
 from swapfast.errors import system_error
 
 __all__ = ["Disk"]
+
+_FICLONERANGE = 0x4020940D  # include/uapi/linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
+_CLONE = struct.Struct("=qQQQ")  # source, its offset, length, offset in the target
+_CANNOT = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS)
 
 
 class Disk:
@@ -69,6 +74,16 @@ class Disk:
     def allocate(self, fd: int, size: int) -> None:
         """Give a file blocks for so many bytes of zeros."""
         os.posix_fallocate(fd, 0, size)
+
+    def clone(self, source: int, start: int, size: int, fd: int, at: int) -> bool:
+        """Let a file share blocks of another (reflink); False: these two cannot."""
+        try:
+            fcntl.ioctl(fd, _FICLONERANGE, _CLONE.pack(source, start, size, at))
+        except OSError as error:
+            if error.errno in _CANNOT:
+                return False
+            raise
+        return True
 
     def sync(self, fd: int) -> None:
         """Bytes and size are on the disk afterwards."""

@@ -1,6 +1,7 @@
 """The small structure of an image: what there is, and what may stand there.
 
-- ``FORMAT``, ``VERSION``.
+- ``FORMAT``; ``VERSION``: of an image that stands alone, ``CHAINED``: of one that refers to
+  another. ``MOST_PARENTS``: how many images one may build on.
 - ``check_facts(facts)``: types and ranges of every field, and that what refers to something finds
   it.
 """
@@ -19,10 +20,12 @@ from swapfast.namespaces import Rules
 from swapfast.profiles import PROFILES
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["FORMAT", "PLAIN", "VERSION", "check_facts"]
+__all__ = ["CHAINED", "FORMAT", "MOST_PARENTS", "PLAIN", "VERSION", "check_facts"]
 
 FORMAT = "swapfast checkpoint"
 VERSION = 1
+CHAINED = 2
+MOST_PARENTS = 64
 
 #: What of a task is a plain value of the same name.
 PLAIN = (
@@ -169,25 +172,40 @@ _rules = {
 _object = record(
     pages=_PAGES, owner=choice("namespace", "initial", "unset", "nowhere"), group=_INDEX
 )
-_facts = record(
-    format=choice(FORMAT),
-    version=choice(VERSION),
-    page_size=choice(PAGE_SIZE),
-    kind=choice("in-place", "pinned", "snapshot"),
-    checksums=flag,
-    machine=_machine,
-    rules=record(**_rules),
-    core=_core,
-    groups=listing(_group, 1 << 16, 1),
-    namespace=record(number=integer(1, 1 << 31), swapped_on=_INDEX),
-    ipc=listing(
+_parent = record(
+    name=text(255),
+    seal=text(64),
+    depth=integer(1, MOST_PARENTS),
+    copied=flag,
+)
+_whole = {
+    "format": choice(FORMAT),
+    "page_size": choice(PAGE_SIZE),
+    "checksums": flag,
+    "machine": _machine,
+    "rules": record(**_rules),
+    "core": _core,
+    "groups": listing(_group, 1 << 16, 1),
+    "namespace": record(number=integer(1, 1 << 31), swapped_on=_INDEX),
+    "ipc": listing(
         record(number=integer(1, 1 << 31), sequence=_INDEX, segments=listing(_segment, 4096))
     ),
-    objects=listing(_object),
-    mms=listing(_mm),
-    tasks=listing(_task, least=1),
-    area=_area,
-)
+    "objects": listing(_object),
+    "mms": listing(_mm),
+    "tasks": listing(_task, least=1),
+    "area": _area,
+}
+_ALONE = ("in-place", "pinned", "snapshot")
+_facts = {
+    VERSION: record(**_whole, version=choice(VERSION), kind=choice(*_ALONE)),
+    CHAINED: record(
+        **_whole,
+        version=choice(CHAINED),
+        kind=choice(*_ALONE, "incremental"),
+        parent=optional(_parent),
+        folded=optional(text(64)),
+    ),
+}
 
 
 def check_facts(facts: Any) -> None:
@@ -201,9 +219,13 @@ def check_facts(facts: Any) -> None:
     if type(facts) is not dict or facts.get("format") != FORMAT:
         raise ValueError("facts: not a swapfast checkpoint")
     version = facts.get("version")
-    if version != VERSION:
-        raise ValueError(f"facts: version {version!r:.20}; this swapfast reads version {VERSION}")
-    _facts(facts, "facts")
+    if type(version) is not int or version not in _facts:
+        raise ValueError(
+            f"facts: version {version!r:.20}; this swapfast reads version {VERSION} and {CHAINED}"
+        )
+    _facts[version](facts, "facts")
+    if version == CHAINED:
+        _check_parent(facts)
     _check_references(facts)
     for i, mm in enumerate(facts["mms"]):
         _check_mappings(facts, mm, f"facts.mms[{i}]")
@@ -215,10 +237,32 @@ def check_facts(facts: Any) -> None:
     if any(area["state"][name] > area["slots"] for name in ("cluster_next", "position")):
         raise ValueError("facts.area.state: a slot outside the area")
     for name in ("identity", "swap_uuid"):
-        if len(area[name]) != 32 or set(area[name]) - set("0123456789abcdef"):
-            raise ValueError(f"facts.area.{name}: not 32 hexadecimal digits")
+        _check_hex(area[name], 32, f"facts.area.{name}")
     if max(machine["cache_at_boot"], core["memory"]["file_cache"]) >= core["settings"]["memory"]:
         raise ValueError("facts.core.memory.file_cache: not less than the memory")
+
+
+def _check_parent(facts: dict[str, Any]) -> None:
+    parent, folded = facts["parent"], facts["folded"]
+    if (parent is None) != (facts["kind"] != "incremental"):
+        raise ValueError("facts.parent: an incremental image has one, no other has")
+    if parent is None and folded is None:
+        raise ValueError("facts.folded: neither a parent nor a chain that it was made of")
+    if folded is not None:
+        _check_hex(folded, 64, "facts.folded")
+    if parent is None:
+        return
+    _check_hex(parent["seal"], 64, "facts.parent.seal")
+    name = parent["name"]
+    if "/" in name or "\0" in name or name in ("", ".", ".."):
+        raise ValueError("facts.parent.name: not the name of a file in the folder of this image")
+    if not facts["checksums"] or not facts["machine"]["contents"]:
+        raise ValueError("facts.parent: an incremental image has checksums of its pages")
+
+
+def _check_hex(value: str, digits: int, where: str) -> None:
+    if len(value) != digits or set(value) - set("0123456789abcdef"):
+        raise ValueError(f"{where}: not {digits} hexadecimal digits")
 
 
 def _below(value: int | None, items: list[Any], where: str) -> None:

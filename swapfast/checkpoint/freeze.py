@@ -3,7 +3,7 @@
 - ``Frozen(machine, namespace)``: its tasks, address spaces, mappings and shared objects; refuses
   what cannot be taken apart.
 - ``push_out(frozen)``: every page is in the area's slots afterwards.
-- ``facts_of(frozen, ...)``: the small structure of an image.
+- ``facts_of(frozen, ...)``: the small structure of an image; ``chained(...)``: its references.
 
 Nothing outside may hold a part of it: a page, a shared object or an IPC namespace that somebody
 else uses as well is EBUSY.
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast import _core
-from swapfast.checkpoint.facts import FORMAT, PLAIN, VERSION
+from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.errors import system_error
 from swapfast.profiles import PROFILES
 from swapfast.swapfile import SwapBacking
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from swapfast.namespaces import SwapNamespace
     from swapfast.tasks import Task
 
-__all__ = ["Frozen", "facts_of", "push_out"]
+__all__ = ["Frozen", "chained", "facts_of", "push_out"]
 
 
 class Frozen:
@@ -171,8 +171,15 @@ def push_out(frozen: Frozen) -> NDArray[np.uint32]:
 # ---------------------------------------------------------------- facts
 
 
-def facts_of(frozen: Frozen, *, kind: str, checksums: bool, area: dict[str, Any]) -> dict[str, Any]:
-    """The small structure; ``area`` has what `commit` knows of the area."""
+def facts_of(
+    frozen: Frozen,
+    *,
+    kind: str,
+    checksums: bool,
+    parent: dict[str, Any] | None,
+    area: dict[str, Any],
+) -> dict[str, Any]:
+    """The small structure; ``parent`` and ``area`` have what `attempt` knows of them."""
     machine, core = frozen.machine, frozen.machine.core
     groups = {machine.root_group.number}
     groups |= {mm.group for mm in frozen.mms}
@@ -181,7 +188,7 @@ def facts_of(frozen: Frozen, *, kind: str, checksums: bool, area: dict[str, Any]
     group_index = {number: i for i, number in enumerate(numbers)}
     return {
         "format": FORMAT,
-        "version": VERSION,
+        **({"version": VERSION} if parent is None else chained(parent, None)),
         "page_size": PAGE_SIZE,
         "kind": kind,
         "checksums": checksums,
@@ -206,6 +213,11 @@ def facts_of(frozen: Frozen, *, kind: str, checksums: bool, area: dict[str, Any]
         "tasks": [_task_facts(frozen, task) for task in frozen.tasks],
         "area": area,
     }
+
+
+def chained(parent: dict[str, Any] | None, folded: str | None) -> dict[str, Any]:
+    """What the facts of an image say of others."""
+    return {"version": CHAINED, "parent": parent, "folded": folded}
 
 
 def _ipc_facts(frozen: Frozen, ipc: IpcNamespace) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """An image: everything about a swap namespace but the bytes of its pages.
 
 - ``Image``: the small structure (``facts``) and the columns.
-- ``image_parts(image)``: the bytes of its file. ``read_image(path)``: the reverse, checked.
+- ``image_parts(facts, arrays)``: the bytes of its file. ``read_members(path)``: the reverse, each
+  member by itself. `chain` puts images together that refer to each other, and checks the whole.
 
 Members of the file, all but the first only where they are needed; see `columns` for ``_runs``:
 
@@ -15,6 +16,10 @@ sums                               the checksum of its bytes
 ring, ring_length                  pages that share data since a fork, the one with the slot first
 unused, partly (_runs)             clusters of the area in the order in which they are given
 limbo (_runs)                      slots that only an older checkpoint named
+row, row_runs                      incremental: the pages that pte, slot, ..., sums are of, the rest
+                                   is as in the parent
+move, move_runs                    incremental: for each mapping, then each shared object, which one
+                                   of the parent's it is, from 1; 0: none
 =================================  ==============================================================
 """
 
@@ -28,7 +33,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swapfast.checkpoint.check import check_image
 from swapfast.checkpoint.columns import (
     Bytes,
     Numbers,
@@ -37,13 +41,14 @@ from swapfast.checkpoint.columns import (
     unpack_bytes,
     unpack_numbers,
 )
-from swapfast.checkpoint.facts import check_facts
+from swapfast.checkpoint.facts import CHAINED, check_facts
 from swapfast.checkpoint.stored import pack, read
 
-__all__ = ["Image", "image_parts", "read_image"]
+__all__ = ["Image", "Members", "image_parts", "read_members"]
 
 U32 = NDArray[np.uint32]
 NUMBERS = ("slot", "shadow", "unused", "partly", "limbo")
+DELTA = ("row", "move")
 MEMBERS = (
     "facts",
     "pte",
@@ -51,6 +56,8 @@ MEMBERS = (
     "pte_length",
     *NUMBERS,
     *(f"{name}_runs" for name in NUMBERS),
+    *DELTA,
+    *(f"{name}_runs" for name in DELTA),
     "zero",
     "sums",
     "ring",
@@ -92,6 +99,34 @@ class Image:
         return int(self.facts["area"]["generation"])
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """One file, as it is read.
+
+    Attributes
+    ----------
+    path : str
+    seal : str
+        What tells this file from every other.
+    image : Image
+        Of an incremental one: the rows alone.
+    row, move : Numbers
+        Empty where there is no parent.
+    """
+
+    path: str
+    seal: str
+    image: Image
+    row: Numbers
+    move: Numbers
+
+    @property
+    def parent(self) -> dict[str, Any] | None:
+        """What the facts say of the image before it; None: it stands alone."""
+        found: dict[str, Any] | None = self.image.facts.get("parent")
+        return found
+
+
 def image_parts(facts: dict[str, Any], arrays: dict[str, Any]) -> list[bytes | memoryview]:
     """The bytes of the file of an image.
 
@@ -99,13 +134,15 @@ def image_parts(facts: dict[str, Any], arrays: dict[str, Any]) -> list[bytes | m
     ----------
     facts : dict
     arrays : dict
-        The columns as `Core.image_dump` and `Core.area_state` give them, and ``sums`` or None.
+        The columns as `Core.image_dump` and `Core.area_state` give them, and ``sums`` or None; or
+        what `delta.difference` made of them.
     """
     text = _canonical(facts)
     members: dict[str, NDArray[Any]] = {"facts": np.frombuffer(text, dtype=np.uint8)}
     members |= pack_bytes("pte", arrays["pte"])
-    for name in NUMBERS:
-        members |= pack_numbers(name, arrays[name])
+    for name in (*NUMBERS, *DELTA):
+        if name in arrays:
+            members |= pack_numbers(name, arrays[name])
     if arrays["zero"].any():
         members["zero"] = np.packbits(arrays["zero"], bitorder="little")
     for name in ("sums", "ring", "ring_length"):
@@ -118,8 +155,8 @@ def _canonical(facts: Any) -> bytes:
     return json.dumps(facts, separators=(",", ":"), sort_keys=True).encode()
 
 
-def read_image(path: str | os.PathLike[str]) -> Image:
-    """Read and check an image.
+def read_members(path: str | os.PathLike[str], *, follow: bool = True) -> Members:
+    """Read one file; whether its columns agree with each other is for `check_image` to say.
 
     Raises
     ------
@@ -129,13 +166,17 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         It is not an image that could have been written: its name, the member, the cause.
     """
     name = os.fspath(path)
-    arrays = read(name, MEMBERS)
+    arrays, seal = read(name, MEMBERS, follow=follow)
     try:
         image = _image(arrays)
-        check_image(image)
+        row, move = (unpack_numbers(column, arrays) for column in DELTA)
+        if image.facts["version"] != CHAINED or image.facts["parent"] is None:
+            for column in DELTA:
+                if column in arrays or f"{column}_runs" in arrays:
+                    raise ValueError(f"{column}: a member of an image without a parent")
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    return image
+    return Members(name, seal, image, row, move)
 
 
 def _image(arrays: dict[str, NDArray[Any]]) -> Image:

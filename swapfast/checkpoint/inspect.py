@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swapfast import _core
-from swapfast.checkpoint.commit import area_path, judge_header
-from swapfast.checkpoint.image import Image, read_image
+from swapfast.checkpoint.chain import Chain, read_chain
+from swapfast.checkpoint.commit import swapfile_of
+from swapfast.checkpoint.pages import open_data, runs
 from swapfast.errors import system_error
 from swapfast.units import PAGE_SIZE
 
@@ -32,7 +33,8 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     OSError, ValueError
         As `read_image`.
     """
-    image = read_image(path)
+    chain = read_chain(path)
+    image = chain.image
     facts = image.facts
     size = os.path.getsize(path)
     pages = image.slot.total
@@ -42,7 +44,8 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
         "kind": facts["kind"],
         "generation": image.generation,
         "version": facts["version"],
-        "swapfile": area_path(image, path),
+        "swapfile": swapfile_of(chain),
+        "builds_on": [link.path for link in chain.links[:-1]],
         "profile": facts["machine"]["profile"],
         "memory_bytes": facts["core"]["settings"]["memory"] * PAGE_SIZE,
         "policy": facts["machine"]["policy"],
@@ -87,39 +90,37 @@ def verify(
     ValueError
         The image or the swapfile's header is not what it should be.
     """
-    image = read_image(path)
-    name = area_path(image, path) if swapfile is None else os.fspath(swapfile)
+    chain = read_chain(path)
+    image = chain.image
     if image.sums is None:
         raise system_error(errno.ENODATA, "was made without checksums", path)
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise system_error(errno.EINVAL, "not a regular file", name)
-        judge_header(image, os.pread(fd, PAGE_SIZE, 0), name)
-        return _wrong_slots(image, fd)
-    finally:
-        os.close(fd)
-
-
-def _wrong_slots(image: Image, fd: int) -> list[int]:
-    assert image.sums is not None
-    slots = image.slot.values()
-    if image.sums.size == 0:
-        return []
-    zero = image.zero.astype(bool) if image.zero.size else np.zeros(slots.size, dtype=bool)
-    order = np.argsort(slots, kind="stable")
-    order = order[~zero[order]]
-    slots, sums = slots[order].astype(np.int64), image.sums[order]
-    breaks = np.flatnonzero(np.diff(slots) != 1) + 1
+    slot = image.slot.values().astype(np.int64)
     wrong: list[int] = []
-    for run in np.split(np.arange(slots.size), breaks):
-        for i in range(0, run.size, CHUNK):
-            part = run[i : i + CHUNK]
-            data = os.pread(fd, part.size * PAGE_SIZE, int(slots[part[0]]) * PAGE_SIZE)
-            whole = len(data) // PAGE_SIZE
-            found = np.zeros(part.size, dtype=bool)
-            if whole:
-                page_sums = _core.checksums(np.frombuffer(data, np.uint8, whole * PAGE_SIZE))
-                found[:whole] = page_sums == sums[part[:whole]]
-            wrong += slots[part[~found]].tolist()
+    if swapfile is not None:
+        kept = np.flatnonzero(chain.place)
+        with open_data(chain.links[-1], os.fspath(swapfile)) as (fd, _):
+            wrong = _wrong_slots(chain, kept, slot, fd)
+    else:
+        for link, which in chain.parts:
+            with open_data(link) as (fd, _):
+                wrong += _wrong_slots(chain, which, chain.place, fd)
+    return sorted(wrong)
+
+
+def _wrong_slots(chain: Chain, which: NDArray[Any], place: NDArray[Any], fd: int) -> list[int]:
+    """Slots of these pages with data whose bytes, at these pages of a file, are wrong."""
+    sums, slot = chain.image.sums, chain.image.slot.values()
+    if sums is None or sums.size == 0:
+        return []
+    order = which[np.argsort(place[which], kind="stable")]
+    wrong: list[int] = []
+    for part in runs(place[order], most=CHUNK):
+        pages = order[part]
+        data = os.pread(fd, pages.size * PAGE_SIZE, int(place[pages[0]]) * PAGE_SIZE)
+        whole = len(data) // PAGE_SIZE
+        found = np.zeros(pages.size, dtype=bool)
+        if whole:
+            page_sums = _core.checksums(np.frombuffer(data, np.uint8, whole * PAGE_SIZE))
+            found[:whole] = page_sums == sums[pages[:whole]]
+        wrong += slot[pages[~found]].tolist()
     return wrong

@@ -1,27 +1,33 @@
 """Arrays in one file: an ``.npz`` whose every byte is determined by them.
 
 - ``pack(arrays)``: the parts of the file, in order.
-- ``read(path, known)``: the arrays; nothing is taken that ``pack`` would not have written.
+- ``read(path, known)``: the arrays and the seal; nothing is taken that ``pack`` would not have
+  written.
+- ``seal_of(parts)``: what tells a file from every other one.
 
 numpy.load reads such a file. Members are stored, never compressed, in the order given, without
 gaps, comments or times; the framing of a file that is read is compared with the framing that its
 arrays would get, so that no bit of it can be wrong unnoticed. The bytes of a member are covered by
 the zip format's CRC-32. Sizes are compared with the file's before memory is taken.
+
+The seal is the SHA-256 of the first member's data and of the directory, which has the CRC-32 of
+every member: a name for the whole file that costs nothing to make.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import struct
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Arrays", "pack", "read"]
+__all__ = ["Arrays", "pack", "read", "seal_of"]
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -127,6 +133,15 @@ def pack(arrays: Arrays) -> list[bytes | memoryview]:
     return parts
 
 
+def seal_of(parts: Sequence[bytes | memoryview]) -> str:
+    """The seal of a file that `pack` made: 64 hexadecimal digits."""
+    return _seal(parts[2], parts[-2])
+
+
+def _seal(first: bytes | memoryview, directory: bytes | memoryview) -> str:
+    return hashlib.sha256(b"".join((first, directory))).hexdigest()
+
+
 class _Reader:
     """One file, read with pread into memory of its own."""
 
@@ -151,7 +166,9 @@ class _Reader:
         return data
 
 
-def read(path: str | os.PathLike[str], known: Collection[str]) -> dict[str, NDArray[Any]]:
+def read(
+    path: str | os.PathLike[str], known: Collection[str], *, follow: bool = True
+) -> tuple[dict[str, NDArray[Any]], str]:
     """Read arrays that `pack` wrote.
 
     Parameters
@@ -159,6 +176,15 @@ def read(path: str | os.PathLike[str], known: Collection[str]) -> dict[str, NDAr
     path : path
     known : collection of str
         The names that a file may hold.
+    follow : bool
+        Take a symbolic link for the file.
+
+    Returns
+    -------
+    dict
+        The arrays.
+    str
+        The seal.
 
     Raises
     ------
@@ -168,14 +194,15 @@ def read(path: str | os.PathLike[str], known: Collection[str]) -> dict[str, NDAr
         It is not such a file: its name, the member, the cause.
     """
     name = os.fspath(path)
-    fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    links = 0 if follow else os.O_NOFOLLOW
+    fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
     try:
         return _read(_Reader(name, fd), known)
     finally:
         os.close(fd)
 
 
-def _read(file: _Reader, known: Collection[str]) -> dict[str, NDArray[Any]]:
+def _read(file: _Reader, known: Collection[str]) -> tuple[dict[str, NDArray[Any]], str]:
     if file.size > MOST_BYTES:
         raise file.fail("size", f"{file.size} bytes; metadata are less than 4 GiB")
     if file.size < _END.size:
@@ -213,7 +240,8 @@ def _read(file: _Reader, known: Collection[str]) -> dict[str, NDArray[Any]]:
         at += stored
     if used != size or at != start:
         raise file.fail("directory", "leaves bytes of the file out")
-    return arrays
+    first = next(iter(arrays.values()))
+    return arrays, _seal(memoryview(first.view(np.uint8).data), directory)
 
 
 def _read_array(file: _Reader, label: str, at: int, size: int, crc: int) -> NDArray[Any]:

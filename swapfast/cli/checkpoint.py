@@ -1,32 +1,47 @@
-"""``swapfast checkpoint``, ``restart``, ``inspect``, ``verify``: a job outlives its machine."""
+"""``swapfast checkpoint``, ``restart``, ``compact``: a job outlives its machine.
+
+`swapfast.cli.images` has the commands that only look at an image.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
 from swapfast import flags as f
-from swapfast.cli.output import EXIT_NO, Step, console, emit_json, progress, reported
+from swapfast.checkpoint import compact as fold
+from swapfast.checkpoint import inspect as look
+from swapfast.checkpoint.attempt import Kind
+from swapfast.checkpoint.facts import MOST_PARENTS
+from swapfast.cli.output import JSON, Step, console, emit_json, progress, reported
 from swapfast.errors import system_error
 from swapfast.machine import Machine
 from swapfast.mappings import Mapping
+from swapfast.namespaces import SwapNamespace
 from swapfast.tasks import Task
 from swapfast.traces import Trace, open_trace
-from swapfast.units import PAGE_SIZE, format_count, format_size, parse_size
+from swapfast.units import PAGE_SIZE, format_count, parse_size
 
-__all__ = ["checkpoint", "inspect", "restart", "verify"]
+__all__ = ["checkpoint", "compact", "restart"]
 
 POSITION = re.compile(r"trace at ([0-9]{1,18})")  # the name of the mapping that a trace runs in
+NUMBERED = re.compile(r"(.+)\.([0-9]{1,9})", re.DOTALL)
 EVERY = click.option(
     "--every", type=click.IntRange(1), metavar="N", help="Checkpoint each N references, and go on."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+KIND = click.option(
+    "--kind",
+    type=click.Choice(["in-place", "snapshot", "incremental"]),
+    default="in-place",
+    show_default=True,
+    help="The pages stay in SWAPFILE; are copied beside IMAGE; or only those that changed are.",
+)
 QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress.")
 
 
@@ -37,6 +52,7 @@ QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress.")
 @click.option("--memory", "-m", required=True, metavar="SIZE", help="RAM, or '50%' of the trace.")
 @click.option("--at", type=click.IntRange(0), metavar="N", help="Stop after N references.")
 @EVERY
+@KIND
 @click.option("--profile", default="6.18", show_default=True, help="2.6.25 or 6.18.")
 @click.option("--policy", "-p", metavar="NAME", help="Replacement policy; default: the profile's.")
 @click.option("--no-checksums", is_flag=True, help="Save 4 bytes a page, and notice no damage.")
@@ -49,6 +65,7 @@ def checkpoint(
     memory: str,
     at: int | None,
     every: int | None,
+    kind: str,
     profile: str,
     policy: str | None,
     no_checksums: bool,
@@ -58,13 +75,16 @@ def checkpoint(
     """Run TRACE in a swap namespace on SWAPFILE, and checkpoint it into SWAPFILE and IMAGE.
 
     The job runs to its end, or to --at; then its memory is in SWAPFILE, and the rest in IMAGE. With
-    --every it may be killed at any time: the last checkpoint is there whole.
+    --every it may be killed at any time: the last checkpoint is there whole. A snapshot leaves
+    SWAPFILE alone. Incremental ones are IMAGE, IMAGE.1, IMAGE.2, ...: each needs those before it,
+    until `swapfast compact` folds them.
 
     \b
     Examples:
       swapfast mkswap s1 64MiB
       swapfast checkpoint sort.npz s1 job.ckpt --memory 4MiB --at 100000
       swapfast checkpoint sort.npz s1 job.ckpt --memory 50% --every 50000
+      swapfast checkpoint sort.npz s1 job.ckpt -m 50% --every 50000 --kind incremental
 
     Exit code: 0 done, 2 bad trace or option, 3 the system refused; an older IMAGE is then whole.
     """
@@ -80,11 +100,12 @@ def checkpoint(
         job.swapon(swapfile)
         mapping = job.mmap(pages * PAGE_SIZE, name="trace at 0")
         end = len(loaded) if at is None else min(at, len(loaded))
-        _run(mapping, loaded, (0, end), every, image, step)
+        series = _Series(image, kind, checksums=not no_checksums)
+        _run(mapping, loaded, (0, end), every, series, step)
         facts = _facts(machine, mapping, end)
-        job.swap_ns.checkpoint(image, checksums=not no_checksums)
+        series.take(job.swap_ns, last=True)
         machine.close()
-        _show({"image": str(image), "swapfile": str(swapfile), **facts}, as_json)
+        _show({"image": str(series.last), "swapfile": str(swapfile), **facts}, as_json)
 
 
 @click.command()
@@ -93,6 +114,7 @@ def checkpoint(
 @click.option("--swapfile", type=click.Path(path_type=Path), help="If it is somewhere else now.")
 @click.option("--at", type=click.IntRange(0), metavar="N", help="Stop at reference N.")
 @EVERY
+@KIND
 @click.option("--give-up", is_flag=True, help="Let the job overwrite the checkpoint's pages.")
 @JSON
 @QUIET
@@ -102,6 +124,7 @@ def restart(
     swapfile: Path | None,
     at: int | None,
     every: int | None,
+    kind: str,
     give_up: bool,
     as_json: bool,
     quiet: bool,
@@ -109,13 +132,15 @@ def restart(
     """Restart the job of IMAGE; with TRACE, let it go on from where it was.
 
     Nothing is read but IMAGE until the job touches a page. IMAGE stays valid whatever the job does,
-    unless --give-up is given.
+    unless --give-up is given. Copies of an incremental IMAGE are put together in a swapfile first,
+    IMAGE.<identity>.swap or --swapfile; checkpoints of --kind incremental then go on in a series.
 
     \b
     Examples:
       swapfast restart job.ckpt sort.npz
       swapfast restart job.ckpt sort.npz --every 50000
       swapfast restart job.ckpt --swapfile /mnt/s1 --json
+      swapfast restart job.ckpt.3 sort.npz --every 50000 --kind incremental
 
     Exit code: 0 done, 2 IMAGE or the swapfile is damaged, or belongs to another checkpoint, 3 the
     system refused.
@@ -127,11 +152,56 @@ def restart(
         if trace is not None:
             loaded = open_trace(trace)
             end = len(loaded) if at is None else min(at, len(loaded))
-            _run(mapping, loaded, (done, end), every, image, step)
+            series: _Series = _After(image, kind, give_up=give_up)
+            _run(mapping, loaded, (done, end), every, series, step)
         facts = _facts(machine, mapping, max(end, done))
         facts["restarted_at"] = done
         machine.close()
         _show({"image": str(image), **facts}, as_json)
+
+
+class _Series:
+    """Where the next checkpoint of a job goes: IMAGE, or IMAGE, IMAGE.1, IMAGE.2, ...
+
+    After a restart it goes on with the first number that nobody has.
+    """
+
+    def __init__(
+        self, image: Path, kind: str, *, after: Path | None = None, checksums: bool = True
+    ) -> None:
+        self.image, self.kind, self.checksums = image, kind, checksums
+        self.last, self.parent, self.length = image, after, 0
+        root, first = str(image), 1
+        if kind == "incremental" and after is not None:
+            self.length = len(look(after)["builds_on"]) + 1
+            found = NUMBERED.fullmatch(root)
+            if found and self.length > 1:
+                root, first = found[1], int(found[2]) + 1
+        self.names = (Path(f"{root}.{number}") for number in count(first))
+
+    def take(self, namespace: SwapNamespace, *, last: bool = False) -> None:
+        """One more; none goes on after the last one."""
+        if self.kind != "incremental":
+            kind: Kind = "snapshot" if self.kind == "snapshot" else "pinned"
+            kind = "in-place" if last and kind == "pinned" else kind
+            namespace.checkpoint(self.image, kind=kind, checksums=self.checksums)
+            return
+        if self.length > MOST_PARENTS:
+            self.parent = None  # a series of its own
+        name = self.image if self.length == 0 else next(self.names)
+        namespace.checkpoint(name, kind="incremental", parent=self.parent, checksums=self.checksums)
+        self.length = self.length + 1 if self.parent is not None else 1
+        self.parent = self.last = name
+
+
+class _After(_Series):
+    """Those of a job that was restarted."""
+
+    def __init__(self, image: Path, kind: str, *, give_up: bool) -> None:
+        super().__init__(image, kind, after=image)
+        self.names = (name for name in self.names if not os.path.lexists(name))
+        if give_up:
+            self.parent = None
 
 
 def _run(
@@ -139,7 +209,7 @@ def _run(
     trace: Trace,
     span: tuple[int, int],
     every: int | None,
-    image: Path,
+    series: _Series,
     step: Step,
 ) -> None:
     """References of a span; checkpoints where their number is a multiple of ``every``."""
@@ -153,7 +223,7 @@ def _run(
         at = stop
         mapping.name = f"trace at {at}"
         if every and at % every == 0 and at < end:
-            mapping.mm.swap_ns.checkpoint(image, kind="pinned")
+            series.take(mapping.mm.swap_ns)
         step("running", at, end)
     mapping.name = f"trace at {max(at, end)}"
 
@@ -187,69 +257,26 @@ def _show(facts: dict[str, Any], as_json: bool) -> None:
 
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
 @JSON
-def inspect(image: Path, as_json: bool) -> None:
-    """Say what the checkpoint in IMAGE holds; no page is read.
+def compact(image: Path, out: Path, as_json: bool) -> None:
+    """Make one checkpoint OUT of the incremental IMAGE and those that it builds on.
+
+    Pages that were copied are copied to a file beside OUT, and compared with their checksums on the
+    way. The older images are not needed any more then.
 
     \b
     Examples:
-      swapfast inspect job.ckpt
-      swapfast inspect job.ckpt --json
+      swapfast compact job.ckpt.7 whole.ckpt
+      swapfast compact job.ckpt.7 whole.ckpt --json
 
-    Exit code: 0 it is whole, 2 it is damaged, 3 it cannot be read.
+    Exit code: 0 done, 2 an image is damaged, or another one has its name, 3 an image is missing, a
+    page is wrong, or the system refused; what was at OUT is then whole.
     """
-    from swapfast.checkpoint import inspect as look
-
     with reported():
-        facts = look(image)
-        if as_json:
-            emit_json(facts)
-            return
-        console.print(
-            f"[bold]{facts['image']}[/]  {facts['kind']}, generation {facts['generation']}, "
-            f"Linux {facts['profile']}, {facts['policy']}, {format_size(facts['memory_bytes'])} RAM"
-        )
-        console.print(
-            f"{format_count(facts['pages_with_data'])} pages with data of "
-            f"{format_count(facts['mapped_pages'])} mapped, in {facts['slot_runs']} runs of slots "
-            f"of {facts['swapfile']}; {facts['bytes_per_page']} bytes a page, checksums "
-            f"{'on' if facts['checksums'] else 'off'}"
-        )
-        table = Table(box=None, pad_edge=False)
-        for title in ("pid", "parent", "name", "state", "pages"):
-            table.add_column(title, justify="left" if title in ("name", "state") else "right")
-        for task in facts["tasks"]:
-            table.add_row(*(str(task[k]) for k in ("pid", "parent", "name", "state", "pages")))
-        console.print(table)
-
-
-@click.command()
-@click.argument("image", type=click.Path(path_type=Path))
-@click.option("--swapfile", type=click.Path(path_type=Path), help="If it is somewhere else now.")
-@JSON
-def verify(image: Path, swapfile: Path | None, as_json: bool) -> None:
-    """Read every page of the checkpoint in IMAGE and compare its checksum; nothing is changed.
-
-    \b
-    Examples:
-      swapfast verify job.ckpt
-      swapfast verify job.ckpt --swapfile /backup/s1
-
-    Exit code: 0 all bytes are right, 1 some pages are wrong, 2 IMAGE or the header is damaged, 3 a
-    file cannot be read.
-    """
-    from swapfast.checkpoint import inspect as look
-    from swapfast.checkpoint import verify as compare
-
-    with reported():
-        wrong = compare(image, swapfile)
-        pages = look(image)["pages_with_data"]
-        if as_json:
-            emit_json({"image": str(image), "pages": pages, "wrong_slots": wrong})
-        elif wrong:
-            some = ", ".join(map(str, wrong[:10])) + (", ..." if len(wrong) > 10 else "")
-            console.print(f"{len(wrong)} of {pages} pages are wrong: slots {some}")
-        else:
-            console.print(f"{pages} pages, all right")
-        if wrong:
-            sys.exit(EXIT_NO)
+        before = look(image)
+        fold(image, out)
+        after = look(out)
+        names = ("image", "image_bytes", "kind", "pages_with_data", "swapfile")
+        facts = {name: after[name] for name in names}
+        _show({**facts, "images_folded": len(before["builds_on"]) + 1}, as_json)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import click
 
 from swapfast import __version__
-from swapfast.cli.checkpoint import checkpoint, inspect, restart, verify
+from swapfast.cli.checkpoint import checkpoint, compact, restart
 from swapfast.cli.files import mkswap, strings, swaps
+from swapfast.cli.images import export, inspect, verify
 from swapfast.cli.ltp import ltp
 from swapfast.cli.measure import measure
 from swapfast.cli.mrc import mrc
@@ -38,7 +39,7 @@ def swapfast() -> None:
 
 for command in (
     *(run, ltp, replay, mrc, validate, measure),
-    *(checkpoint, restart, inspect, verify),
+    *(checkpoint, restart, compact, inspect, verify, export),
     *(trace, mkswap, swaps, strings),
 ):
     swapfast.add_command(command)

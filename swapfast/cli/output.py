@@ -2,7 +2,7 @@
 
 - ``console``, ``errors``: rich consoles on stdout and stderr.
 - ``progress(quiet)``: a bar on stderr while it is a terminal; nothing otherwise.
-- ``emit_json(facts)``: one JSON document on stdout.
+- ``JSON``: the option ``--json``; ``emit_json(facts)``: one JSON document on stdout.
 - ``reported()``: turns errors into one line and an exit code.
 """
 
@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from swapfast.errors import KernelPanic, TaskKilled
 
-__all__ = ["console", "emit_json", "progress", "reported"]
+__all__ = ["JSON", "console", "emit_json", "progress", "reported"]
 
 EXIT_NO = 1
 EXIT_INPUT = 2
@@ -28,6 +28,8 @@ EXIT_SYSTEM = 3
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 
 Step = Callable[[str, int, int], None]
 

@@ -27,7 +27,7 @@ from swapfast.swapfile.files import claim, insecure_permissions, refusal
 from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SIGNATURE, SwapHeader, signature_of
 from swapfast.swapfile.mapping import FileMapping
 from swapfast.swapfile.rules import HeaderRules, SwapGeometry
-from swapfast.swapfile.stamp import Stamp, read_stamp
+from swapfast.swapfile.stamp import Kept, Stamp, read_stamp
 
 _open_backings: weakref.WeakValueDictionary[tuple[int, int], SwapBacking] = (
     weakref.WeakValueDictionary()
@@ -55,6 +55,8 @@ class SwapBacking:
         The checkpoint that it belongs to.
     last_generation : int
         The newest checkpoint that may have been committed.
+    kept, copied : Kept or None
+        The last checkpoint in it, and the last one that was copied from it and may be built on.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class SwapBacking:
         self._sync_failed = False
         self.stamp: Stamp | None = None
         self.last_generation = 0
+        self.kept: Kept | None = None
+        self.copied: Kept | None = None
 
     @classmethod
     def open(

@@ -1,6 +1,7 @@
 """Are all blocks of a swapfile its own?
 
 - `unsupported_extent(fd, size)`: a phrase about the first part of a file that cannot be swapped to.
+- `shared_ranges(fd, size)`: parts of a file that it shares with a copy.
 - `same_inode(first, second)`, `has_all_blocks(status, size)`: the two questions asked of a stat.
 
 A kernel refuses a file with holes (mm/page_io.c, generic_swapfile_activate; fs/iomap/swapfile.c).
@@ -14,6 +15,7 @@ import errno
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
 
 _FS_IOC_FIEMAP = 0xC020660B  # include/uapi/linux/fs.h: _IOWR('f', 11, struct fiemap)
 _REQUEST = struct.Struct("=QQLLLL")  # start, length, flags, mapped extents, room, reserved
@@ -70,6 +72,21 @@ def unsupported_extent(fd: int, size: int) -> str | None:
             if flags & _LAST:
                 return f"has a hole at byte {at}"
     return None
+
+
+def shared_ranges(fd: int, size: int) -> Iterator[tuple[int, int]]:
+    """Parts of the first `size` bytes that share their blocks (reflink), as (byte, length)."""
+    at = 0
+    while at < size:
+        extents = _extents(fd, at, size - at)
+        if not extents:
+            return
+        for logical, length, flags in extents:
+            if flags & _SHARED:
+                yield logical, min(logical + length, size) - logical
+            at = logical + length
+            if flags & _LAST:
+                return
 
 
 def _extents(fd: int, start: int, length: int) -> list[tuple[int, int, int]] | None:

@@ -1,6 +1,7 @@
 """What the first bytes of a swapfile say when it holds a checkpoint.
 
 - `Stamp`: whose checkpoint, and of which generation.
+- `Kept`: what a running job may not overwrite.
 - `read_stamp(head)`: the stamp, or None.
 - `put_stamp(page, stamp, at_rest)`: the header page with a stamp, or without.
 - `AT_REST`: the signature in the place of SWAPSPACE2 while nobody runs on the file, so that no
@@ -26,10 +27,14 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from swapfast.swapfile.header import AT_REST, SIGNATURE
 
-__all__ = ["AT_REST", "STAMP_BYTES", "Stamp", "put_stamp", "read_stamp"]
+__all__ = ["AT_REST", "STAMP_BYTES", "Kept", "Stamp", "put_stamp", "read_stamp"]
 
 _MAGIC = b"swapfast"
 _FIELDS = struct.Struct("<8sII16sQ")
@@ -50,6 +55,24 @@ class Stamp:
     slots: int
     identity: bytes
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The last checkpoint of a job that goes on: its slots have not been written to since.
+
+    Attributes
+    ----------
+    seals : frozenset of str
+        Images that hold it.
+    slots : uint32 array
+    columns : object
+        What the next one is compared with; None: none can build on it.
+    """
+
+    seals: frozenset[str]
+    slots: NDArray[np.uint32]
+    columns: Any = None
 
 
 def read_stamp(head: bytes) -> Stamp | None:

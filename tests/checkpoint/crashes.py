@@ -42,6 +42,7 @@ class RecordingDisk(Disk):
     """Does everything for real, and remembers each step."""
 
     area: Path
+    cloning: bool = False  # as a file system with reflink does it
     acknowledged: int = 0
     attempted: int = 0
     moments: list[Moment] = field(default_factory=list)
@@ -85,6 +86,19 @@ class RecordingDisk(Disk):
 
     def write(self, fd: int, data: bytes | memoryview, at: int) -> None:
         super().write(fd, data, at)
+        self.written(fd, data, at)
+        self.step("write")
+
+    def clone(self, source: int, start: int, size: int, fd: int, at: int) -> bool:
+        if not self.cloning:
+            return super().clone(source, start, size, fd, at)
+        data = os.pread(source, size, start)
+        super().write(fd, data, at)
+        self.written(fd, data, at)
+        self.step("clone")
+        return True
+
+    def written(self, fd: int, data: bytes | memoryview, at: int) -> None:
         number = self.open_files.get(fd)
         if number is not None:
             inode = self.files[number]
@@ -92,7 +106,6 @@ class RecordingDisk(Disk):
             whole = bytearray(inode.current.ljust(size, b"\0"))
             whole[at : at + len(data)] = data
             self.files[number] = Inode(inode.durable, bytes(whole))
-        self.step("write")
 
     def allocate(self, fd: int, size: int) -> None:
         super().allocate(fd, size)
@@ -194,6 +207,11 @@ class FaultyDisk(Disk):
         if self._call("allocate"):
             raise self._fail()
         super().allocate(fd, size)
+
+    def clone(self, source: int, start: int, size: int, fd: int, at: int) -> bool:
+        if self._call("clone"):
+            raise self._fail()
+        return super().clone(source, start, size, fd, at)
 
     def sync(self, fd: int) -> None:
         if self._call("sync"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import lzma
 import os
 import shutil
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from swapfast.checkpoint import checkpoint, inspect, restart, verify
+from swapfast.checkpoint import checkpoint, compact, inspect, restart, verify
 from tests.checkpoint.jobs import boot, contents, family, picture
+from tests.checkpoint.test_crashes import digest
 
 DATA = Path(__file__).parent / "data"
 
@@ -48,3 +50,25 @@ def test_the_same_job_makes_the_same_bytes(tmp_path: Path) -> None:
         made.append((before, (folder / "job").read_bytes(), (folder / "area").read_bytes()))
         shutil.rmtree(folder)
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("sort", ["copies", "pinned"])
+def test_chains(sort: str, tmp_path: Path) -> None:
+    """Version 2: three images of the job of `family` at work, and one that is folded of them."""
+    folder = DATA / "version-2" / sort
+    right = json.loads((folder / "right.json").read_text())
+    for name, seen in right.items():
+        there = tmp_path / name
+        there.mkdir()
+        for path in folder.iterdir():
+            if path.suffix == ".xz":
+                (there / path.stem).write_bytes(lzma.decompress(path.read_bytes()))
+                (there / path.stem).chmod(0o600)
+        assert verify(there / name) == []
+        assert os.path.dirname(inspect(there / name)["swapfile"]) == str(there)
+        assert inspect(there / name)["version"] == (1 if name == "0" else 2)
+        with restart(there / name) as machine:
+            machine.verify()
+            assert digest(machine) == seen
+        compact(there / name, there / "again")
+        assert verify(there / "again") == []

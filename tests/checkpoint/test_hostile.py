@@ -233,7 +233,8 @@ def swap_byte(old: int, new: int) -> Callable[..., None]:
 
 
 HOSTILE: dict[str, tuple[Callable[..., None], str]] = {
-    "version": (set_fact("version", value=2), "version 2; this swapfast reads version 1"),
+    "version": (set_fact("version", value=3), "version 3; this swapfast reads version 1 and 2"),
+    "version of a chain": (set_fact("version", value=2), "field 'folded' is missing"),
     "format": (set_fact("format", value="criu"), "not a swapfast checkpoint"),
     "page size": (set_fact("page_size", value=8192), "facts.page_size: 8192 is not one of 4096"),
     "unknown field": (set_fact("extra", value=1), "field 'extra' is missing or unknown"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import random
 import shutil
+import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,10 @@ import pytest
 
 from swapfast.checkpoint import checkpoint, read_image, restart, verify
 from swapfast.checkpoint.disk import Disk
+from swapfast.profiles import find_profile
+from swapfast.swapfile import SwapBacking, extents
 from tests.checkpoint.crashes import FaultyDisk, RecordingDisk, crash
-from tests.checkpoint.jobs import boot, contents, family, lists, picture, work
+from tests.checkpoint.jobs import PAGE, boot, contents, family, lists, picture, work
 from tests.checkpoint.test_crashes import AREA, JOB, namespace_of, scribble, small_job
 
 
@@ -150,3 +155,157 @@ def test_errors_at_every_call(tmp_path: Path) -> None:
         assert len(copies(tmp_path)) == 2 and verify(tmp_path / JOB) == []
         checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
     machine.close()
+
+
+def test_a_job_that_runs_on_a_copy_keeps_it(tmp_path: Path) -> None:
+    """Restarted from a snapshot, its swapfile is the copy: the next snapshot leaves it alone."""
+    machine = small_job(tmp_path)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    machine.close()
+    again = restart(tmp_path / JOB)
+    scribble(again, "again", 1)
+    now = contents(again)
+    for _ in range(2):
+        checkpoint(again, namespace_of(again), tmp_path / JOB, kind="snapshot")
+        assert len(copies(tmp_path)) == 2
+    scribble(again, "later", 2)
+    again.verify()
+    again.close()
+    with restart(tmp_path / JOB) as third:
+        assert contents(third) == now
+        checkpoint(third, namespace_of(third), tmp_path / JOB, kind="snapshot")
+        assert len(copies(tmp_path)) == 2  # that of the one that ran first is gone
+
+
+def test_a_copy_goes_with_its_image_whatever_comes_next(tmp_path: Path) -> None:
+    machine = small_job(tmp_path)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    assert copies(tmp_path) == [] and verify(tmp_path / JOB) == []
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    machine.close()
+    machine = restart(tmp_path / JOB)
+    now = contents(machine)
+    for kind in ("pinned", "in-place"):  # the job's own swapfile has that name
+        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind=kind)  # type: ignore[arg-type]
+        assert len(copies(tmp_path)) == 1
+    machine.close()
+    with restart(tmp_path / JOB) as again:
+        assert contents(again) == now
+
+
+# ---------------------------------------------------------------- reflink
+
+
+class ReflinkDisk(Disk):
+    """A file system that can; ``works`` says how often."""
+
+    def __init__(self, works: int = 1 << 30) -> None:
+        self.works, self.clones, self.writes = works, 0, 0
+
+    def clone(self, source: int, start: int, size: int, fd: int, at: int) -> bool:
+        if self.clones == self.works:
+            return False
+        self.clones += 1
+        super().write(fd, os.pread(source, size, start), at)
+        return True
+
+    def write(self, fd: int, data: bytes | memoryview, at: int) -> None:
+        self.writes += memoryview(data).nbytes
+        super().write(fd, data, at)
+
+
+@pytest.mark.parametrize("works", [1 << 30, 3, 0])
+def test_blocks_are_shared_where_that_can_be(tmp_path: Path, works: int) -> None:
+    machine = small_job(tmp_path)
+    disk = ReflinkDisk(works)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot", disk=disk)
+    pages = read_image(tmp_path / JOB).slot.total
+    image = os.path.getsize(tmp_path / JOB)
+    if works > 3:
+        assert disk.clones >= 1 and disk.writes == PAGE + image
+    elif works == 0:
+        assert disk.clones == 0 and disk.writes == PAGE * (pages + 1) + image
+    assert verify(tmp_path / JOB) == []
+    now = contents(machine)
+    machine.close()
+    with restart(tmp_path / JOB) as again:
+        assert contents(again) == now
+
+
+CANNOT = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY)
+
+
+@pytest.mark.parametrize("code", [0, *CANNOT, errno.EIO, errno.ENOSPC])
+def test_the_call_of_reflink(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    asked: list[Any] = []
+
+    def ioctl(fd: int, request: int, argument: bytes) -> int:
+        asked.append((fd, request, struct.unpack("=qQQQ", argument)))
+        if code:
+            raise OSError(code, os.strerror(code))
+        return 0
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    if code in (errno.EIO, errno.ENOSPC):
+        with pytest.raises(OSError):
+            Disk().clone(7, 8192, 4096, 9, 12288)
+    else:
+        assert Disk().clone(7, 8192, 4096, 9, 12288) is (code == 0)
+    # linux/fs.h: _IOW(0x94, 13, struct file_clone_range): source, its offset, length, offset here
+    assert asked == [(9, 1 << 30 | 32 << 16 | 0x94 << 8 | 13, (7, 8192, 4096, 12288))]
+
+
+def test_shared_blocks_get_their_own_at_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A swapfile may not share blocks; what the file system says of them is made up here."""
+    machine = small_job(tmp_path)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    now = contents(machine)
+    machine.close()
+    (name,) = copies(tmp_path)
+    size = os.path.getsize(tmp_path / name)
+    shared = {8 * PAGE: 3 * PAGE, 40 * PAGE: 8 * PAGE}
+
+    def made_up(fd: int, start: int, length: int) -> list[tuple[int, int, int]]:
+        edges = sorted({start, size, *shared, *(a + n for a, n in shared.items())})
+        pairs = [(a, b) for a, b in pairwise(edges) if a >= start]
+        return [(a, b - a, 0x2000 * (a in shared) | (b == size)) for a, b in pairs]
+
+    class Unsharing(Disk):
+        def write(self, fd: int, data: bytes | memoryview, at: int) -> None:
+            super().write(fd, data, at)
+            if len(data) == shared.get(at):
+                del shared[at]
+
+    monkeypatch.setattr(extents, "_extents", made_up)
+    with pytest.raises(OSError, match="shares its blocks") as caught:
+        SwapBacking.open(tmp_path / name, find_profile("6.18").header, accept=lambda head: on(head))
+    assert caught.value.errno == errno.EINVAL
+    with restart(tmp_path / JOB, disk=Unsharing()) as again:
+        assert shared == {} and contents(again) == now
+
+
+def on(head: bytes) -> bytes:
+    """A header page without a checkpoint."""
+    return head[: PAGE - 10] + b"SWAPSPACE2" + head[PAGE:]
+
+
+def test_where_this_file_system_can(tmp_path: Path) -> None:
+    """For real: XFS and btrfs can, ext4 and tmpfs cannot."""
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(bytes(PAGE))
+    with open(tmp_path / "one", "rb") as one, open(tmp_path / "two", "r+b") as two:
+        if not Disk().clone(one.fileno(), 0, PAGE, two.fileno(), 0):
+            pytest.skip("the file system of the temporary folder shares no blocks")
+    machine = small_job(tmp_path)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    (name,) = copies(tmp_path)
+    with open(tmp_path / name, "rb") as file:
+        assert list(extents.shared_ranges(file.fileno(), os.path.getsize(tmp_path / name)))
+    scribble(machine, "after", 1)
+    assert verify(tmp_path / JOB) == []
+    machine.close()
+    with restart(tmp_path / JOB) as again:
+        again.verify()

@@ -99,6 +99,61 @@ def test_tables_and_refusals(run, job):
 
 
 def test_help_has_examples(run):
-    for command in ("checkpoint", "restart", "inspect", "verify"):
+    for command in ("checkpoint", "restart", "compact", "inspect", "verify", "export"):
         text = run(command, "--help").stdout
         assert "Examples" in text and "Exit code" in text and f"swapfast {command}" in text
+
+
+def test_kinds(run, job):
+    """Each ends with the same job, which goes on from its last image."""
+    trace, swap = job / "t.npz", job / "s1"
+    args = ("--memory", "50%", "--every", "7000", "--at", "22000", "--json")
+    seen = []
+    for kind in ("in-place", "snapshot", "incremental"):
+        folder = job / kind
+        folder.mkdir()
+        made = run("checkpoint", trace, swap, folder / "job", *args, "--kind", kind).json
+        last = Path(made["image"])
+        assert last.name == ("job.3" if kind == "incremental" else "job")
+        facts = run("inspect", last, "--json").json
+        assert facts["kind"] == kind and len(facts["builds_on"]) == 3 * (kind == "incremental")
+        assert "all right" in run("verify", last).stdout
+        rest = run("restart", last, trace, "--every", "3000", "--kind", kind, "--json").json
+        assert rest["restarted_at"] == 22000 and rest["references"] == len_of(trace)
+        if kind == "incremental":
+            assert len(run("inspect", folder / "job.6", "--json").json["builds_on"]) == 6
+            # Again from an older one: the newer ones stay.
+            again = ("--every", "5000", "--kind", kind, "--at", "25000")
+            run("restart", folder / "job.1", trace, *again)
+            facts = run("inspect", folder / "job.7", "--json").json
+            assert facts["builds_on"] == [str(folder / "job"), str(folder / "job.1")]
+            assert "all right" in run("verify", folder / "job.6").stdout
+        else:
+            assert run("inspect", folder / "job", "--json").json["builds_on"] == []
+        seen.append(rest["page_table"])
+        mkswap(swap, force=True)
+    assert len(set(seen)) == 1
+
+
+def test_compact_and_export(run, job):
+    trace, swap, image = job / "t.npz", job / "s1", job / "job.ckpt"
+    args = ("-m", "1MiB", "--every", "10000", "--kind", "incremental")
+    run("checkpoint", trace, swap, image, *args)
+    text = run("inspect", job / "job.ckpt.2").stdout
+    assert f"builds on {image}" in text.replace("\n", "")
+    facts = run("compact", job / "job.ckpt.2", job / "one", "--json").json
+    assert facts["images_folded"] == 3 and facts["kind"] == "snapshot"
+    assert "images_folded" in run("compact", job / "job.ckpt.2", job / "one").stdout
+    for name in [p for p in job.iterdir() if p.name.startswith("job.ckpt")]:
+        name.unlink()
+    assert "all right" in run("verify", job / "one").stdout
+    assert run("restart", job / "one", "--json").json["restarted_at"] == 30000
+    assert "is a part of" in run("compact", job / "one", job / "one", code=3).stderr
+    files = run("export", job / "one", job / "d", "--json").json["files"]
+    assert str(job / "d" / "slot.npy") in files
+    assert run("export", job / "one", job / "p.csv").stdout.strip() == str(job / "p.csv")
+    assert "is there already" in run("export", job / "one", job / "d", code=3).stderr
+    os.truncate(job / "one", 2000)
+    for command in ("compact", "export"):
+        assert str(job / "one") in run(command, job / "one", job / "new", code=2).stderr
+    assert "No such file" in run("compact", job / "none", job / "new", code=3).stderr

@@ -1,0 +1,109 @@
+"""One image out of a chain.
+
+- ``compact(path, out)``: ``out`` stands for what ``path`` does, and builds on nothing.
+
+Pages that were copied are copied again, each compared with its checksum on the way. Pages in the
+job's own swapfile stay there: `verify` reads those. A running job takes the new image as the parent
+of its next one as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from swapfast.checkpoint.attempt import put_image, remove_copies
+from swapfast.checkpoint.chain import Chain, read_chain
+from swapfast.checkpoint.delta import columns_of
+from swapfast.checkpoint.disk import Disk
+from swapfast.checkpoint.freeze import chained
+from swapfast.checkpoint.image import image_parts
+from swapfast.checkpoint.pages import gather, open_data
+from swapfast.errors import system_error
+from swapfast.swapfile.header import PAGE_SIZE
+from swapfast.swapfile.stamp import Stamp, put_stamp
+
+__all__ = ["compact"]
+
+
+def compact(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    disk: Disk | None = None,
+    identity: bytes | None = None,
+) -> None:
+    """Fold a chain of images into one.
+
+    Parameters
+    ----------
+    path : path
+        The last image of the chain.
+    out : path
+        The new image; one that is there is replaced, at once or not at all. Of a chain of snapshots
+        its pages are beside it, in ``OUT.<identity>.swap``.
+    disk : Disk, optional
+        For tests.
+    identity : bytes, optional
+        16 bytes instead of random ones.
+
+    Raises
+    ------
+    OSError
+        EINVAL: ``out`` is a part of the chain; ENODATA: it was made without checksums; EIO: a page
+        is not what it was; ENOSPC, ...: of the disk. What was at ``out`` is as it was.
+    ValueError
+        An image of the chain is damaged, or another one.
+    """
+    chain, name, disk = read_chain(path), os.fspath(out), disk or Disk()
+    image = chain.image
+    if os.path.realpath(name) in [os.path.realpath(link.path) for link in chain.links]:
+        raise system_error(errno.EINVAL, "is a part of the chain; give another name", name)
+    if image.sums is None or image.sums.size != image.slot.total:
+        raise system_error(errno.ENODATA, "was made without checksums", path)
+    arrays = columns_of(image)
+    facts = dict(image.facts)
+    facts |= chained(None, facts.get("folded") or chain.seal)
+    if chain.links[0].facts["kind"] != "snapshot":
+        if len(chain.links) > 1:
+            facts["kind"] = "pinned"
+        parts = image_parts(facts, arrays)
+        put_image(disk, name, parts, committing=_nothing, unknown=_nothing)
+        return
+    stamp = Stamp(facts["area"]["slots"], identity or os.urandom(16), 0)
+    copy = f"{os.path.realpath(name)}.{stamp.identity.hex()}.swap"
+    facts["kind"] = "snapshot"
+    facts["area"] = facts["area"] | {"path": copy, "identity": stamp.identity.hex()}
+    committing = []
+    try:
+        _copy(chain, copy, stamp, disk)
+        put_image(
+            disk,
+            name,
+            image_parts(facts, arrays),
+            committing=lambda: committing.append(True),
+            unknown=_nothing,
+        )
+    except BaseException:
+        if not committing:  # else the image that names it may be there
+            with contextlib.suppress(OSError):
+                disk.remove(copy)
+        raise
+    remove_copies(disk, name, copy)
+
+
+def _nothing() -> None:
+    """Both images name files that are there."""
+
+
+def _copy(chain: Chain, path: str, stamp: Stamp, disk: Disk) -> None:
+    fd = disk.create(path)
+    try:
+        gather(chain, fd, disk, compare=True)
+        with open_data(chain.links[-1]) as (last, _):
+            page = os.pread(last, PAGE_SIZE, 0)
+        disk.write(fd, put_stamp(page, stamp, at_rest=True), 0)
+        disk.sync(fd)
+    finally:
+        disk.close(fd)
