@@ -3,8 +3,8 @@
 #   home -> next -> next -> (home)      in order of arrival: the parent before the child
 #
 # A page alone in its group needs no links: next[home] is NIL, and while no page of the machine has
-# links (core.joined is 0) nobody looks. The home of a shared object's page is the object's own page,
-# which is never mapped itself.
+# links (core.joined is 0) nobody looks. The home of a shared object's page is the object's own, and
+# is never mapped itself.
 #
 # - home_of(core, page); alone(core, home)
 # - heir_of(core, home): the first member after the home, NIL when it is alone

@@ -134,7 +134,7 @@ cdef inline int push_page(core_t *core, uint32_t page, push_t *p) noexcept nogil
     if what == PUSH_FOREIGN:
         status = push_flush(core, p)
         if status == ST_OK:
-            status = swapoff_slot(core, core.home[page].entry)   # inherited: it is read in and moves
+            status = swapoff_slot(core, core.home[page].entry)   # inherited: it moves
         if status != ST_OK:
             return status
         what = push_prepare(core, page, p.area)
