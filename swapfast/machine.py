@@ -384,7 +384,7 @@ class Machine:
         ------
         OSError
             It was there, but could not be read back; or there was no room because the swapfile of
-            the task's namespace is gone.
+            the task's namespace is gone; or nobody in its memory group may be killed.
         TaskKilled
             It was the task that asked.
         KernelPanic

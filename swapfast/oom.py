@@ -9,11 +9,13 @@ oom_kill_process).
 
 from __future__ import annotations
 
+import errno
 from math import isqrt
 from typing import TYPE_CHECKING
 
 from swapfast import flags as f
-from swapfast.errors import KernelPanic
+from swapfast.errors import KernelPanic, system_error
+from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from swapfast.machine import Machine
@@ -37,7 +39,7 @@ def badness_2_6_25(task: Task) -> int:
     Returns
     -------
     int
-        0: it is not to be killed.
+        0 is possible, and last of all.
     """
     if task.oom_victim_first:
         return MOST
@@ -59,8 +61,6 @@ def badness_2_6_25(task: Task) -> int:
         points //= 4
     if task.capable(f.CAP_SYS_RAWIO):
         points //= 4
-    if task.oom_adj == OOM_DISABLE:
-        return 0
     if task.oom_adj > 0:
         points = max(points, 1) << task.oom_adj
     elif task.oom_adj < 0:
@@ -80,12 +80,10 @@ def badness_6_18(task: Task, pages: int) -> int:
     Returns
     -------
     int
-        0: it is not to be killed.
+        At least 1.
     """
     if task.oom_victim_first:
         return MOST
-    if task.oom_score_adj <= OOM_SCORE_ADJ_MIN:
-        return 0
     resident, swapped = task.mm.counts()
     tables = -(-task.mm.total_vm // 512)  # one page-table page for 512 entries
     points = resident + swapped + tables + task.oom_score_adj * pages // 1000
@@ -120,6 +118,8 @@ def out_of_memory(machine: Machine, current: Task, group: int | None = None) -> 
     ------
     KernelPanic
         Nobody can be killed.
+    OSError
+        ENOMEM: nobody in the group can be killed. The kernel panics for the machine alone.
     """
     modern = machine.profile.modern
     memory = machine.core.memory()
@@ -129,8 +129,15 @@ def out_of_memory(machine: Machine, current: Task, group: int | None = None) -> 
     scores = [
         (badness_6_18(t, pages) if modern else badness_2_6_25(t), t)
         for t in _candidates(machine, group)
+        if (t.oom_score_adj > OOM_SCORE_ADJ_MIN if modern else t.oom_adj != OOM_DISABLE)
     ]
-    scores = [s for s in scores if s[0] > 0]
+    if not scores and group is not None:
+        limit = machine.core.group_info(group)["limit"] * PAGE_SIZE
+        raise system_error(
+            errno.ENOMEM,
+            f"process {current.pid} ({current.name}) is at its group's limit of {limit} bytes and "
+            "no task there may be killed: raise the limit, or one's oom_score_adj",
+        )
     if not scores:
         machine.log.append("Kernel panic - not syncing: Out of memory and no killable processes...")
         raise KernelPanic("out of memory and no killable process: give the machine more memory")

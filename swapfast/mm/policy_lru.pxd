@@ -13,9 +13,9 @@ from swapfast.mm.evict cimport evict_now
 
 cdef inline void touch_lru(core_t *core, group_t *g, uint32_t page) noexcept nogil:
     cdef uint32_t home = home_of(core, page)
-    cdef group_t *payer = group_of(core, home)   # a shared page may be another's
+    cdef group_t *payer = group_of(core, home)   # shared: maybe another's
     cdef ring_t *r = &payer.inactive
-    if payer.policy.touch == NULL or not core.page[home].folio & F_RESIDENT:   # the shared zero page
+    if payer.policy.touch == NULL or not core.page[home].folio & F_RESIDENT:   # the zero page
         return
     if core.home[home].where == (r.cap if r.head == 0 else r.head) - 1:
         return
