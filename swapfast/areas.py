@@ -60,7 +60,8 @@ class SwapArea:
     base : int
         The core's entry of its slot 0.
     backing : SwapBacking or SimulatedDevice
-    priority : int
+    standing : int
+        Its priority, before ranks are closed: see `Machine.close_ranks`.
     namespace : SwapNamespace
     orphaned : bool
         Its namespace is gone; the host may swap it off.
@@ -71,9 +72,21 @@ class SwapArea:
     number: int
     base: int
     backing: SwapBacking | SimulatedDevice
-    priority: int
+    standing: int
     namespace: SwapNamespace
     orphaned: bool = False
+
+    @property
+    def priority(self) -> int:
+        """Where it stands among the others, as /proc/swaps shows it."""
+        if self.namespace.machine is not None:
+            self.namespace.machine.close_ranks()
+        return self.standing
+
+    @priority.setter
+    def priority(self, value: int) -> None:
+        self.standing = value
+        self.core.area_set_prio(self.number, value)
 
     @property
     def path(self) -> str:
@@ -101,4 +114,4 @@ class SwapArea:
         return self.info["inuse"] * PAGE_SIZE
 
     def __repr__(self) -> str:
-        return f"<SwapArea {self.type} {self.path} priority {self.priority}>"
+        return f"<SwapArea {self.type} {self.path} priority {self.standing}>"

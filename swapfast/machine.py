@@ -12,6 +12,8 @@ thread at a time; different machines run side by side without the GIL.
 from __future__ import annotations
 
 import errno
+from bisect import bisect_right
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -63,6 +65,7 @@ STATISTICS = ("exact", "stale")
 READAHEAD = ("cluster", "vma")
 TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
+FILES_AT_ONCE = 8  # files of other namespaces that a batch looks at
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
 
@@ -206,10 +209,13 @@ class Machine:
         self.log: list[str] = []
         self.tasks: dict[int, Task] = {}
         self.areas: dict[int, SwapArea] = {}
-        self.files: dict[int, SwapBacking] = {}  # the areas that have one
+        self.area_types = IndexSpace(1, 0, 1 << 31)
+        # The files of areas that have one; who was not looked at for the longest time is first.
+        self.files: OrderedDict[int, SwapBacking] = OrderedDict()
         self._lost: dict[int, OSError] = {}  # areas whose file is not what it was, and why
         self.objects: set[SharedObject] = set()
         self.least_priority = self.profile.default_priority
+        self._left_ranks: list[int] = []
         self._oom_kills = 0
         self._next_pid = 1
         self._next_namespace = 1
@@ -253,7 +259,7 @@ class Machine:
         """
         task = self._payer(mapping)
         raw = None if tag is None else tag.encode("ascii", "replace")[:16].ljust(16)
-        before = self._begin()
+        before = self._begin(mapping)
         start = 0
         try:
             while True:
@@ -314,7 +320,7 @@ class Machine:
                 errno.EINVAL, "this machine has no contents; make it with contents=True"
             )
         task = self._payer(mapping)
-        before = self._begin()
+        before = self._begin(mapping)
         move = self.core.copy_in if write else self.core.copy_out
         done = 0
         try:
@@ -333,8 +339,8 @@ class Machine:
             raise system_error(errno.EFAULT, f"nothing is mapped at {mapping.addr:#x} any more")
         return min(mapping.mm.users, key=lambda t: t.pid)
 
-    def _begin(self) -> tuple[int, int, int]:
-        self.check_files()
+    def _begin(self, mapping: Mapping) -> tuple[int, int, int]:
+        self.check_files(mapping.mm.swap_ns)
         count = self.core.counters()
         return count["pgfault"], count["pgmajfault"], self.now
 
@@ -345,17 +351,31 @@ class Machine:
         task.min_flt += count["pgfault"] - before[0] - majors
         task.utime_ns += self.now - before[2]
 
-    def check_files(self) -> None:
-        """Give up a swapfile that is not what it was; who needs a page of it will hear of it."""
-        for number, backing in self.files.items():
-            if number in self._lost:
-                continue
-            try:
-                backing.verify()
-            except OSError as error:
-                self._lost[number] = error
-                self.core.area_lost(self.areas[number].number)
-                self.log.append(f"swap area {backing.path}: {error.strerror}")
+    def check_files(self, namespace: SwapNamespace) -> None:
+        """Give up a swapfile that is not what it was; who needs a page of it will hear of it.
+
+        Looked at are those of a namespace, and of all others a few at a time.
+        """
+        if not self.files:
+            return
+        for area in namespace.areas:
+            self._check_file(area.type)
+        for _ in range(min(len(self.files), FILES_AT_ONCE)):
+            self._check_file(next(iter(self.files)))
+
+    def _check_file(self, number: int) -> None:
+        backing = self.files.get(number)
+        if backing is None:
+            return
+        self.files.move_to_end(number)
+        if number in self._lost:
+            return
+        try:
+            backing.verify()
+        except OSError as error:
+            self._lost[number] = error
+            self.core.area_lost(self.areas[number].number)
+            self.log.append(f"swap area {backing.path}: {error.strerror}")
 
     def check_area(self, area: SwapArea) -> None:
         """Raise what `check_files` found out about an area: EIO, ESTALE."""
@@ -413,7 +433,7 @@ class Machine:
         self._next_pid += 1
         self.tasks[task.pid] = task
         if parent is not None:
-            parent.children.append(task)
+            parent.adopt(task)
         return task
 
     def check_task_limit(self, task: Task) -> None:
@@ -495,10 +515,32 @@ class Machine:
             raise ValueError(f"priority is 0 to {f.SWAP_FLAG_PRIO_MASK}, not {priority}")
         if len(self.areas) >= self.max_swapfiles:
             raise system_error(errno.EPERM, f"{self.max_swapfiles} swap areas are on")
-        number = next(t for t in range(self.max_swapfiles) if t not in self.areas)
+        number = self.area_types.take(1)
+        self.area_types.give(number, 1)
         device = SimulatedDevice(f"/dev/simulated{number}", parse_size(size) // PAGE_SIZE - 1)
         flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
         return add_area(self, self.init.swap_ns, device, flags)
+
+    def next_rank(self) -> int:
+        """The next default priority, as the ranks stand."""
+        return self.least_priority - len(self._left_ranks)
+
+    def leave_rank(self, area: SwapArea) -> None:
+        """An area of default priority is off."""
+        self._left_ranks.append(area.standing)
+        self.least_priority += 1
+
+    def close_ranks(self) -> None:
+        """Default priorities move up for areas that are off (6.18, swapoff); when one is looked at.
+
+        Their order does not change by it, and nothing else counts while nobody looks.
+        """
+        if not self._left_ranks:
+            return
+        left, self._left_ranks = sorted(self._left_ranks), []
+        for area in self.areas.values():
+            if area.standing < 0:
+                area.priority = area.standing + len(left) - bisect_right(left, area.standing)
 
     def read_files(self) -> None:
         """A program is started: page cache that was dropped is read again, out of free memory."""

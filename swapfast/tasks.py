@@ -92,7 +92,7 @@ class Task:
         self.pid = pid
         self.name = name
         self.parent = parent
-        self.children: list[Task] = []
+        self._children: dict[int, Task] = {}
         self.mm = mm
         self.swap_ns = swap_ns
         self.ipc_ns = ipc_ns
@@ -120,6 +120,15 @@ class Task:
     def ppid(self) -> int:
         """The parent's pid, 0 for init."""
         return 0 if self.parent is None else self.parent.pid
+
+    @property
+    def children(self) -> list[Task]:
+        """Live ones and zombies, the oldest first."""
+        return list(self._children.values())
+
+    def adopt(self, child: Task) -> None:
+        """One more child, the youngest."""
+        self._children[child.pid] = child
 
     @property
     def alive(self) -> bool:
@@ -302,10 +311,10 @@ class Task:
             self.mm.teardown(self.pid)
         for child in self.children:
             child.parent = machine.init
-            machine.init.children.append(child)
+            machine.init.adopt(child)
             if child.state == "zombie":
                 child._reap()
-        self.children = []
+        self._children = {}
         self.ipc_ns.tasks -= 1
         if self.ipc_ns.tasks == 0:
             self.ipc_ns.clear()
@@ -317,8 +326,8 @@ class Task:
 
     def _reap(self) -> None:
         self.state = "dead"
-        if self.parent is not None and self in self.parent.children:
-            self.parent.children.remove(self)
+        if self.parent is not None:
+            self.parent._children.pop(self.pid, None)
         self.machine.tasks.pop(self.pid, None)
 
     def wait(self, pid: int = -1) -> tuple[int, int, int]:

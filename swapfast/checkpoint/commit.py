@@ -83,10 +83,11 @@ def checkpoint(
             "make the machine without these options",
         )
     frozen = Frozen(machine, namespace)
-    machine.check_files()
+    machine.check_files(namespace)
     machine.check_area(frozen.area)
     written = push_out(frozen)
-    machine.check_files()  # pages that were written beside a file that was cut off are lost
+    # Pages that were written beside a file that was cut off are lost.
+    machine.check_files(namespace)
     machine.check_area(frozen.area)
     make = Snapshot if kind == "snapshot" else Attempt
     attempt = make(frozen, os.fspath(path), kind, disk or Disk(), identity)

@@ -8,7 +8,6 @@
 # - bitmap_sum_up(b): the levels above, after level 0 was written as a whole
 # - bitmap_set(b, i) frees slot i, bitmap_clear(b, i) takes it; bitmap_set_if(b, i, bit)
 # - bitmap_next(b, i): first free slot >= i, or b.bits when there is none
-# - bitmap_next_taken(b, i): first taken slot >= i, or b.bits
 # - bitmap_run(b, i, n, end): start of the first run of n free slots that begins from i to end - 1,
 #   or b.bits
 # - bitmap_find_block(b, i, words, order): first free block of 2^order slots, aligned to its size,
@@ -137,20 +136,6 @@ cdef inline uint64_t bitmap_next(bitmap_t *b, uint64_t i) noexcept nogil:
     if LIKELY(word != 0):
         return i + lowest_bit64(word)
     return bitmap_next_above(b, (i >> 6) + 1)
-
-cdef inline uint64_t bitmap_next_taken(bitmap_t *b, uint64_t i) noexcept nogil:
-    cdef uint64_t word, words = (b.bits + 63) >> 6, w
-    if i >= b.bits:
-        return b.bits
-    w = i >> 6
-    word = ~b.level[0][w] & (~<uint64_t>0 << (i & 63))
-    while word == 0:
-        w += 1
-        if w == words:
-            return b.bits
-        word = ~b.level[0][w]
-    i = (w << 6) + lowest_bit64(word)
-    return i if i < b.bits else b.bits
 
 cdef inline uint64_t bitmap_run(bitmap_t *b, uint64_t i, uint64_t n, uint64_t end) noexcept nogil:
     cdef uint64_t word, w, need, last
