@@ -207,10 +207,10 @@ def write_pages(uint8_t[::1] file not None, const uint32_t[::1] slots not None,
     return done
 
 
-def count_zero(const uint8_t[::1] pages not None):
-    """How many whole pages are all zeroes."""
+def count_zero(const uint8_t[::1] pages not None, uint64_t times=1):
+    """How many whole pages are all zeroes, counted several times."""
     cdef uint64_t i, n = pages.shape[0] // PAGE_SIZE, found = 0
     with nogil:
-        for i in range(n):
-            found += page_is_zero(&pages[i * PAGE_SIZE])
+        for i in range(n * times):
+            found += page_is_zero(&pages[i % n * PAGE_SIZE])
     return found

@@ -212,6 +212,9 @@ cdef inline uint64_t bitmap_find_block(bitmap_t *b, uint64_t i, uint64_t words,
         return b.bits
     while w < end:
         word = b.level[0][w]
+        if word == 0:
+            w += 1
+            continue
         for k in range(order):   # bit i stays if 2^(k+1) bits from it on are set
             word &= word >> (1 << k)
         word &= BLOCK_STARTS[order]

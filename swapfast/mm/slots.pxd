@@ -190,7 +190,7 @@ cdef inline uint32_t runs_next(area_t *a, uint32_t c, uint32_t order) noexcept n
     while True:
         found = bitmap_next(&a.runs, begin + c) - begin
         changed = bitmap_next(&a.changed, c)
-        if changed >= a.clusters or changed > found:
+        if changed >= found or changed >= a.clusters:
             return <uint32_t>found if found < a.clusters else NO_CLUSTER
         bitmap_clear(&a.changed, changed)
         runs_count(a, <uint32_t>changed)

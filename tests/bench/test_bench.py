@@ -9,7 +9,8 @@ import pytest
 
 from bench.gate import Count, count, parse, verdict
 from bench.kernels import KERNELS
-from bench.rows import ROWS, SMOKE
+from bench.row import SMOKE
+from bench.rows import ROWS
 
 ROOT = Path(__file__).parents[2]
 
