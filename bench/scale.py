@@ -79,7 +79,7 @@ def namespaces(size: Size) -> Iterator[Row]:
         for number in range(many):
             mkswap(Path(folder) / f"s{number}", size=10 * PAGE_SIZE)
         a, b, _ = rates(
-            1, rounds, lambda: session(many, Path(folder)), lambda: session(FEW, Path(folder))
+            1, 1, lambda: session(many, Path(folder)), lambda: session(FEW, Path(folder))
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     name = f"N1 one of {many}, files of their own"

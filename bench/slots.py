@@ -99,7 +99,7 @@ def runs_of_slots(size: Size) -> Iterator[Row]:
 
 
 def copies(size: Size) -> Iterator[Row]:
-    """C1: pages to a mapped file, against memcpy to the same places; random slots, and runs of 32."""
+    """C1: pages to a mapped file, one by one and in runs, against memcpy to the same places."""
     pages = max(1024, size.pages // 64)
     rng = np.random.default_rng(1)
     with tempfile.TemporaryFile() as file:
