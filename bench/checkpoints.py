@@ -120,9 +120,10 @@ def whole(size: Size) -> Iterator[Row]:
     times: dict[str, list[float]] = {"plain": [], "all": [], "unsummed": []}
     busy: dict[str, list[float]] = {"all": [], "unsummed": []}
     with scratch() as folder:
-        for _ in range(rounds):
+        for turn in range(rounds):
             times["plain"].append(plain_write(folder, pages * PAGE_SIZE))
-            for name, checksums in (("all", True), ("unsummed", False)):
+            pair = [("all", True), ("unsummed", False)]
+            for name, checksums in reversed(pair) if turn % 2 else pair:
                 job = Job(folder, pages).write_all()
                 times[name].append(job.checkpoint(checksums=checksums))
                 busy[name].append(job.busy)
