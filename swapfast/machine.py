@@ -17,7 +17,6 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swapfast import _core, procfs
 from swapfast import flags as f
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from collections.abc import Mapping as Dict
+
+    from numpy.typing import NDArray
 
     from swapfast.swapfile import SwapBacking
     from swapfast.traces import Trace

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 from swapfast import flags as f
 from swapfast.areas import SimulatedDevice, SwapArea
 from swapfast.errors import KernelPanic, TaskKilled, system_error
-from swapfast.swapfile import SwapBacking
-from swapfast.swapfile.files import claim
 
 if TYPE_CHECKING:
     from swapfast.machine import Machine
     from swapfast.namespaces import SwapNamespace
+    from swapfast.swapfile import SwapBacking
     from swapfast.tasks import Task
 
 __all__ = ["add_area", "swapoff", "swapon", "turn_off"]
@@ -47,6 +46,9 @@ def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: in
         MAX_SWAPFILES areas are on, or a child namespace has its one area; EBUSY: the file is on,
         in whatever namespace or process; ENOENT, EACCES, ENFILE, ...: as open(2) says.
     """
+    from swapfast.swapfile import SwapBacking  # half of what an import of the package would cost
+    from swapfast.swapfile.files import claim
+
     profile = machine.profile
     if profile.modern and flags & ~f.SWAP_FLAGS_VALID:
         raise system_error(errno.EINVAL, f"unknown swapon flags {flags & ~f.SWAP_FLAGS_VALID:#x}")
@@ -79,7 +81,7 @@ def add_area(
     chosen = flags & f.SWAP_FLAG_PREFER
     priority = flags & f.SWAP_FLAG_PRIO_MASK if chosen else machine.next_rank()
     base = machine.slot_space.take(backing.end)
-    array = backing.array if machine.contents and isinstance(backing, SwapBacking) else None
+    array = backing.array if machine.contents and not isinstance(backing, SimulatedDevice) else None
     try:
         number = machine.core.area_add(
             base,
@@ -96,7 +98,7 @@ def add_area(
     number_in_table = machine.area_types.take(1)  # the lowest that is free
     area = SwapArea(machine.core, number_in_table, number, base, backing, priority, ns)
     machine.areas[number_in_table] = area
-    if isinstance(backing, SwapBacking):
+    if not isinstance(backing, SimulatedDevice):
         machine.files[number_in_table] = backing
     ns.areas.append(area)
     ns.swapped_on += 1
@@ -152,7 +154,9 @@ def _find(machine: Machine, task: Task, path: str | os.PathLike[str]) -> SwapAre
         raise system_error(error.errno or errno.EIO, "cannot be opened for swapoff", path) from None
     for area in seen:
         backing = area.backing
-        if isinstance(backing, SwapBacking) and backing.identity == (status.st_dev, status.st_ino):
+        if isinstance(backing, SimulatedDevice):
+            continue
+        if backing.identity == (status.st_dev, status.st_ino):
             return area
     raise system_error(errno.EINVAL, "is not an area that is on in this swap namespace", path)
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from swapfast import flags as f
 from swapfast.errors import TaskKilled, system_error
@@ -31,8 +30,7 @@ __all__ = ["SysInfo", "Task"]
 ALL_CAPABILITIES = frozenset({f.CAP_SYS_ADMIN, f.CAP_SYS_RESOURCE, f.CAP_SYS_RAWIO})
 
 
-@dataclass(frozen=True, slots=True)
-class SysInfo:
+class SysInfo(NamedTuple):
     """sysinfo(2), in bytes (mem_unit 1).
 
     Attributes
