@@ -12,7 +12,8 @@
 #   or b.bits
 # - bitmap_find_block(b, i, words, order): first free block of 2^order slots, aligned to its size,
 #   in so many words from slot i on, or b.bits
-# - longest_block(words, n): order of the longest aligned block in n words, at most 8; 0 if none
+# - longest_block(words, n, least): order of the longest aligned block in n words, at most 8; 0 if
+#   it is none, or shorter than least (7 and more: what is in the words need not be looked at)
 # - bitmap_set_block(b, i, order), bitmap_clear_block(b, i, order): free it, take it
 
 from swapfast.mm.types cimport *
@@ -167,10 +168,17 @@ cdef extern from *:
         ~0ull, 0x5555555555555555ull, 0x1111111111111111ull, 0x0101010101010101ull,
         0x0001000100010001ull, 0x0000000100000001ull, 1ull};
 
-    static inline uint32_t longest_block(const uint64_t *words, uint32_t n) {
+    static inline uint32_t longest_block(const uint64_t *words, uint32_t n, uint32_t least) {
         uint64_t w[8] = {0};
         uint32_t order = 0;
         for (uint32_t i = 0; i < n; i++) w[i] = words[i];
+        if (least > 6) {
+            for (int i = 0; i < 8; i += 2) w[i] = (w[i] & w[i + 1]) == ~0ull;
+            if (!(w[0] | w[2] | w[4] | w[6])) return 0;
+            order = 7;
+            if (!((w[0] & w[2]) | (w[4] & w[6]))) return order;
+            return order + 1 + (int)(w[0] & w[2] & w[4] & w[6]);
+        }
         for (; order < 6; order++) { /* bit i stays if a block of twice the size begins there */
             uint64_t any = 0;
             for (int i = 0; i < 8; i++) {
@@ -188,7 +196,7 @@ cdef extern from *:
     }
     """
     const uint64_t BLOCK_STARTS[7]
-    uint32_t longest_block(const uint64_t *words, uint32_t n) nogil
+    uint32_t longest_block(const uint64_t *words, uint32_t n, uint32_t least) nogil
 
 cdef inline uint64_t block_mask(uint64_t i, uint32_t order) noexcept nogil:
     # Bits of the block within its word, order 0 to 6.

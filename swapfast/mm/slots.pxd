@@ -17,8 +17,9 @@
 # Runs, of either: 2^order slots, aligned to their number as those of a large folio, so that none
 # crosses a cluster. A bitmap for each order says which clusters may have one. Taking slots leaves
 # it as it is; freeing one notes that its cluster changed, and who looks for a run counts again what
-# changed on its way, and what disappoints it. The search goes on where the last run was, then from
-# the beginning. The run of 256 above may begin anywhere, but holds an aligned run of 128.
+# changed on its way, and what disappoints it; runs shorter than any that was ever asked for are not
+# counted. The search goes on where the last run was, then from the beginning. The run of 256 above
+# may begin anywhere, but holds an aligned run of 128.
 #
 # - slots_init(a, n, bad, nbad): n slots; slot 0 and the nbad listed ones are never given
 # - slots_count(a): what follows from a map of free slots that was written as a whole
@@ -130,7 +131,6 @@ cdef inline bint slots_init(area_t *a, uint32_t n, const uint32_t *bad,
             and bitmap_init(&a.runs, MAX_ORDER * runs_stride(a))):
         return False
     bitmap_fill(&a.free)
-    bitmap_fill(&a.changed)
     bitmap_clear(&a.free, 0)
     a.pages = n - 1
     for i in range(nbad):
@@ -142,6 +142,7 @@ cdef inline bint slots_init(area_t *a, uint32_t n, const uint32_t *bad,
     a.cluster_nr = 0
     a.position = 0
     a.run_cluster = 0
+    a.run_least = 0
     if a.strategy == SLOTS_CLUSTER:
         if not clusters_init(a):
             return False
@@ -177,7 +178,7 @@ cdef inline void runs_count(area_t *a, uint32_t c) noexcept nogil:
     cdef uint64_t words = ((a.free.bits + 63) >> 6) - first
     cdef uint32_t order, k
     order = longest_block(a.free.level[0] + first, <uint32_t>words if words < CLUSTER_WORDS
-                          else CLUSTER_WORDS)
+                          else CLUSTER_WORDS, a.run_least)
     for k in range(a.run_order[c], order):
         bitmap_set(&a.runs, k * stride + c)
     for k in range(order, a.run_order[c]):
@@ -187,6 +188,9 @@ cdef inline void runs_count(area_t *a, uint32_t c) noexcept nogil:
 cdef inline uint32_t runs_next(area_t *a, uint32_t c, uint32_t order) noexcept nogil:
     # The first such cluster from c on, or NO_CLUSTER.
     cdef uint64_t begin = (order - 1) * runs_stride(a), found, changed
+    if UNLIKELY(order < a.run_least or a.run_least == 0):
+        a.run_least = order if order >= NEXTFIT_ORDER else 1
+        bitmap_fill(&a.changed)
     while True:
         found = bitmap_next(&a.runs, begin + c) - begin
         changed = bitmap_next(&a.changed, c)
@@ -279,12 +283,15 @@ cdef inline uint32_t slots_take(area_t *a) noexcept nogil:
     return cluster_take(a) if a.strategy == SLOTS_CLUSTER else nextfit_take(a)
 
 cdef inline void slots_give(area_t *a, uint32_t slot) noexcept nogil:
+    cdef uint64_t need
     SWAPFAST_CHECK(slot > 0 and slot < a.slots and not bitmap_test(&a.free, slot),
                    b"a slot that is freed was in use")
     bitmap_set(&a.free, slot)
     a.inuse -= 1
-    # A slot whose neighbour is taken makes no run.
-    bitmap_set_if(&a.changed, slot // CLUSTER, bitmap_test(&a.free, slot ^ 1))
+    if a.run_least > 0:
+        # A slot whose neighbour is taken makes no run; long runs take whole words.
+        need = ~<uint64_t>0 if a.run_least >= NEXTFIT_ORDER else <uint64_t>3 << (slot & 62)
+        bitmap_set_if(&a.changed, slot // CLUSTER, a.free.level[0][slot >> 6] & need == need)
     if a.strategy == SLOTS_CLUSTER:
         cluster_given(a, slot // CLUSTER, 1)
 

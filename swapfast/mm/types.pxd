@@ -217,6 +217,7 @@ cdef struct area_t:
     bitmap_t runs        # order by order, one bit a cluster
     bitmap_t changed     # clusters to count again, slots were freed there
     uint8_t *run_order   # longest run that was found in a cluster
+    uint32_t run_least   # the shortest that anybody looked for so far, 0 = none
     uint64_t *zeromap    # bit set: slot holds a page of zeroes, not written
     size_t zeromap_bytes
     bint failed          # its file met an error: no new pages, nothing is overwritten
