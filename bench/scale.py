@@ -161,7 +161,7 @@ def memory_of(pages: int, resident: int) -> tuple[float, float, int]:
 
 def bytes_a_page(size: Size) -> Iterator[Row]:
     """B1: memory of a simulated page, by the process's resident size (Linux)."""
-    pages = max(size.pages, 20_000)
+    pages = max(size.pages, 200_000)  # so that what a process has anyway is little
     used, _, swapped = memory_of(pages, pages // 2)
     name = "B1 half resident, half swapped"
     same = swapped >= pages // 2
