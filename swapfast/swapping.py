@@ -91,6 +91,7 @@ def add_area(
             bad=backing.bad_pages,
             file=array,
             clustered=machine.profile.modern,
+            sums=machine.checksums and array is not None,
         )
     except BaseException:
         machine.slot_space.give(base, backing.end)
