@@ -1,6 +1,7 @@
 """The compiled part of swapfast; everything else about the package is in pyproject.toml.
 
 - ``swapfast._core``: the simulated memory manager, one module over the headers of ``mm/``.
+- ``swapfast._kernels``: some of these headers alone, for benchmarks and tests.
 - ``swapfast.replacement._replay``: replacement policies alone, one header each.
 - ``swapfast.measure._walk``: the loop that plays a trace to the kernel of this machine.
 - ``swapfast.mrc._stack``: LRU stack distances.
@@ -58,6 +59,7 @@ setup(
     ext_modules=cythonize(
         [
             extension("swapfast._core", headers("swapfast/mm")),
+            extension("swapfast._kernels", headers("swapfast/mm")),
             extension("swapfast.replacement._replay", headers("swapfast/replacement")),
             extension("swapfast.measure._walk", []),
             extension("swapfast.mrc._stack", headers("swapfast/mrc")),

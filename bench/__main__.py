@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 import swapfast
-from bench.rows import FULL, ROWS, SMOKE, Row
+from bench.row import FULL, SMOKE, Row
+from bench.rows import ROWS
 
 PEERS = ("numpy", "cython", "libcachesim", "cachetools")
 

@@ -13,9 +13,9 @@ import pytest
 from bench.kernels import KERNELS
 
 GROUPS = {
-    "frequent": ("resident", "bursts", "clock", "lru"),
+    "frequent": ("resident", "bursts", "clock", "lru", "slots", "slot-runs"),
     "targeted": ("sieve", "s3fifo", "distances", "shards"),
-    "simulation": ("linux-6.18", "linux-2.6.25"),
+    "simulation": ("linux-6.18", "linux-2.6.25", "contents"),
 }
 
 

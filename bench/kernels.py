@@ -1,21 +1,29 @@
 """The kernels that are watched, each a fixed piece of work that returns what it counted.
 
 - ``KERNELS``: name -> (function, pattern of the compiled function's symbol).
-- ``python -m bench.kernels NAME``: does it once; what callgrind runs.
+- ``python -m bench.kernels [--callgrind LIBRARY] NAME ...``: does each once, and prints what it
+  counted. Under callgrind, whose switches the library holds, each is a part of the profile.
 """
 
 from __future__ import annotations
 
+import ctypes
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
+import swapfast as sf
 from swapfast.mrc import Distances, Sample
 from swapfast.replacement import simulate
 from swapfast.replay import replay
+from swapfast.swapfile import mkswap
 from swapfast.traces.generate import generate
 from swapfast.traces.trace import Trace
+from swapfast.units import PAGE_SIZE
 
 __all__ = ["KERNELS"]
 
@@ -66,6 +74,38 @@ def shards() -> int:
     return sum(refs for refs, *_ in sample.histograms())
 
 
+def slots() -> int:
+    from swapfast._kernels import Slots  # an older tree has none
+
+    return Slots(1 << 20, free=_half_free()).churn(REFS, 256)
+
+
+def slot_runs() -> int:
+    from swapfast._kernels import Slots
+
+    return Slots(1 << 20).churn(REFS // 32, 16, order=5)
+
+
+def _half_free() -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    words = np.random.default_rng(1).integers(0, 256, 1 << 17, dtype=np.uint8)
+    return words.view(np.uint64)
+
+
+def contents() -> int:
+    """Faults with bytes: each swaps a page out and one in."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s"
+        mkswap(path, size=1100 * PAGE_SIZE)
+        with sf.Machine("16MiB", overcommit=1, page_cluster=0) as machine:
+            machine.init.swapon(path)
+            task = machine.init.fork()
+            machine.memory_group(500 * PAGE_SIZE, policy="fifo").add(task)
+            mapping = task.mmap(1000 * PAGE_SIZE)
+            refs = np.arange(4000, dtype=np.uint32) % 1000
+            machine.run(mapping, refs | np.uint32(1 << 31), tag="gate")
+            return machine.vmstat()["pgmajfault"]
+
+
 def bursts() -> int:
     refs = np.repeat(_trace().refs[: REFS // 64], 64)
     return simulate(Trace(refs, PAGES), PAGES // 5, "clock").misses
@@ -73,6 +113,7 @@ def bursts() -> int:
 
 RUN = "*_10Simulation_*run"
 TOUCH = "*_4Core_*touch"
+CHURN = "*_pf_*_5Slots_*churn"
 KERNELS: dict[str, tuple[Callable[[], int], str]] = {
     "resident": (resident, RUN),
     "clock": (clock, RUN),
@@ -82,9 +123,31 @@ KERNELS: dict[str, tuple[Callable[[], int], str]] = {
     "bursts": (bursts, RUN),
     "linux-6.18": (linux618, TOUCH),
     "linux-2.6.25": (linux25, TOUCH),
+    "slots": (slots, CHURN),
+    "slot-runs": (slot_runs, CHURN),
+    "contents": (contents, TOUCH),
     "distances": (distances, "*_9Distances_*run"),
     "shards": (shards, "*_6Sample_*run"),
 }
 
+
+def main(names: list[str]) -> None:
+    switches = None
+    if names[0] == "--callgrind":
+        switches = ctypes.CDLL(names[1])
+        names = names[2:]
+    for name in names:
+        try:
+            if switches is not None:
+                switches.begin()
+            found = KERNELS[name][0]()
+            if switches is not None:
+                switches.end(name.encode())
+        except Exception:  # an older tree may lack what it needs; the others go on
+            traceback.print_exc()
+            found = 0
+        print(name, found, flush=True)
+
+
 if __name__ == "__main__":
-    print(KERNELS[sys.argv[1]][0]())
+    main(sys.argv[1:])

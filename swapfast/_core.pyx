@@ -776,7 +776,7 @@ cdef class Core:
         o.current = current
 
     def area_add(self, uint64_t base, uint64_t slots, int32_t prio, uint32_t owner, *,
-                 bad=None, file=None, bint clustered=False):
+                 bad=None, file=None, bint clustered=False, bint sums=False):
         """Enter an area: entries ``base`` to ``base + slots - 1``; slot 0 is its header.
 
         Parameters
@@ -791,6 +791,8 @@ cdef class Core:
             The mapped swapfile, at least ``slots * 4096`` bytes; kept until ``area_remove``.
         clustered : bool
             6.18 slot clusters, else next-fit.
+        sums : bool
+            A checksum of each page that is written, compared when it is read.
         """
         cdef core_t *c = &self.c
         cdef area_t *a
@@ -836,6 +838,10 @@ cdef class Core:
                 slots_free(a)
                 self.free_areas.append(number)
                 raise MemoryError("no room for the zero map of a swap area")
+        if sums and not area_keep_sums(a):
+            slots_free(a)
+            self.free_areas.append(number)
+            raise MemoryError("no room for the checksums of a swap area")
         if file is not None:
             a.file = &view[0]
             self.buffers[number] = view

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swapfast.units import PAGE_SIZE
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["SimulatedDevice", "SwapArea"]
 
 
-@dataclass(eq=False, slots=True)
 class SimulatedDevice:
     """An ideal device: slots that cost nothing and hold nothing, for machines without contents.
 
@@ -31,9 +29,12 @@ class SimulatedDevice:
         Usable slots; one more is the header.
     """
 
-    path: str
-    pages: int
-    bad_pages: tuple[int, ...] = ()
+    __slots__ = ("bad_pages", "pages", "path")
+
+    def __init__(self, path: str, pages: int, bad_pages: tuple[int, ...] = ()) -> None:
+        self.path = path
+        self.pages = pages
+        self.bad_pages = bad_pages
 
     @property
     def end(self) -> int:
@@ -47,7 +48,6 @@ class SimulatedDevice:
         """Nothing to let go."""
 
 
-@dataclass(eq=False, slots=True)
 class SwapArea:
     """One swap area that is on.
 
@@ -60,20 +60,44 @@ class SwapArea:
     base : int
         The core's entry of its slot 0.
     backing : SwapBacking or SimulatedDevice
-    priority : int
+    standing : int
+        Its priority, before ranks are closed: see `Machine.close_ranks`.
     namespace : SwapNamespace
     orphaned : bool
         Its namespace is gone; the host may swap it off.
     """
 
-    core: Core
-    type: int
-    number: int
-    base: int
-    backing: SwapBacking | SimulatedDevice
-    priority: int
-    namespace: SwapNamespace
-    orphaned: bool = False
+    __slots__ = ("backing", "base", "core", "namespace", "number", "orphaned", "standing", "type")
+
+    def __init__(
+        self,
+        core: Core,
+        type: int,
+        number: int,
+        base: int,
+        backing: SwapBacking | SimulatedDevice,
+        standing: int,
+        namespace: SwapNamespace,
+    ) -> None:
+        self.core = core
+        self.type = type
+        self.number = number
+        self.base = base
+        self.backing = backing
+        self.standing = standing
+        self.namespace = namespace
+        self.orphaned = False
+
+    @property
+    def priority(self) -> int:
+        """Where it stands among the others, as /proc/swaps shows it."""
+        self.namespace.machine.close_ranks()
+        return self.standing
+
+    @priority.setter
+    def priority(self, value: int) -> None:
+        self.standing = value
+        self.core.area_set_prio(self.number, value)
 
     @property
     def path(self) -> str:
@@ -101,4 +125,4 @@ class SwapArea:
         return self.info["inuse"] * PAGE_SIZE
 
     def __repr__(self) -> str:
-        return f"<SwapArea {self.type} {self.path} priority {self.priority}>"
+        return f"<SwapArea {self.type} {self.path} priority {self.standing}>"

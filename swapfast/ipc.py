@@ -10,7 +10,7 @@ Sources: ipc/shm.c (sys_shmget, do_shmat, sys_shmctl), shmget(2), shmat(2), shmc
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swapfast import flags as f
@@ -96,17 +96,20 @@ class ShmidDs:
     key: int
 
 
-@dataclass(slots=True)
 class Segment:
     """A System V shared memory segment."""
 
-    shmid: int
-    object: SharedObject
-    status: ShmidDs
-    removed: bool = False
+    __slots__ = ("object", "removed", "shmid", "status")
+
+    def __init__(
+        self, shmid: int, object: SharedObject, status: ShmidDs, removed: bool = False
+    ) -> None:
+        self.shmid = shmid
+        self.object = object
+        self.status = status
+        self.removed = removed
 
 
-@dataclass(eq=False, slots=True)
 class IpcNamespace:
     """System V segments; a task in another namespace sees none of them.
 
@@ -118,10 +121,13 @@ class IpcNamespace:
         Live tasks in it.
     """
 
-    number: int
-    tasks: int = 0
-    segments: dict[int, Segment] = field(default_factory=dict)
-    _sequence: int = 0
+    __slots__ = ("_sequence", "number", "segments", "tasks")
+
+    def __init__(self, number: int, _sequence: int = 0) -> None:
+        self.number = number
+        self.tasks = 0
+        self.segments: dict[int, Segment] = {}
+        self._sequence = _sequence
 
     def get(self, task: Task, key: int, size: int, flags: int) -> int:
         """shmget(2): the id of the segment of that key, made if IPC_CREAT says so.

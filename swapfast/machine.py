@@ -12,10 +12,11 @@ thread at a time; different machines run side by side without the GIL.
 from __future__ import annotations
 
 import errno
+from bisect import bisect_right
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swapfast import _core, procfs
 from swapfast import flags as f
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from collections.abc import Mapping as Dict
+
+    from numpy.typing import NDArray
 
     from swapfast.swapfile import SwapBacking
     from swapfast.traces import Trace
@@ -63,6 +66,7 @@ STATISTICS = ("exact", "stale")
 READAHEAD = ("cluster", "vma")
 TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
+FILES_AT_ONCE = 8  # files of other namespaces that a batch looks at
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
 
@@ -92,6 +96,10 @@ class Machine:
         log2 of the swap read-ahead window, 0 to 5.
     swappiness : int
         0 to 200.
+    checksums : bool
+        A checksum of each page that is written to a swapfile, compared when it is read back: EIO if
+        the bytes are others. 4 bytes a slot, and a third of a microsecond a page each way. Areas of
+        a machine that was restarted from an image with checksums have them anyway.
     max_swapfiles : int, optional
         MAX_SWAPFILES, if not the profile's.
     times : dict, optional
@@ -155,6 +163,7 @@ class Machine:
         policy: str | None = None,
         page_cluster: int | None = None,
         swappiness: int = 60,
+        checksums: bool = False,
         max_swapfiles: int | None = None,
         times: Dict[str, int] | None = None,
         statistics: str = "exact",
@@ -178,6 +187,7 @@ class Machine:
             raise ValueError(f"cache is less than the memory, not {cache!r}")
         self.rules = rules or Rules()
         self.contents = contents
+        self.checksums = checksums
         self.bits = bits
         self.overcommit = overcommit
         self.max_swapfiles = max_swapfiles or self.profile.max_swapfiles
@@ -206,10 +216,13 @@ class Machine:
         self.log: list[str] = []
         self.tasks: dict[int, Task] = {}
         self.areas: dict[int, SwapArea] = {}
-        self.files: dict[int, SwapBacking] = {}  # the areas that have one
+        self.area_types = IndexSpace(1, 0, 1 << 31)
+        # The files of areas that have one; who was not looked at for the longest time is first.
+        self.files: OrderedDict[int, SwapBacking] = OrderedDict()
         self._lost: dict[int, OSError] = {}  # areas whose file is not what it was, and why
         self.objects: set[SharedObject] = set()
         self.least_priority = self.profile.default_priority
+        self._left_ranks: list[int] = []
         self._oom_kills = 0
         self._next_pid = 1
         self._next_namespace = 1
@@ -253,7 +266,7 @@ class Machine:
         """
         task = self._payer(mapping)
         raw = None if tag is None else tag.encode("ascii", "replace")[:16].ljust(16)
-        before = self._begin()
+        before = self._begin(mapping)
         start = 0
         try:
             while True:
@@ -314,7 +327,7 @@ class Machine:
                 errno.EINVAL, "this machine has no contents; make it with contents=True"
             )
         task = self._payer(mapping)
-        before = self._begin()
+        before = self._begin(mapping)
         move = self.core.copy_in if write else self.core.copy_out
         done = 0
         try:
@@ -333,8 +346,8 @@ class Machine:
             raise system_error(errno.EFAULT, f"nothing is mapped at {mapping.addr:#x} any more")
         return min(mapping.mm.users, key=lambda t: t.pid)
 
-    def _begin(self) -> tuple[int, int, int]:
-        self.check_files()
+    def _begin(self, mapping: Mapping) -> tuple[int, int, int]:
+        self.check_files(mapping.mm.swap_ns)
         count = self.core.counters()
         return count["pgfault"], count["pgmajfault"], self.now
 
@@ -345,17 +358,31 @@ class Machine:
         task.min_flt += count["pgfault"] - before[0] - majors
         task.utime_ns += self.now - before[2]
 
-    def check_files(self) -> None:
-        """Give up a swapfile that is not what it was; who needs a page of it will hear of it."""
-        for number, backing in self.files.items():
-            if number in self._lost:
-                continue
-            try:
-                backing.verify()
-            except OSError as error:
-                self._lost[number] = error
-                self.core.area_lost(self.areas[number].number)
-                self.log.append(f"swap area {backing.path}: {error.strerror}")
+    def check_files(self, namespace: SwapNamespace) -> None:
+        """Give up a swapfile that is not what it was; who needs a page of it will hear of it.
+
+        Looked at are those of a namespace, and of all others a few at a time.
+        """
+        if not self.files:
+            return
+        for area in namespace.areas:
+            self._check_file(area.type)
+        for _ in range(min(len(self.files), FILES_AT_ONCE)):
+            self._check_file(next(iter(self.files)))
+
+    def _check_file(self, number: int) -> None:
+        backing = self.files.get(number)
+        if backing is None:
+            return
+        self.files.move_to_end(number)
+        if number in self._lost:
+            return
+        try:
+            backing.verify()
+        except OSError as error:
+            self._lost[number] = error
+            self.core.area_lost(self.areas[number].number)
+            self.log.append(f"swap area {backing.path}: {error.strerror}")
 
     def check_area(self, area: SwapArea) -> None:
         """Raise what `check_files` found out about an area: EIO, ESTALE."""
@@ -413,7 +440,7 @@ class Machine:
         self._next_pid += 1
         self.tasks[task.pid] = task
         if parent is not None:
-            parent.children.append(task)
+            parent.adopt(task)
         return task
 
     def check_task_limit(self, task: Task) -> None:
@@ -495,10 +522,32 @@ class Machine:
             raise ValueError(f"priority is 0 to {f.SWAP_FLAG_PRIO_MASK}, not {priority}")
         if len(self.areas) >= self.max_swapfiles:
             raise system_error(errno.EPERM, f"{self.max_swapfiles} swap areas are on")
-        number = next(t for t in range(self.max_swapfiles) if t not in self.areas)
+        number = self.area_types.take(1)
+        self.area_types.give(number, 1)
         device = SimulatedDevice(f"/dev/simulated{number}", parse_size(size) // PAGE_SIZE - 1)
         flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
         return add_area(self, self.init.swap_ns, device, flags)
+
+    def next_rank(self) -> int:
+        """The next default priority, as the ranks stand."""
+        return self.least_priority - len(self._left_ranks)
+
+    def leave_rank(self, area: SwapArea) -> None:
+        """An area of default priority is off."""
+        self._left_ranks.append(area.standing)
+        self.least_priority += 1
+
+    def close_ranks(self) -> None:
+        """Default priorities move up for areas that are off (6.18, swapoff); when one is looked at.
+
+        Their order does not change by it, and nothing else counts while nobody looks.
+        """
+        if not self._left_ranks:
+            return
+        left, self._left_ranks = sorted(self._left_ranks), []
+        for area in self.areas.values():
+            if area.standing < 0:
+                area.priority = area.standing + len(left) - bisect_right(left, area.standing)
 
     def read_files(self) -> None:
         """A program is started: page cache that was dropped is read again, out of free memory."""

@@ -13,12 +13,13 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from swapfast.errors import system_error
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from swapfast.ipc import IpcNamespace, Segment, SharedObject
     from swapfast.machine import Machine
     from swapfast.namespaces import SwapNamespace

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, get_args, get_type_hints
 
 from swapfast import flags as f
@@ -95,7 +95,6 @@ class Rules:
         return cls(mixed_pages="strict", shared_pages="strict")
 
 
-@dataclass(eq=False, slots=True)
 class SwapNamespace:
     """The filter on swap areas of a set of tasks.
 
@@ -113,12 +112,15 @@ class SwapNamespace:
         Areas ever turned on in it.
     """
 
-    number: int
-    owner: int
-    areas: list[SwapArea] = field(default_factory=list)
-    tasks: int = 0
-    swapped_on: int = 0
-    machine: Machine | None = None
+    __slots__ = ("areas", "machine", "number", "owner", "swapped_on", "tasks")
+
+    def __init__(self, number: int, owner: int, machine: Machine) -> None:
+        self.number = number
+        self.owner = owner
+        self.machine = machine
+        self.areas: list[SwapArea] = []
+        self.tasks = 0
+        self.swapped_on = 0
 
     @property
     def initial(self) -> bool:
@@ -134,8 +136,6 @@ class SwapNamespace:
         checksums: bool = True,
     ) -> None:
         """Checkpoint its tasks into its swapfile and an image; as `Machine.checkpoint`."""
-        if self.machine is None:
-            raise ValueError("a swap namespace without a machine")
         self.machine.checkpoint(self, path, kind=kind, parent=parent, checksums=checksums)
 
     def check_one_area(self, rules: Rules) -> None:

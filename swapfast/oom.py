@@ -90,6 +90,11 @@ def badness_6_18(task: Task, pages: int) -> int:
     return max(points, 1)
 
 
+def _may_die_6_18(task: Task) -> bool:
+    # oom_evaluate_task: who runs swapoff is taken before anybody's score is asked for.
+    return task.oom_victim_first or task.oom_score_adj > OOM_SCORE_ADJ_MIN
+
+
 def _candidates(machine: Machine, group: int | None) -> list[Task]:
     return [
         t
@@ -129,7 +134,7 @@ def out_of_memory(machine: Machine, current: Task, group: int | None = None) -> 
     scores = [
         (badness_6_18(t, pages) if modern else badness_2_6_25(t), t)
         for t in _candidates(machine, group)
-        if (t.oom_score_adj > OOM_SCORE_ADJ_MIN if modern else t.oom_adj != OOM_DISABLE)
+        if (_may_die_6_18(t) if modern else t.oom_adj != OOM_DISABLE)
     ]
     if not scores and group is not None:
         limit = machine.core.group_info(group)["limit"] * PAGE_SIZE

@@ -14,12 +14,13 @@ import os
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swapfast import _core
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from swapfast.areas import SwapArea
     from swapfast.machine import Machine
     from swapfast.mappings import Mapping

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import TYPE_CHECKING
 
-from swapfast.swapfile import RULES_2_6_25, RULES_6_18, HeaderRules
 from swapfast.units import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from swapfast.swapfile import HeaderRules
 
 __all__ = ["PROFILES", "Profile", "find_profile"]
 
@@ -33,8 +36,6 @@ class Profile:
         MAX_SWAPFILES: 30 with CONFIG_MIGRATION in 2.6.25, 24 in a full 6.18 configuration.
     default_priority : int
         The first area that is turned on without SWAP_FLAG_PREFER: -1 and -2.
-    header : HeaderRules
-        How swapon reads a header.
     min_free_kbytes_max : int
         Upper clamp of min_free_kbytes, kB.
     page_cluster : int
@@ -46,9 +47,15 @@ class Profile:
     policy: str
     max_swapfiles: int
     default_priority: int
-    header: HeaderRules
     min_free_kbytes_max: int
     page_cluster: int = 3
+
+    @property
+    def header(self) -> HeaderRules:
+        """How swapon reads a header."""
+        from swapfast.swapfile import RULES_2_6_25, RULES_6_18  # not before a file is looked at
+
+        return RULES_6_18 if self.modern else RULES_2_6_25
 
     def watermarks(self, pages: int) -> tuple[int, int, int]:
         """min, low and high watermark of a machine with ``pages`` pages of RAM, in pages."""
@@ -61,8 +68,8 @@ class Profile:
 
 
 PROFILES = {
-    "2.6.25": Profile("2.6.25", False, "linux-2.6.25", 30, -1, RULES_2_6_25, 65536),
-    "6.18": Profile("6.18", True, "linux-6.18", 24, -2, RULES_6_18, 262144),
+    "2.6.25": Profile("2.6.25", False, "linux-2.6.25", 30, -1, 65536),
+    "6.18": Profile("6.18", True, "linux-6.18", 24, -2, 262144),
 }
 
 

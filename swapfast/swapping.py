@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 from swapfast import flags as f
 from swapfast.areas import SimulatedDevice, SwapArea
 from swapfast.errors import KernelPanic, TaskKilled, system_error
-from swapfast.swapfile import SwapBacking
-from swapfast.swapfile.files import claim
 
 if TYPE_CHECKING:
     from swapfast.machine import Machine
     from swapfast.namespaces import SwapNamespace
+    from swapfast.swapfile import SwapBacking
     from swapfast.tasks import Task
 
 __all__ = ["add_area", "swapoff", "swapon", "turn_off"]
@@ -47,6 +46,9 @@ def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: in
         MAX_SWAPFILES areas are on, or a child namespace has its one area; EBUSY: the file is on,
         in whatever namespace or process; ENOENT, EACCES, ENFILE, ...: as open(2) says.
     """
+    from swapfast.swapfile import SwapBacking  # half of what an import of the package would cost
+    from swapfast.swapfile.files import claim
+
     profile = machine.profile
     if profile.modern and flags & ~f.SWAP_FLAGS_VALID:
         raise system_error(errno.EINVAL, f"unknown swapon flags {flags & ~f.SWAP_FLAGS_VALID:#x}")
@@ -76,13 +78,10 @@ def add_area(
     machine: Machine, ns: SwapNamespace, backing: SwapBacking | SimulatedDevice, flags: int
 ) -> SwapArea:
     """Enter an opened file, or a simulated device, into the tables; all or nothing."""
-    number_in_table = next(t for t in range(machine.max_swapfiles) if t not in machine.areas)
-    if flags & f.SWAP_FLAG_PREFER:
-        priority = flags & f.SWAP_FLAG_PRIO_MASK
-    else:
-        priority = machine.least_priority
+    chosen = flags & f.SWAP_FLAG_PREFER
+    priority = flags & f.SWAP_FLAG_PRIO_MASK if chosen else machine.next_rank()
     base = machine.slot_space.take(backing.end)
-    array = backing.array if machine.contents and isinstance(backing, SwapBacking) else None
+    array = backing.array if machine.contents and not isinstance(backing, SimulatedDevice) else None
     try:
         number = machine.core.area_add(
             base,
@@ -92,13 +91,15 @@ def add_area(
             bad=backing.bad_pages,
             file=array,
             clustered=machine.profile.modern,
+            sums=machine.checksums and array is not None,
         )
     except BaseException:
         machine.slot_space.give(base, backing.end)
         raise
+    number_in_table = machine.area_types.take(1)  # the lowest that is free
     area = SwapArea(machine.core, number_in_table, number, base, backing, priority, ns)
     machine.areas[number_in_table] = area
-    if isinstance(backing, SwapBacking):
+    if not isinstance(backing, SimulatedDevice):
         machine.files[number_in_table] = backing
     ns.areas.append(area)
     ns.swapped_on += 1
@@ -113,7 +114,7 @@ def hand_down(machine: Machine, ns: SwapNamespace) -> None:
     usable = [a for a in ns.areas if a.info["writeok"]]
     if not machine.profile.modern:
         usable.reverse()  # 2.6.25 puts an area before others of its priority, 6.18 behind
-    usable.sort(key=lambda a: -a.priority)
+    usable.sort(key=lambda a: -a.standing)
     machine.core.owner_set_areas(ns.owner, [a.number for a in usable])
 
 
@@ -141,25 +142,22 @@ def swapoff(machine: Machine, task: Task, path: str | os.PathLike[str]) -> None:
 
 
 def _find(machine: Machine, task: Task, path: str | os.PathLike[str]) -> SwapArea:
-    for area in machine.areas.values():
+    # The host may swap off what a namespace left on; others see their own areas.
+    seen = list(task.swap_ns.areas)
+    if task.swap_ns.initial:
+        seen += [area for area in machine.areas.values() if area.orphaned]
+    for area in seen:
         if isinstance(area.backing, SimulatedDevice) and area.path == os.fspath(path):
-            status = None
-            break
-    else:
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            raise system_error(
-                error.errno or errno.EIO, "cannot be opened for swapoff", path
-            ) from None
-    for area in machine.areas.values():
+            return area
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise system_error(error.errno or errno.EIO, "cannot be opened for swapoff", path) from None
+    for area in seen:
         backing = area.backing
-        if isinstance(backing, SwapBacking):
-            same = status is not None and backing.identity == (status.st_dev, status.st_ino)
-        else:
-            same = status is None and area.path == os.fspath(path)
-        visible = area.namespace is task.swap_ns or (area.orphaned and task.swap_ns.initial)
-        if same and visible:
+        if isinstance(backing, SimulatedDevice):
+            continue
+        if backing.identity == (status.st_dev, status.st_ino):
             return area
     raise system_error(errno.EINVAL, "is not an area that is on in this swap namespace", path)
 
@@ -180,7 +178,7 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
         ENOMEM, EINTR, or EIO: a page could not be read; the area is back in its place with its old
         priority.
     """
-    machine.check_files()
+    machine.check_files(area.namespace)
     machine.core.area_set_writeok(area.number, False)
     hand_down(machine, area.namespace)
     slot = 1
@@ -218,13 +216,10 @@ def _forget(machine: Machine, area: SwapArea) -> None:
     machine.core.area_remove(area.number)
     machine.slot_space.give(area.base, area.backing.end)
     del machine.areas[area.type]
+    machine.area_types.give(area.type, 1)
     machine.forget_file(area.type)
     area.namespace.areas.remove(area)
-    if area.priority < 0 and machine.profile.modern:
+    if area.standing < 0 and machine.profile.modern:
         # Default priorities close ranks (6.18 _enable_swap_info's counterpart in swapoff).
-        for other in machine.areas.values():
-            if other.priority < area.priority:
-                other.priority += 1
-                machine.core.area_set_prio(other.number, other.priority)
-        machine.least_priority += 1
+        machine.leave_rank(area)
     area.backing.close()

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from swapfast import flags as f
 from swapfast.errors import TaskKilled, system_error
@@ -31,8 +30,7 @@ __all__ = ["SysInfo", "Task"]
 ALL_CAPABILITIES = frozenset({f.CAP_SYS_ADMIN, f.CAP_SYS_RESOURCE, f.CAP_SYS_RAWIO})
 
 
-@dataclass(frozen=True, slots=True)
-class SysInfo:
+class SysInfo(NamedTuple):
     """sysinfo(2), in bytes (mem_unit 1).
 
     Attributes
@@ -92,7 +90,7 @@ class Task:
         self.pid = pid
         self.name = name
         self.parent = parent
-        self.children: list[Task] = []
+        self._children: dict[int, Task] = {}
         self.mm = mm
         self.swap_ns = swap_ns
         self.ipc_ns = ipc_ns
@@ -120,6 +118,15 @@ class Task:
     def ppid(self) -> int:
         """The parent's pid, 0 for init."""
         return 0 if self.parent is None else self.parent.pid
+
+    @property
+    def children(self) -> list[Task]:
+        """Live ones and zombies, the oldest first."""
+        return list(self._children.values())
+
+    def adopt(self, child: Task) -> None:
+        """One more child, the youngest."""
+        self._children[child.pid] = child
 
     @property
     def alive(self) -> bool:
@@ -302,10 +309,10 @@ class Task:
             self.mm.teardown(self.pid)
         for child in self.children:
             child.parent = machine.init
-            machine.init.children.append(child)
+            machine.init.adopt(child)
             if child.state == "zombie":
                 child._reap()
-        self.children = []
+        self._children = {}
         self.ipc_ns.tasks -= 1
         if self.ipc_ns.tasks == 0:
             self.ipc_ns.clear()
@@ -317,8 +324,8 @@ class Task:
 
     def _reap(self) -> None:
         self.state = "dead"
-        if self.parent is not None and self in self.parent.children:
-            self.parent.children.remove(self)
+        if self.parent is not None:
+            self.parent._children.pop(self.pid, None)
         self.machine.tasks.pop(self.pid, None)
 
     def wait(self, pid: int = -1) -> tuple[int, int, int]:

@@ -14,9 +14,10 @@ __all__ = ["PAGE_SIZE", "format_count", "format_ns", "format_size", "parse_share
 
 PAGE_SIZE = 4096
 
-_SHARE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*\Z")
+# Not compiled here: that would be a good part of what `import swapfast` takes.
+_SHARE = r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*\Z"
 _UNITS = "KMGTPE"
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGTPE])(iB|B)?|B)?\s*", re.IGNORECASE)
+_SIZE = r"(?i)\s*(\d+(?:\.\d+)?)\s*(?:([KMGTPE])(iB|B)?|B)?\s*"
 
 
 def parse_size(size: int | str) -> int:
@@ -37,7 +38,7 @@ def parse_size(size: int | str) -> int:
         if size < 0:
             raise ValueError(f"size: {size} is negative")
         return size
-    match = _SIZE.fullmatch(size)
+    match = re.fullmatch(_SIZE, size)
     if match is None:
         raise ValueError(f'size: {size!r} is not a size such as "64MiB", "512M" or "4096"')
     from fractions import Fraction  # here, for a quick import of the package
@@ -74,7 +75,7 @@ def parse_share(text: str | int, of_pages: int) -> int:
     ValueError
         Neither, or less than a page.
     """
-    match = _SHARE.match(text) if isinstance(text, str) else None
+    match = re.match(_SHARE, text) if isinstance(text, str) else None
     if match is not None:
         from fractions import Fraction
 

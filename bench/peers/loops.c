@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PAGE(r) ((r) & 0x7fffffffu)
 #define NONE 0xffffffffu
@@ -155,4 +156,77 @@ uint64_t copy_pages(uint8_t *to, const uint8_t *from, const uint32_t *slot, uint
     for (uint64_t i = 0; i < n; i += run)
         memcpy(to + 4096ull * slot[i], from + 4096ull * i, 4096 * run);
     return n;
+}
+
+/* S1: next-fit over a bitmap with summaries, from the lowest free slot again every 256 slots. Each is
+ * given back when `held` more were taken. free_map has a bit for each free slot; it is used up. The
+ * time it takes, without that for the summaries, goes to ns. */
+#define LEVELS 6
+static uint64_t next_free(uint64_t **level, const uint64_t *words, int levels, uint64_t i) {
+    for (int k = 0; k < levels; k++) {
+        if ((i >> 6) >= words[k]) return ~0ull;
+        uint64_t w = level[k][i >> 6] >> (i & 63);
+        if (w) {
+            i += (uint64_t)__builtin_ctzll(w);
+            while (k-- > 0) i = (i << 6) + (uint64_t)__builtin_ctzll(level[k][i]);
+            return i;
+        }
+        i = (i >> 6) + 1;
+    }
+    return ~0ull;
+}
+
+uint64_t slot_loop(uint64_t *free_map, uint64_t slots, uint64_t count, uint64_t held,
+                   uint64_t *ns) {
+    struct timespec begin, end;
+    uint64_t *level[LEVELS], words[LEVELS], total = 0, at = 0, next = 1;
+    uint32_t *ring = calloc(held, 4);
+    int levels = 0;
+    for (uint64_t n = slots; levels == 0 || n > 1; levels++) {
+        words[levels] = n = (n + 63) >> 6;
+        level[levels] = levels ? calloc(n, 8) : free_map;
+        for (uint64_t i = 0; levels && i < words[levels - 1]; i++)
+            if (level[levels - 1][i]) level[levels][i >> 6] |= 1ull << (i & 63);
+    }
+    free_map[0] &= ~1ull;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t s = ring[at];
+        if (s) {
+            for (int k = 0; k < levels; k++, s >>= 6) {
+                uint64_t was = level[k][s >> 6];
+                level[k][s >> 6] = was | 1ull << (s & 63);
+                if (was) break;
+            }
+        }
+        s = next_free(level, words, levels, i % 256 ? next : 1);
+        if (s == ~0ull) s = next_free(level, words, levels, 1);
+        next = s + 1;
+        total += s;
+        ring[at] = (uint32_t)s;
+        if (++at == held) at = 0;
+        for (int k = 0; k < levels; k++, s >>= 6)
+            if (level[k][s >> 6] &= ~(1ull << (s & 63))) break;
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    *ns = (uint64_t)((end.tv_sec - begin.tv_sec) * 1000000000ll + end.tv_nsec - begin.tv_nsec);
+    for (int k = 1; k < levels; k++) free(level[k]);
+    free(ring);
+    return total;
+}
+
+/* C2: pages that are all zeroes. */
+uint64_t zero_loop(const uint8_t *pages, uint64_t n, uint64_t times) {
+    uint64_t found = 0;
+    for (uint64_t i = 0; i < n * times; i++) {
+        const uint64_t *w = (const uint64_t *)(pages + 4096 * (i % n));
+        uint64_t any = 0;
+        int k = 0;
+        while (k < 512 && !any) { /* eight words at a time, in vectors */
+            for (int j = 0; j < 8; j++) any |= w[k + j];
+            k += 8;
+        }
+        found += !any;
+    }
+    return found;
 }

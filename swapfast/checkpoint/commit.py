@@ -105,10 +105,11 @@ def checkpoint(
         )
     frozen = Frozen(machine, namespace)
     before = _parent_of(frozen, path, kind, parent, checksums)
-    machine.check_files()
+    machine.check_files(namespace)
     machine.check_area(frozen.area)
     written = push_out(frozen)
-    machine.check_files()  # pages that were written beside a file that was cut off are lost
+    # Pages that were written beside a file that was cut off are lost.
+    machine.check_files(namespace)
     machine.check_area(frozen.area)
     copies = kind == "snapshot" or (
         kind == "incremental" and (before is None or before.links[0].facts["kind"] == "snapshot")

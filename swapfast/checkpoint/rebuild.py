@@ -146,16 +146,16 @@ class _Builder:
         for facts in self.facts["tasks"]:
             task = machine.tasks[facts["pid"]]
             task.parent = machine.tasks[facts["parent"]]
-            task.children = [machine.tasks[pid] for pid in facts["children"]]
+            for pid in facts["children"]:
+                task.adopt(machine.tasks[pid])
             if task.parent is machine.init:
-                machine.init.children.append(task)
+                machine.init.adopt(task)
 
     def load(self, image: Image, backing: SwapBacking) -> None:
         machine, area = self.machine, self.facts["area"]
         flags = f.SWAP_FLAG_PREFER | area["priority"] if area["priority"] >= 0 else 0
         added = add_area(machine, self.namespace, backing, flags)
         added.priority = area["priority"]
-        machine.core.area_set_prio(added.number, area["priority"])
         hand_down(machine, self.namespace)
         self.namespace.swapped_on = self.facts["namespace"]["swapped_on"]
         numbers = [m.number for mm in self.mms for m in mm.mappings.values()]

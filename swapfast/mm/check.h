@@ -24,22 +24,34 @@
         }                                                                                   \
     } while (0)
 
+/* Below, memory comes from malloc: a mapping costs two system calls, and a process has 65,530. */
+#define LAZY_LEAST 32768
+
 static inline void *lazy_map(size_t bytes) {
-    if (bytes == 0) bytes = 4096;
+    if (bytes < LAZY_LEAST) return calloc(1, bytes ? bytes : 1);
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
-static inline void *lazy_grow(void *p, size_t old_bytes, size_t new_bytes) {
-    if (p == NULL) return lazy_map(new_bytes);
-    if (old_bytes == 0) old_bytes = 4096;
-    void *q = mremap(p, old_bytes, new_bytes, MREMAP_MAYMOVE);
-    return q == MAP_FAILED ? NULL : q;
+static inline void lazy_unmap(void *p, size_t bytes) {
+    if (p == NULL) return;
+    if (bytes < LAZY_LEAST) free(p);
+    else munmap(p, bytes);
 }
 
-static inline void lazy_unmap(void *p, size_t bytes) {
-    if (p != NULL) munmap(p, bytes == 0 ? 4096 : bytes);
+static inline void *lazy_grow(void *p, size_t old_bytes, size_t new_bytes) {
+    void *q;
+    if (p == NULL) return lazy_map(new_bytes);
+    if (old_bytes >= LAZY_LEAST && new_bytes >= LAZY_LEAST) {
+        q = mremap(p, old_bytes, new_bytes, MREMAP_MAYMOVE);
+        return q == MAP_FAILED ? NULL : q;
+    }
+    q = lazy_map(new_bytes);
+    if (q == NULL) return NULL;
+    memcpy(q, p, old_bytes < new_bytes ? old_bytes : new_bytes);
+    lazy_unmap(p, old_bytes);
+    return q;
 }
 
 /* 1 if the 4096 bytes at p are all zero: the first word decides for most pages. */

@@ -222,6 +222,11 @@ cdef struct area_t:
     uint32_t strategy
     uint8_t *file        # the mapped swapfile, or NULL
     bitmap_t free
+    # which clusters may have a free run of 2^order slots (slots.pxd)
+    bitmap_t runs        # order by order, one bit a cluster
+    bitmap_t changed     # clusters to count again, slots were freed there
+    uint8_t *run_order   # longest run that was found in a cluster
+    uint32_t run_least   # the shortest that anybody looked for so far, 0 = none
     uint64_t *zeromap    # bit set: slot holds a page of zeroes, not written
     size_t zeromap_bytes
     bint failed          # its file met an error: no new pages, nothing is overwritten
@@ -244,6 +249,7 @@ cdef struct area_t:
     uint32_t first[3]
     uint32_t last[3]
     uint32_t position    # slot after the last one given, 0 = none
+    uint32_t run_cluster # where the last run was taken
     uint64_t pswpin
     uint64_t pswpout
 

@@ -42,27 +42,53 @@ cdef extern from * nogil:
         return SWAPFAST_PAGE(differ) == 0;
     }
 
+    /* End of the references to one page of which the first eight are known; *any: the OR of all. */
+    static inline uint64_t swapfast_burst(const uint32_t *refs, uint64_t i, uint64_t n,
+                                          uint32_t *any) {
+        uint32_t all = *any;
+        for (i += 8; i + 8 <= n; i += 8) {
+            uint32_t differ = 0, eight = 0;
+            for (int k = 0; k < 8; k++) { differ |= refs[i + k] ^ all; eight |= refs[i + k]; }
+            if (SWAPFAST_PAGE(differ)) break;
+            all |= eight;
+        }
+        for (; i < n && SWAPFAST_PAGE(refs[i] ^ all) == 0; i++) all |= refs[i];
+        *any = all;
+        return i;
+    }
+
     /* In C because of restrict: flag bytes may alias anything else. IN is 1, DIRTY is 2. */
+    static inline int swapfast_hit(uint8_t *restrict flag, uint32_t ref, uint32_t mine) {
+        uint8_t *f = flag + SWAPFAST_PAGE(ref);
+        uint32_t bits = *f;
+        if (__builtin_expect(!(bits & 1), 0)) return 0;
+        *f = (uint8_t)(bits | mine | (ref >> 30 & 2));
+        return 1;
+    }
+
+    /* A processor looks some twenty references ahead by itself; the prefetch looks further. */
+    enum { SWAPFAST_AHEAD = 32 };
+
     static inline uint64_t swapfast_hits(uint8_t *restrict flag, const uint32_t *restrict refs,
                                          uint64_t i, uint64_t n, uint32_t mine) {
-        while (i < n) {
+        while (i + SWAPFAST_AHEAD + 8 <= n) {
+            const uint32_t *r = refs + i;
             uint32_t any;
-            uint64_t end = n - i < 8 ? n : i + 8;
-            if (end == i + 8 && swapfast_one_page(refs + i, &any)) {
-                uint8_t *f = flag + SWAPFAST_PAGE(any);
-                if (!(*f & 1)) return i;
-                *f |= mine | (any >> 31) << 1;
-                i = end;
+            if (swapfast_one_page(r, &any)) {
+                if (!(flag[SWAPFAST_PAGE(any)] & 1)) return i;
+                i = swapfast_burst(refs, i, n, &any);
+                swapfast_hit(flag, any, mine);
                 continue;
             }
-            for (; i < end; i++) {
-                uint32_t ref = refs[i], bits;
-                uint8_t *f = flag + SWAPFAST_PAGE(ref);
-                bits = *f;
-                if (__builtin_expect(!(bits & 1), 0)) return i;
-                *f = (uint8_t)(bits | mine | (ref >> 31) << 1);
-            }
+            for (int k = 0; k < 8; k++)
+                __builtin_prefetch(flag + SWAPFAST_PAGE(r[k + SWAPFAST_AHEAD]), 1, 3);
+    #pragma GCC unroll 8
+            for (int k = 0; k < 8; k++)
+                if (!swapfast_hit(flag, r[k], mine)) return i + (uint64_t)k;
+            i += 8;
         }
+        for (; i < n; i++)
+            if (!swapfast_hit(flag, refs[i], mine)) return i;
         return n;
     }
     #define swapfast_likely(x) __builtin_expect(!!(x), 1)

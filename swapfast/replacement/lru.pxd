@@ -20,6 +20,7 @@ cdef extern from *:
 
 cdef enum:
     LRU_AHEAD = 16           # log entries between prefetch and use
+    REFS_AHEAD = 32          # the same of references
 
 cdef struct lru_t:
     uint32_t *last           # page -> its last entry in the log
@@ -99,6 +100,9 @@ cdef inline int lru_run(sim_t *s, const uint32_t *refs, uint64_t n) noexcept nog
                 flag[page] |= (ref >> WRITE_BIT) * DIRTY
                 i += 1
             continue
+        if likely(i + REFS_AHEAD < n):
+            prefetch(&last[refs[i + REFS_AHEAD] & PAGE_BITS])
+            prefetch(&flag[refs[i + REFS_AHEAD] & PAGE_BITS])
         if unlikely(head == l.room):
             l.head = head
             lru_pack(l)

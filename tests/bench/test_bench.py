@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.gate import Count, count, parse, verdict
+from bench.gate import Count, accepted, count, parse, verdict
 from bench.kernels import KERNELS
-from bench.rows import ROWS, SMOKE
+from bench.row import SMOKE
+from bench.rows import ROWS
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +38,7 @@ def test_verdicts() -> None:
     assert verdict(base, Count(1_000_000, 5_101)) == "more misses"
     assert verdict(Count(1_000_000, 10), Count(1_000_000, 900)) == ""
     assert verdict(base, Count(0, 0)) == "nothing counted"
+    assert verdict(Count(0, 0), base) == ""
 
 
 def test_totals_of_a_callgrind_file() -> None:
@@ -46,13 +48,21 @@ def test_totals_of_a_callgrind_file() -> None:
         parse("nothing")
 
 
+def test_kernels_that_a_commit_accepts() -> None:
+    text = "Prefetch\n\nQuicker.\nGate-accepts: clock, lru\n\nOther\n\nGate-accepts: slot-runs\n"
+    assert accepted(text) == {"clock", "lru", "slot-runs"}
+    assert accepted("Gate accepts nothing") == set()
+
+
 @pytest.mark.slow
-def test_callgrind_counts_a_kernel() -> None:
+def test_callgrind_counts_every_kernel() -> None:
     if shutil.which("valgrind") is None:
         pytest.skip("valgrind is not installed")
-    found = count(ROOT, "clock")
+    found = count(ROOT, list(KERNELS))
+    assert list(found) == list(KERNELS)
     # 400 000 references cost some instructions each, and not many.
-    assert 400_000 * 3 < found.instructions < 400_000 * 60
+    assert 400_000 * 3 < found["clock"].instructions < 400_000 * 60
+    assert min(each.instructions for each in found.values()) > 100_000
 
 
 def test_bytes_of_a_simulated_page_are_within_the_budget() -> None:

@@ -3,6 +3,7 @@
 - ``NextFit``: 2.6.25 scan_swap_map, step by step over a list, with its lowest_bit and highest_bit.
 - ``SwapList``: 2.6.25 get_swap_page and swap_entry_free over several such areas.
 - ``Clusters``: 6.18 cluster_alloc_swap_entry for single pages: lists of clusters of 512 slots.
+- ``Runs``: 2^order slots at once, aligned to their number, in either of them.
 
 Source: mm/swapfile.c of the two kernels.
 """
@@ -14,10 +15,33 @@ CLUSTER_618 = 512
 FREE, TAKEN, BAD = 0, 1, 2
 
 
-class NextFit:
+class Runs:
+    """Where the next run is: from the cluster of the last one on, then from the beginning."""
+
+    def __init__(self, end: int) -> None:
+        self.last = end
+        self.run_cluster = 0
+
+    def is_free(self, slot: int) -> bool:
+        raise NotImplementedError
+
+    def find_run(self, order: int) -> range | None:
+        size = 1 << order
+        clusters = range((self.last + CLUSTER_618 - 1) // CLUSTER_618)
+        for c in [*clusters[self.run_cluster :], *clusters[: self.run_cluster]]:
+            for first in range(c * CLUSTER_618, (c + 1) * CLUSTER_618, size):
+                run = range(first, first + size)
+                if run.stop <= self.last and all(self.is_free(s) for s in run):
+                    self.run_cluster = c
+                    return run
+        return None
+
+
+class NextFit(Runs):
     """Slots 1 to end - 1; ``take`` gives 0 when there is none."""
 
     def __init__(self, end: int, bad: tuple[int, ...] = ()) -> None:
+        super().__init__(end)
         self.map = [BAD] + [FREE] * (end - 1)
         for slot in bad:
             self.map[slot] = BAD
@@ -71,6 +95,25 @@ class NextFit:
         self.cluster_next = offset + 1
         return offset
 
+    def is_free(self, slot: int) -> bool:
+        return self.map[slot] == FREE
+
+    def take_run(self, order: int) -> int:
+        if order == 0:
+            return self.take()
+        run = self.find_run(order)
+        if run is None:
+            return 0
+        self.map[run.start : run.stop] = [TAKEN] * len(run)
+        self.inuse += len(run)
+        if self.inuse == self.pages:
+            self.lowest_bit, self.highest_bit = self.max, 0
+        return run.start
+
+    def give_run(self, slot: int, order: int) -> None:
+        for each in range(slot, slot + (1 << order)):
+            self.give(each)
+
     def give(self, offset: int) -> None:
         assert self.map[offset] == TAKEN
         self.map[offset] = FREE
@@ -118,10 +161,11 @@ class SwapList:
         area.give(slot)
 
 
-class Clusters:
+class Clusters(Runs):
     """Slots 1 to end - 1 in clusters of 512; ``take`` gives 0 when there is none."""
 
     def __init__(self, end: int, bad: tuple[int, ...] = ()) -> None:
+        super().__init__(end)
         self.end = end
         self.free = set(range(1, end)) - set(bad)
         numbers = range((end + CLUSTER_618 - 1) // CLUSTER_618)
@@ -155,6 +199,32 @@ class Clusters:
         cluster = slot // CLUSTER_618
         was_full = not self.room(cluster)
         self.free.add(slot)
+        if len(self.room(cluster)) == CLUSTER_618:
+            self.forget(cluster)
+            self.unused.append(cluster)
+        elif was_full:
+            self.partly.append(cluster)
+
+    def is_free(self, slot: int) -> bool:
+        return slot in self.free
+
+    def take_run(self, order: int) -> int:
+        if order == 0:
+            return self.take()
+        run = self.find_run(order)
+        if run is None:
+            return 0
+        cluster = run.start // CLUSTER_618
+        self.free -= set(run)
+        self.forget(cluster)
+        if self.room(cluster):
+            self.partly.append(cluster)
+        return run.start
+
+    def give_run(self, slot: int, order: int) -> None:
+        cluster, size = slot // CLUSTER_618, 1 << order
+        was_full = not self.room(cluster)
+        self.free |= set(range(slot, slot + size))
         if len(self.room(cluster)) == CLUSTER_618:
             self.forget(cluster)
             self.unused.append(cluster)
