@@ -6,8 +6,7 @@ Each kernel runs under callgrind, which counts inside its compiled function alon
 cache of fixed geometry: the same figures whatever else the machine does. The base (by default the
 merge base with origin/main, else the commit before) is checked out and built beside. More than 1 %
 more instructions or 2 % more misses fails, and so does a count of 0, which means that a function
-has another name now. A kernel that is slower by count and quicker by the clock, say by a prefetch,
-passes if a commit since the base has a line ``Gate-accepts: clock, lru`` in its message.
+has another name now.
 """
 
 from __future__ import annotations
@@ -145,12 +144,6 @@ def git(*arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def accepted(messages: str) -> set[str]:
-    """Kernels that commit messages accept as they are."""
-    lines = re.findall(r"^Gate-accepts: *(.*)$", messages, re.MULTILINE)
-    return {name for line in lines for name in re.split(r"[,\s]+", line) if name}
-
-
 def build_base(base: str, folder: Path) -> None:
     """Check out and compile the base; with today's kernels, so that the work is the same."""
     tree = subprocess.run(["git", "archive", base], cwd=ROOT, capture_output=True, check=True)
@@ -179,14 +172,10 @@ def main(base: str | None, only: str | None) -> None:
     with tempfile.TemporaryDirectory(prefix="swapfast-gate-") as folder:
         build_base(commit, Path(folder))
         older, newer = count(Path(folder), chosen), count(ROOT, chosen)
-    meant = accepted(git("log", "--format=%B", f"{commit}..HEAD"))
     for name in chosen:
         now, before = newer.get(name, Count(0, 0)), older.get(name, Count(0, 0))
         why = verdict(before, now)
-        if name in meant and now.instructions:
-            why = why and f"{why}, accepted"
-        else:
-            bad += bool(why)
+        bad += bool(why)
         ratio = now.instructions / before.instructions if before.instructions else float("nan")
         figures = (now.instructions, before.instructions)
         cells = (*(f"{n:,}" for n in figures), f"{ratio:.4f}")

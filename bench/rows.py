@@ -182,11 +182,13 @@ def threads(size: Size) -> Iterator[Row]:
         one()
         one()
 
-    # Others on the machine only make it slower: the quickest of each is what it can do.
-    turns = [(wall(together)[1], wall(after_each_other)[1]) for _ in range(2 * size.rounds - 1)]
-    a, b = (min(turn[k] for turn in turns) for k in (0, 1))
-    n = 2 * len(t) / 1e6
-    yield Row("R11 two threads", n / a, n / b, "M refs/s", "in turn", b / a, 1.85)
+    a, b, ratio = rates(
+        2 * len(t),
+        2 * size.rounds - 1,
+        lambda: wall(together)[1],
+        lambda: wall(after_each_other)[1],
+    )
+    yield Row("R11 two threads", a / 1e6, b / 1e6, "M refs/s", "in turn, wall", ratio, 1.85)
 
 
 def text(size: Size) -> Iterator[Row]:

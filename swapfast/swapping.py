@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_area", "swapoff", "swapon", "turn_off"]
 
+NOT_ON = "is not an area that is on in this swap namespace"
+
 
 def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: int) -> None:
     """Turn on a swapfile in the task's swap namespace.
@@ -149,6 +151,11 @@ def _find(machine: Machine, task: Task, path: str | os.PathLike[str]) -> SwapAre
     for area in seen:
         if isinstance(area.backing, SimulatedDevice) and area.path == os.fspath(path):
             return area
+    if not os.path.exists(path) and any(
+        isinstance(area.backing, SimulatedDevice) and area.path == os.fspath(path)
+        for area in machine.areas.values()
+    ):
+        raise system_error(errno.EINVAL, NOT_ON, path)  # another namespace's
     try:
         status = os.stat(path)
     except OSError as error:
@@ -159,7 +166,7 @@ def _find(machine: Machine, task: Task, path: str | os.PathLike[str]) -> SwapAre
             continue
         if backing.identity == (status.st_dev, status.st_ino):
             return area
-    raise system_error(errno.EINVAL, "is not an area that is on in this swap namespace", path)
+    raise system_error(errno.EINVAL, NOT_ON, path)
 
 
 def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.gate import Count, accepted, count, parse, verdict
+from bench.gate import Count, count, parse, verdict
 from bench.kernels import KERNELS
 from bench.row import SMOKE
 from bench.rows import ROWS
@@ -46,12 +46,6 @@ def test_totals_of_a_callgrind_file() -> None:
     assert parse(text) == Count(9, 9)
     with pytest.raises(RuntimeError, match="no callgrind file"):
         parse("nothing")
-
-
-def test_kernels_that_a_commit_accepts() -> None:
-    text = "Prefetch\n\nQuicker.\nGate-accepts: clock, lru\n\nOther\n\nGate-accepts: slot-runs\n"
-    assert accepted(text) == {"clock", "lru", "slot-runs"}
-    assert accepted("Gate accepts nothing") == set()
 
 
 @pytest.mark.slow

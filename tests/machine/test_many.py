@@ -105,3 +105,16 @@ def test_a_thousand_namespaces_with_an_area_each() -> None:
     machine.verify()
     assert machine.areas == {} and machine.init.children == []
     assert machine.least_priority == -2
+
+
+def test_a_simulated_device_of_another_namespace_is_einval() -> None:
+    """Its path is known to the machine, so it is not ENOENT."""
+    machine = sf.Machine("1MiB", profile="6.18", contents=False)
+    path = machine.add_swap("1MiB").path
+    login = machine.init.clone(sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC)
+    with pytest.raises(OSError) as refused:
+        login.swapoff(path)
+    assert refused.value.errno == errno.EINVAL
+    with pytest.raises(OSError) as refused:
+        login.swapoff(path + "-no")
+    assert refused.value.errno == errno.ENOENT
