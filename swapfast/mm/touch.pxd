@@ -24,6 +24,7 @@ cdef enum:
     STAMP_TAG = 16
     AHEAD_FROM = 2           # references after a fault whose pages are fetched
     AHEAD_TO = 18
+    AHEAD_MORE = 16          # beyond them, those whose page-table bytes are
 
 cdef struct batch_t:
     int status
@@ -38,20 +39,21 @@ cdef inline void charge_time(core_t *core, uint64_t references) noexcept nogil:
 cdef inline void look_ahead(core_t *core, uint32_t base, const uint32_t *refs, uint64_t *next,
                             uint64_t i, uint64_t n) noexcept nogil:
     # A fault takes long enough to fetch what the next references will need: their page-table bytes
-    # first, then, where those say so, what a fault looks at.
-    cdef uint64_t k, end
+    # first, then, where those say so, what a fault looks at. next: up to where that is done.
+    cdef uint64_t k, end = i + AHEAD_TO if i + AHEAD_TO < n else n
     cdef uint32_t page
+    prefetch_write(&core.home[base + (refs[i] & REF_PAGE)])
     if next[0] < i + AHEAD_FROM:
         next[0] = i + AHEAD_FROM
-    end = i + AHEAD_TO if i + AHEAD_TO < n else n
+    if next[0] >= end:
+        return
+    for k in range(max(end, next[0] + AHEAD_MORE), min(n, end + AHEAD_MORE)):
+        prefetch_write(&core.page[base + (refs[k] & REF_PAGE)])
     for k in range(next[0], end):
         page = base + (refs[k] & REF_PAGE)
         if core.page[page].pte & PTE_PRESENT == 0:
             prefetch_page(core, page)
-    for k in range(max(end, next[0] + AHEAD_TO - AHEAD_FROM), min(n, end + AHEAD_TO - AHEAD_FROM)):
-        prefetch_write(&core.page[base + (refs[k] & REF_PAGE)])
-    if end > next[0]:
-        next[0] = end
+    next[0] = end
 
 cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *refs, uint64_t n,
                                 bint stop_on_major, batch_t *batch) noexcept nogil:
