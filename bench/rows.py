@@ -119,6 +119,28 @@ def kernels(size: Size) -> Iterator[Row]:
         yield Row(f"R6 {policy}, zipf 50 %", a / 1e6, b / 1e6, "M refs/s", "our CLOCK", ratio, 0.6)
 
 
+def kernels_against_peer(size: Size) -> Iterator[Row]:
+    """R6: the same beside libCacheSim's LRU, which decides otherwise: only the work is compared."""
+    if libcachesim() is None:
+        return
+    t = trace("zipf", size.pages, size.refs).head(size.peer_refs)
+    peer = PeerTrace(t.refs)
+    try:
+        for policy in ("linux-6.18", "linux-2.6.25"):
+            a, b, ratio = rates(
+                len(t),
+                min(size.rounds, 3),
+                lambda policy=policy: cpu(lambda: replay(t, "50%", policy=policy, page_cluster=0))[
+                    1
+                ],
+                lambda: peer.misses("lru", t.pages // 2)[1],
+            )
+            name = f"R6 {policy}, zipf 50 %"
+            yield Row(name, a / 1e6, b / 1e6, "M refs/s", "libCacheSim LRU", ratio, 25)
+    finally:
+        peer.close()
+
+
 def python_peer(size: Size) -> Iterator[Row]:
     """R9: the fastest of the simulators in Python that installs anywhere."""
     try:
@@ -258,6 +280,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "R5": against_peer("R5", "sieve", "zipf", {10: 15}),
     "R5b": against_peer("R5", "s3fifo", "zipf", {10: 25}),
     "R6": kernels,
+    "R6p": kernels_against_peer,
     "R7": against_loop("R7", "clock", "uniform", 0.7, (50,)),
     "R7p": against_peer("R7", "clock", "uniform", {50: 30}),
     "R8": against_peer("R8", "opt", "zipf", {10: 10, 50: 10}),
