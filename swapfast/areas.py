@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from swapfast._core import AreaInfo, Core
     from swapfast.namespaces import SwapNamespace
     from swapfast.swapfile import SwapBacking
+    from swapfast.wiping import Wipe
 
 __all__ = ["SimulatedDevice", "SwapArea"]
 
@@ -64,6 +65,8 @@ class SwapArea:
     namespace : SwapNamespace
     orphaned : bool
         Its namespace is gone; the host may swap it off.
+    wipe : {"none", "on-free", "on-swapoff"}
+        Whether old bytes in the file are overwritten; `set_wipe` changes it.
     """
 
     core: Core
@@ -74,6 +77,7 @@ class SwapArea:
     priority: int
     namespace: SwapNamespace
     orphaned: bool = False
+    wipe: Wipe = "none"
 
     @property
     def path(self) -> str:
@@ -99,6 +103,18 @@ class SwapArea:
     def used(self) -> int:
         """Bytes in slots that are in use."""
         return self.info["inuse"] * PAGE_SIZE
+
+    def set_wipe(self, wipe: Wipe) -> None:
+        """Wipe it from now on, or not any more; an image does not say so, a restart begins anew.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `wiping.begin`.
+        """
+        from swapfast.wiping import begin
+
+        begin(self, wipe)
 
     def __repr__(self) -> str:
         return f"<SwapArea {self.type} {self.path} priority {self.priority}>"

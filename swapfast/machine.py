@@ -31,6 +31,7 @@ from swapfast.profiles import Profile, find_profile
 from swapfast.swapping import add_area, turn_off
 from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE, parse_size
+from swapfast.wiping import Failures
 
 if TYPE_CHECKING:
     import os
@@ -208,6 +209,7 @@ class Machine:
         self.areas: dict[int, SwapArea] = {}
         self.files: dict[int, SwapBacking] = {}  # the areas that have one
         self._lost: dict[int, OSError] = {}  # areas whose file is not what it was, and why
+        self._unwiped = Failures()
         self.objects: set[SharedObject] = set()
         self.least_priority = self.profile.default_priority
         self._oom_kills = 0
@@ -247,7 +249,8 @@ class Machine:
         ValueError
             A page outside the mapping.
         OSError
-            EIO, ESTALE: a swapfile is gone; EFAULT: the mapping is.
+            EIO, ESTALE: a swapfile is gone; EFAULT: the mapping is; EIO, ENOSPC, ...: all is done,
+            but a slot could not be wiped.
         TaskKilled
             The OOM killer took the task that maps it.
         """
@@ -266,10 +269,11 @@ class Machine:
                     checked=checked,
                 )
                 if status == _core.OK:
-                    return
+                    break
                 self.oom_kill(task, status)
         finally:
             self._account(task, before)
+        self.check_wiped(task.swap_ns)
 
     def replay(
         self,
@@ -325,6 +329,7 @@ class Machine:
                     self.oom_kill(task, status)
         finally:
             self._account(task, before)
+        self.check_wiped(task.swap_ns)
 
     def _payer(self, mapping: Mapping) -> Task:
         if not mapping.mm.users:
@@ -362,6 +367,11 @@ class Machine:
         lost = self._lost.get(area.type)
         if lost is not None:
             raise system_error(lost.errno or errno.EIO, lost.strerror or "is lost", area.path)
+
+    def check_wiped(self, namespace: SwapNamespace | None) -> None:
+        """Log slots that could not be wiped; OSError if they are of this namespace, once."""
+        if any(area.wipe == "on-free" for area in self.areas.values()):
+            self._unwiped.check(self, namespace)
 
     def forget_file(self, number: int) -> None:
         """An area is off."""
