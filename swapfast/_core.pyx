@@ -42,7 +42,7 @@ IO = ST_IO
 BAD_SLOTS = {
     BAD_FILE: "the file does not have that page any more; it was truncated, or the disk is full",
     BAD_SUM: "its checksum is wrong; the bytes are not those that were written",
-    BAD_AREA: "the file was changed while on, and is not used any more",
+    BAD_AREA: "the file met an error or was changed while on, and is not used any more",
 }
 
 ANON = MAP_ANON

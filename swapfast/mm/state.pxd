@@ -142,7 +142,10 @@ cdef inline int push_page(core_t *core, uint32_t page, push_t *p) noexcept nogil
     if what == PUSH_NOTHING:
         return ST_OK
     if what == PUSH_NO_SLOT:
-        return ST_IO if p.area.failed else ST_OOM
+        if not p.area.failed:
+            return ST_OOM
+        note_bad(core, p.area.base, BAD_AREA)   # it failed before, maybe long ago
+        return ST_IO
     if what == PUSH_WRITE:
         bytes = frame_at(core, page)
         if bytes != NULL and not (p.area.zeromap != NULL and page_is_zero(bytes)):

@@ -10,9 +10,6 @@ import errno
 import os
 import random
 import re
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +18,7 @@ import pytest
 import swapfast as sf
 from swapfast.mappings import Mapping
 from swapfast.swapfile import SwapBacking
+from tests.machine.faults import files_end_at
 from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker
 
 PAGES = 260  # of a swapfile
@@ -50,17 +48,6 @@ def boot(
     job = login.mmap(pages * PAGE)
     mark(job)
     return machine, login, job
-
-
-@contextmanager
-def files_end_at(size: int) -> Iterator[None]:
-    """Writes beyond so many bytes of any file fail with EFBIG."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("wipe", ["none", "on-free", "on-swapoff"])
