@@ -6,6 +6,7 @@
 #   make lint    the style checks alone
 #   make bench   the benchmarks and their peers: a table, and bench.json
 #   make gate    instruction counts against the last commit on origin/main (needs valgrind)
+#   make sanitize  the core under AddressSanitizer and UBSan, and the tests of it
 #   make clean   remove whatever the above made
 #
 # PYTHON=... names the interpreter, CC=... the compiler, SWAPFAST_DEBUG=1 builds the core with checks.
@@ -16,7 +17,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test lint bench gate clean
+.PHONY: help setup setup-test run test lint bench gate sanitize clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec echo "$$p"; \
@@ -46,7 +47,7 @@ $(if $(PROBLEM),$(error $(PROBLEM)))
 endef
 
 help:
-	@sed -n 's/^# \{0,1\}//; 1,11p' Makefile
+	@sed -n 's/^# \{0,1\}//; 1,12p' Makefile
 
 setup: .venv/built-$(MODE)
 
@@ -66,6 +67,9 @@ bench: setup-test .venv/ready-bench
 
 gate: setup-test
 	@"$(VENV)" -m bench.gate $(ARGS)
+
+sanitize: setup-test
+	@$(WITH_CC) "$(VENV)" tools/sanitize.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist swapfast.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

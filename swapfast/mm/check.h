@@ -3,6 +3,7 @@
  * - SWAPFAST_CHECK(cond, sentence): always on, O(1); a broken invariant is a bug and ends the process.
  * - lazy_map(bytes), lazy_grow(p, old, new), lazy_unmap(p, bytes): zero pages straight from the
  *   kernel. Memory that is never written costs nothing, and growing moves page tables, not bytes.
+ *   Under AddressSanitizer it is from the heap, so that a step beyond its end is seen.
  */
 #ifndef SWAPFAST_CHECK_H
 #define SWAPFAST_CHECK_H
@@ -24,8 +25,15 @@
         }                                                                                   \
     } while (0)
 
+#ifdef __SANITIZE_ADDRESS__
+#define LAZY_ON_HEAP(bytes) ((bytes) <= (size_t)1 << 26)
+#else
+#define LAZY_ON_HEAP(bytes) 0
+#endif
+
 static inline void *lazy_map(size_t bytes) {
     if (bytes == 0) bytes = 4096;
+    if (LAZY_ON_HEAP(bytes)) return calloc(1, bytes);
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
@@ -34,12 +42,24 @@ static inline void *lazy_map(size_t bytes) {
 static inline void *lazy_grow(void *p, size_t old_bytes, size_t new_bytes) {
     if (p == NULL) return lazy_map(new_bytes);
     if (old_bytes == 0) old_bytes = 4096;
+    if (LAZY_ON_HEAP(old_bytes)) {
+        void *moved = lazy_map(new_bytes);
+        if (moved == NULL) return NULL;
+        memcpy(moved, p, old_bytes);
+        free(p);
+        return moved;
+    }
     void *q = mremap(p, old_bytes, new_bytes, MREMAP_MAYMOVE);
     return q == MAP_FAILED ? NULL : q;
 }
 
 static inline void lazy_unmap(void *p, size_t bytes) {
-    if (p != NULL) munmap(p, bytes == 0 ? 4096 : bytes);
+    if (bytes == 0) bytes = 4096;
+    if (p == NULL) return;
+    if (LAZY_ON_HEAP(bytes))
+        free(p);
+    else
+        munmap(p, bytes);
 }
 
 /* 1 if the 4096 bytes at p are all zero: the first word decides for most pages. */
