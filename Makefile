@@ -7,6 +7,7 @@
 #   make bench   the benchmarks and their peers: a table, and bench.json
 #   make gate    instruction counts against the last commit on origin/main (needs valgrind)
 #   make sanitize  the core under AddressSanitizer and UBSan, and the tests of it
+#   make fuzz      any bytes at every parser, for some ten minutes
 #   make clean   remove whatever the above made
 #
 # PYTHON=... names the interpreter, CC=... the compiler, SWAPFAST_DEBUG=1 builds the core with checks.
@@ -17,7 +18,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test lint bench gate sanitize clean
+.PHONY: help setup setup-test run test lint bench gate sanitize fuzz clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec echo "$$p"; \
@@ -47,7 +48,7 @@ $(if $(PROBLEM),$(error $(PROBLEM)))
 endef
 
 help:
-	@sed -n 's/^# \{0,1\}//; 1,12p' Makefile
+	@sed -n 's/^# \{0,1\}//; 1,13p' Makefile
 
 setup: .venv/built-$(MODE)
 
@@ -70,6 +71,9 @@ gate: setup-test
 
 sanitize: setup-test
 	@$(WITH_CC) "$(VENV)" tools/sanitize.py $(ARGS)
+
+fuzz: setup-test .venv/ready-fuzz
+	@$(WITH_CC) "$(VENV)" tools/fuzz.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist swapfast.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
@@ -101,6 +105,12 @@ clean:
 	@echo "swapfast: installing the peers"
 	@$(CACHE); $(PIP) install --no-build-isolation -e '.[peers]'
 	@touch .venv/ready-bench
+
+# Without a wheel for this Python and machine there is no guided part, and the rest is done.
+.venv/ready-fuzz: .venv/ready-test
+	@echo "swapfast: installing atheris, if there is one for this machine"
+	@$(CACHE); $(PIP) install --only-binary :all: 'atheris>=3' || true
+	@touch .venv/ready-fuzz
 
 .venv/built-$(MODE): .venv/ready $(SOURCES)
 	@echo "swapfast: bringing the compiled core up to date"
