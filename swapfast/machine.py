@@ -12,6 +12,7 @@ thread at a time; different machines run side by side without the GIL.
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -28,13 +29,13 @@ from swapfast.memcg import MemoryGroup
 from swapfast.namespaces import Rules, SwapNamespace
 from swapfast.oom import out_of_memory
 from swapfast.profiles import Profile, find_profile
+from swapfast.swapfile.files import named
 from swapfast.swapping import add_area, turn_off
 from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE, parse_size
 from swapfast.wiping import Failures
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
     from collections.abc import Mapping as Dict
 
@@ -611,7 +612,8 @@ class Machine:
         """Checkpoint a child swap namespace; see `swapfast.checkpoint.checkpoint`."""
         from swapfast.checkpoint import checkpoint
 
-        checkpoint(self, namespace, path, kind=kind, checksums=checksums)
+        with named(os.fspath(path)):
+            checkpoint(self, namespace, path, kind=kind, checksums=checksums)
 
     @staticmethod
     def restart(
