@@ -1,9 +1,9 @@
 """The life of a swapfile with an error at each of its calls: ``python -m tests.faults.life STEP``.
 
 Runs under ``shim.c``. Create, swapon, swap-out, checkpoint, swap-in, wiping, swapoff, exit, close;
-then again, failing at the first call, at the second, and so on (or every STEPth). After each: only an ``OSError`` was
-raised, every structure agrees, no descriptor, no mapping and no temporary file is left, and every
-byte that can be read is right. Prints the counts as JSON.
+then again, failing at the first call, the second, and so on (or every STEPth). After each: only an
+``OSError`` was raised, every structure agrees, no descriptor, mapping or temporary file is left,
+and every byte that can be read is right. Prints the counts as JSON.
 """
 
 from __future__ import annotations
