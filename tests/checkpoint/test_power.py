@@ -54,6 +54,13 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path,
         call("umount", mounted)
 
 
+def first_line(fd: int) -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(fd, 1)):
+        line += byte
+    return line
+
+
 def cut_power(mounted: Path) -> None:
     fd = os.open(mounted, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -73,14 +80,13 @@ def test_power_cuts(disk: tuple[Path, Path], tmp_path: Path) -> None:
     lost = restarted = done = 0
     tried: dict[int, str] = {}
     for _ in range(CUTS):
-        child = subprocess.Popen(
-            [sys.executable, "-c", script],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-        )
+        errors = tmp_path / "errors"
+        with open(errors, "wb") as stderr:
+            child = subprocess.Popen(
+                [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=stderr, bufsize=0
+            )
         assert child.stdout is not None
-        assert child.stdout.read(6) == b"ready\n"
+        assert first_line(child.stdout.fileno()) == b"ready\n", errors.read_text()
         time.sleep(rng.random() * 0.3)  # the moment of the cut, nothing is waited for
         os.set_blocking(child.stdout.fileno(), False)
         # What is in the pipe now was acknowledged before the cut.
