@@ -51,7 +51,8 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path,
     try:
         yield store, mounted
     finally:
-        call("umount", mounted)
+        if not call("umount", mounted):
+            call("umount", "--lazy", mounted)
 
 
 def first_line(fd: int) -> bytes:
@@ -86,7 +87,9 @@ def test_power_cuts(disk: tuple[Path, Path], tmp_path: Path) -> None:
                 [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=stderr, bufsize=0
             )
         assert child.stdout is not None
-        assert first_line(child.stdout.fileno()) == b"ready\n", errors.read_text()
+        if first_line(child.stdout.fileno()) != b"ready\n":
+            child.wait()
+            raise AssertionError(errors.read_text())
         time.sleep(rng.random() * 0.3)  # the moment of the cut, nothing is waited for
         os.set_blocking(child.stdout.fileno(), False)
         # What is in the pipe now was acknowledged before the cut.

@@ -63,8 +63,10 @@ def test_a_round_with_little_memory() -> None:
 
 
 def test_it_can_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    known = seeds("header")
+
     def careless(data: bytes) -> bool:
-        return data[30] > 0
+        return data in known or data[100] > 0
 
     monkeypatch.setitem(TARGETS, "header", careless)
     with pytest.raises(IndexError):
