@@ -70,9 +70,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--loads", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("target", nargs="*", default=list(TARGETS), choices=[*TARGETS, []])
+    parser.add_argument("target", nargs="*", help=", ".join(TARGETS))
     chosen = parser.parse_args()
-    names = chosen.target
+    names = chosen.target or list(TARGETS)
+    if unknown := set(names) - set(TARGETS):
+        parser.error(f"no target {', '.join(unknown)}; there are {', '.join(TARGETS)}")
     folder = tempfile.mkdtemp(prefix="swapfast-fuzz-")
     env = {**os.environ, "SWAPFAST_FUZZ_FOLDER": folder}
     try:
