@@ -6,6 +6,9 @@
 #   make lint    the style checks alone
 #   make bench   the benchmarks and their peers: a table, and bench.json
 #   make gate    instruction counts against the last commit on origin/main (needs valgrind)
+#   make sanitize  the core under AddressSanitizer and UBSan, and the tests of it
+#   make fuzz      any bytes at every parser, for some ten minutes
+#   make crash     1,000 kill -9, 200 power cuts, a million steps of the state machines
 #   make clean   remove whatever the above made
 #
 # PYTHON=... names the interpreter, CC=... the compiler, SWAPFAST_DEBUG=1 builds the core with checks.
@@ -16,7 +19,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test lint bench gate clean
+.PHONY: help setup setup-test run test lint bench gate sanitize fuzz crash clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec echo "$$p"; \
@@ -46,7 +49,7 @@ $(if $(PROBLEM),$(error $(PROBLEM)))
 endef
 
 help:
-	@sed -n 's/^# \{0,1\}//; 1,11p' Makefile
+	@sed -n 's/^# \{0,1\}//; 1,14p' Makefile
 
 setup: .venv/built-$(MODE)
 
@@ -66,6 +69,17 @@ bench: setup-test .venv/ready-bench
 
 gate: setup-test
 	@"$(VENV)" -m bench.gate $(ARGS)
+
+sanitize: setup-test
+	@$(WITH_CC) "$(VENV)" tools/sanitize.py $(ARGS)
+
+fuzz: setup-test .venv/ready-fuzz
+	@$(WITH_CC) "$(VENV)" tools/fuzz.py $(ARGS)
+
+crash: setup-test
+	@SWAPFAST_KILLS=1000 SWAPFAST_CUTS=200 SWAPFAST_STEPS=1000000 "$(VENV)" -m pytest -s \
+		tests/checkpoint/test_crashes.py tests/checkpoint/test_power.py \
+		tests/machine/test_long_run.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist swapfast.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
@@ -97,6 +111,12 @@ clean:
 	@echo "swapfast: installing the peers"
 	@$(CACHE); $(PIP) install --no-build-isolation -e '.[peers]'
 	@touch .venv/ready-bench
+
+# Without a wheel for this Python and machine there is no guided part, and the rest is done.
+.venv/ready-fuzz: .venv/ready-test
+	@echo "swapfast: installing atheris, if there is one for this machine"
+	@$(CACHE); $(PIP) install --only-binary :all: 'atheris>=3' || true
+	@touch .venv/ready-fuzz
 
 .venv/built-$(MODE): .venv/ready $(SOURCES)
 	@echo "swapfast: bringing the compiled core up to date"

@@ -8,6 +8,8 @@
 - ``swapfast.traces._text``: the readers of text traces.
 - ``SWAPFAST_DEBUG=1`` in the environment builds both with bounds checks, debug symbols and the C
   macro ``SWAPFAST_DEBUG``, under which the core walks its invariants.
+- ``SWAPFAST_SANITIZE=1`` builds them with AddressSanitizer and UBSan; ``make sanitize`` does so
+  beside the normal build and runs the tests.
 
 Directives are set here and not in the sources: those at the top of a ``.pyx`` do not reach the
 inline functions that it takes from a ``.pxd``.
@@ -21,6 +23,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("SWAPFAST_DEBUG", "0") not in ("", "0")
+SANITIZE = os.environ.get("SWAPFAST_SANITIZE", "0") not in ("", "0")
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 
 def headers(folder: str) -> list[str]:
@@ -51,7 +55,10 @@ def extension(name: str, depends: list[str]) -> Extension:
         include_dirs=[".", "swapfast/mm", "swapfast/mrc", numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
         + ([("SWAPFAST_DEBUG", "1")] if DEBUG else []),
-        extra_compile_args=(["-O1", "-g"] if DEBUG else ["-O3", "-g0"]) + QUIET,
+        extra_compile_args=(["-O1", "-g"] if DEBUG or SANITIZE else ["-O3", "-g0"])
+        + (["-fno-omit-frame-pointer", *SANITIZERS] if SANITIZE else [])
+        + QUIET,
+        extra_link_args=SANITIZERS if SANITIZE else [],
     )
 
 

@@ -28,6 +28,7 @@ from swapfast.mm.touch cimport *
 from swapfast.mm.touch_tlb cimport *
 from swapfast.mm.types cimport *
 from swapfast.mm.verify cimport *
+from swapfast.mm.wipe cimport wipe_area, wipe_noted
 from swapfast.mm.writeback cimport *
 
 import numpy as np
@@ -41,7 +42,7 @@ IO = ST_IO
 BAD_SLOTS = {
     BAD_FILE: "the file does not have that page any more; it was truncated, or the disk is full",
     BAD_SUM: "its checksum is wrong; the bytes are not those that were written",
-    BAD_AREA: "the file was changed while on, and is not used any more",
+    BAD_AREA: "the file met an error or was changed while on, and is not used any more",
 }
 
 ANON = MAP_ANON
@@ -433,6 +434,7 @@ cdef class Core:
             else:
                 for i in range(first, first + count):
                     zap(&self.c, <uint32_t>(base + i))
+        self.wipe()
 
     def mapping_remove(self, uint32_t number):
         """Drop all pages and the number itself."""
@@ -587,6 +589,7 @@ cdef class Core:
             else:
                 done = touch_hits(&self.c, base, &refs[start], n - start, stop_on_major, &batch)
         self.busy = False
+        self.wipe()
         return start + done, batch.status
 
     def copy_in(self, uint32_t number, uint64_t offset, const uint8_t[::1] data not None):
@@ -647,6 +650,7 @@ cdef class Core:
                 done += span
                 charge_time(c, 1)
         self.busy = False
+        self.wipe()
         return done, status
 
     # ------------------------------------------------------------ memory groups
@@ -909,6 +913,7 @@ cdef class Core:
                         break
                 slot += 1
         self.busy = False
+        self.wipe()
         return slot, status
 
     def area_release_file(self, uint32_t number):
@@ -916,6 +921,8 @@ cdef class Core:
         cdef area_t *a = self.area(number)
         self.idle()
         a.file = NULL
+        lazy_unmap(a.held, slot_map_bytes(a))
+        a.held = NULL
         self.buffers.pop(number, None)
 
     def area_remove(self, uint32_t number):
@@ -930,6 +937,71 @@ cdef class Core:
         a.used = False
         self.buffers.pop(number, None)
         self.free_areas.append(number)
+
+    # ------------------------------------------------------------ wiping
+
+    cdef void wipe(self) noexcept:
+        # The end of every call that may free slots.
+        cdef bint whole
+        cdef uint32_t i
+        if LIKELY(not self.c.wipe_due):
+            return
+        with nogil:
+            whole = wipe_noted(&self.c)
+        if not whole:
+            for i in range(self.top_area):
+                if self.c.areas[i].used and self.c.areas[i].wipe_error:
+                    area_give_up(&self.c, &self.c.areas[i])
+
+    def area_wipe_freed(self, uint32_t number, int fd):
+        """From now on slots that are freed are overwritten with zeroes (-1: not any more).
+
+        Free slots are taken to hold bytes until `area_wipe`, if some slot is in use now.
+        """
+        cdef area_t *a = self.area(number)
+        cdef size_t n = slot_map_bytes(a)
+        self.idle()
+        lazy_unmap(a.held, n)
+        a.held = NULL
+        a.fd = fd
+        if fd < 0 or a.file == NULL:
+            return
+        a.held = <uint64_t *>lazy_map(n)
+        if a.held == NULL:
+            raise MemoryError("no room for a map of slots")
+        if a.inuse:
+            memset(a.held, 0xff, n)
+
+    def area_wipe(self, uint32_t number, int fd, bint everything):
+        """Overwrite what lies in slots that nobody uses and no checkpoint names.
+
+        Parameters
+        ----------
+        number : int
+        fd : int
+            Of the area's file.
+        everything : bool
+            Every such slot, or those that were freed and could not be wiped then.
+
+        Returns
+        -------
+        int
+            0, or an errno.
+        """
+        cdef area_t *a = self.area(number)
+        self.idle()
+        a.fd = fd
+        a.wipe_error = 0
+        if everything or (a.held != NULL and a.wipe_end != 0):
+            with nogil:
+                a.wipe_error = wipe_area(a, everything)
+        return a.wipe_error
+
+    def wipe_failures(self):
+        """``(area, errno)`` of each area with freed slots that could not be wiped."""
+        cdef uint32_t i
+        return [(i, self.c.areas[i].wipe_error) for i in range(self.top_area)
+                if self.c.areas[i].used and self.c.areas[i].wipe_error]
 
     # ------------------------------------------------------------ broken files
 
@@ -1039,6 +1111,7 @@ cdef class Core:
             status = push_flush(&self.c, p)
         wait_all(&self.c)
         self.busy = False
+        self.wipe()
         free(p)
         return status, written[:n]
 
@@ -1057,6 +1130,7 @@ cdef class Core:
                 if self.c.slot_page[a.base + slots[i]] != NIL:
                     swapoff_slot(&self.c, a.base + slots[i])
         self.busy = False
+        self.wipe()
 
     def image_dump(self, numbers, uint32_t area):
         """Pages of these mappings, all of them out of memory.
@@ -1218,12 +1292,14 @@ cdef class Core:
         self.idle()
         if not area_pin(&self.c, a, &slots[0] if slots.shape[0] else NULL, slots.shape[0]):
             raise MemoryError("no room for a map of slots")
+        self.wipe()
 
     def area_unpin(self, uint32_t number):
         """No slot is kept for a checkpoint any more."""
         cdef area_t *a = self.area(number)
         self.idle()
         area_unpin(&self.c, a)
+        self.wipe()
 
     def area_pinned(self, uint32_t number):
         """Slots that a checkpoint names, as a uint32 array."""

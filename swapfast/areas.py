@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from swapfast._core import AreaInfo, Core
     from swapfast.namespaces import SwapNamespace
     from swapfast.swapfile import SwapBacking
+    from swapfast.wiping import Wipe
 
 __all__ = ["SimulatedDevice", "SwapArea"]
 
@@ -65,9 +66,11 @@ class SwapArea:
     namespace : SwapNamespace
     orphaned : bool
         Its namespace is gone; the host may swap it off.
+    wipe : {"none", "on-free", "on-swapoff"}
+        Whether old bytes in the file are overwritten; `set_wipe` changes it.
     """
 
-    __slots__ = ("backing", "base", "core", "namespace", "number", "orphaned", "standing", "type")
+    __slots__ = ("backing", "base", "core", "namespace", "number", "orphaned", "standing", "type", "wipe")
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class SwapArea:
         backing: SwapBacking | SimulatedDevice,
         standing: int,
         namespace: SwapNamespace,
+        wipe: Wipe = "none",
     ) -> None:
         self.core = core
         self.type = type
@@ -87,6 +91,7 @@ class SwapArea:
         self.standing = standing
         self.namespace = namespace
         self.orphaned = False
+        self.wipe: Wipe = wipe
 
     @property
     def priority(self) -> int:
@@ -123,6 +128,18 @@ class SwapArea:
     def used(self) -> int:
         """Bytes in slots that are in use."""
         return self.info["inuse"] * PAGE_SIZE
+
+    def set_wipe(self, wipe: Wipe) -> None:
+        """Wipe it from now on, or not any more; an image does not say so, a restart begins anew.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `wiping.begin`.
+        """
+        from swapfast.wiping import begin
+
+        begin(self, wipe)
 
     def __repr__(self) -> str:
         return f"<SwapArea {self.type} {self.path} priority {self.standing}>"

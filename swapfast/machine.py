@@ -12,6 +12,7 @@ thread at a time; different machines run side by side without the GIL.
 from __future__ import annotations
 
 import errno
+import os
 from bisect import bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,12 +30,13 @@ from swapfast.memcg import MemoryGroup
 from swapfast.namespaces import Rules, SwapNamespace
 from swapfast.oom import out_of_memory
 from swapfast.profiles import Profile, find_profile
+from swapfast.swapfile.files import named
 from swapfast.swapping import add_area, turn_off
 from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE, parse_size
+from swapfast.wiping import Failures
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
     from collections.abc import Mapping as Dict
 
@@ -220,6 +222,7 @@ class Machine:
         # The files of areas that have one; who was not looked at for the longest time is first.
         self.files: OrderedDict[int, SwapBacking] = OrderedDict()
         self._lost: dict[int, OSError] = {}  # areas whose file is not what it was, and why
+        self._unwiped = Failures()
         self.objects: set[SharedObject] = set()
         self.least_priority = self.profile.default_priority
         self._left_ranks: list[int] = []
@@ -260,7 +263,8 @@ class Machine:
         ValueError
             A page outside the mapping.
         OSError
-            EIO, ESTALE: a swapfile is gone; EFAULT: the mapping is.
+            EIO, ESTALE: a swapfile is gone; EFAULT: the mapping is; EIO, ENOSPC, ...: all is done,
+            but a slot could not be wiped.
         TaskKilled
             The OOM killer took the task that maps it.
         """
@@ -279,10 +283,11 @@ class Machine:
                     checked=checked,
                 )
                 if status == _core.OK:
-                    return
+                    break
                 self.oom_kill(task, status)
         finally:
             self._account(task, before)
+        self.check_wiped(task.swap_ns)
 
     def replay(
         self,
@@ -338,6 +343,7 @@ class Machine:
                     self.oom_kill(task, status)
         finally:
             self._account(task, before)
+        self.check_wiped(task.swap_ns)
 
     def _payer(self, mapping: Mapping) -> Task:
         if not mapping.mm.users:
@@ -389,6 +395,11 @@ class Machine:
         lost = self._lost.get(area.type)
         if lost is not None:
             raise system_error(lost.errno or errno.EIO, lost.strerror or "is lost", area.path)
+
+    def check_wiped(self, namespace: SwapNamespace | None) -> None:
+        """Log slots that could not be wiped; OSError if they are of this namespace, once."""
+        if any(area.wipe == "on-free" for area in self.areas.values()):
+            self._unwiped.check(self, namespace)
 
     def forget_file(self, number: int) -> None:
         """An area is off."""
@@ -651,7 +662,8 @@ class Machine:
         """Checkpoint a child swap namespace; see `swapfast.checkpoint.checkpoint`."""
         from swapfast.checkpoint import checkpoint
 
-        checkpoint(self, namespace, path, kind=kind, parent=parent, checksums=checksums)
+        with named(os.fspath(path)):
+            checkpoint(self, namespace, path, kind=kind, parent=parent, checksums=checksums)
 
     @staticmethod
     def restart(

@@ -310,7 +310,8 @@ class Mapping:
         Raises
         ------
         OSError
-            EINVAL: the offset is not a multiple of the page size, or the length is 0 or outside.
+            EINVAL: the offset is not a multiple of the page size, or the length is 0 or outside;
+            EIO, ENOSPC, ...: it is unmapped, but a slot could not be wiped.
         """
         length = self.length - offset if length is None else length
         if offset % PAGE_SIZE or length <= 0 or offset < 0 or offset + length > self.length:
@@ -331,6 +332,7 @@ class Mapping:
         if not left:
             self._release(min(t.pid for t in self.mm.users))
             self.mm.mappings.pop(self.addr, None)
+        self.mm.machine.check_wiped(self.mm.swap_ns)
 
     # life
 

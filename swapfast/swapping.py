@@ -14,6 +14,7 @@ import os
 from typing import TYPE_CHECKING
 
 from swapfast import flags as f
+from swapfast import wiping
 from swapfast.areas import SimulatedDevice, SwapArea
 from swapfast.errors import KernelPanic, TaskKilled, system_error
 
@@ -22,13 +23,20 @@ if TYPE_CHECKING:
     from swapfast.namespaces import SwapNamespace
     from swapfast.swapfile import SwapBacking
     from swapfast.tasks import Task
+    from swapfast.wiping import Wipe
 
 __all__ = ["add_area", "swapoff", "swapon", "turn_off"]
 
 NOT_ON = "is not an area that is on in this swap namespace"
 
 
-def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: int) -> None:
+def swapon(
+    machine: Machine,
+    task: Task,
+    path: str | os.PathLike[str],
+    flags: int,
+    wipe: Wipe = "none",
+) -> None:
     """Turn on a swapfile in the task's swap namespace.
 
     Parameters
@@ -40,6 +48,8 @@ def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: in
         A real file with a swap header.
     flags : int
         SWAP_FLAG_PREFER | priority, 0 to 32767; discard flags are accepted (6.18 only).
+    wipe : {"none", "on-free", "on-swapoff"}
+        Whether old bytes in the file are overwritten, see `wiping`; no kernel has that.
 
     Raises
     ------
@@ -47,11 +57,14 @@ def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: in
         EINVAL: unknown flags (6.18), not a swapfile, bad header, holes; EPERM: no CAP_SYS_ADMIN,
         MAX_SWAPFILES areas are on, or a child namespace has its one area; EBUSY: the file is on,
         in whatever namespace or process; ENOENT, EACCES, ENFILE, ...: as open(2) says.
+    ValueError
+        ``wipe`` is no such word.
     """
     from swapfast.swapfile import SwapBacking  # half of what an import of the package would cost
     from swapfast.swapfile.files import claim
 
     profile = machine.profile
+    wiping.check_wipe(wipe)
     if profile.modern and flags & ~f.SWAP_FLAGS_VALID:
         raise system_error(errno.EINVAL, f"unknown swapon flags {flags & ~f.SWAP_FLAGS_VALID:#x}")
     if not task.capable(f.CAP_SYS_ADMIN):
@@ -67,13 +80,18 @@ def swapon(machine: Machine, task: Task, path: str | os.PathLike[str], flags: in
         task.swap_ns.check_one_area(machine.rules)
     backing = SwapBacking.open(path, profile.header)
     try:
-        add_area(machine, task.swap_ns, backing, flags)
+        area = add_area(machine, task.swap_ns, backing, flags)
     except MemoryError as error:
         backing.close()
         raise system_error(errno.ENOMEM, str(error), path) from None
     except BaseException:
         backing.close()
         raise
+    try:
+        wiping.begin(area, wipe)
+    except MemoryError as error:
+        _forget(machine, area)
+        raise system_error(errno.ENOMEM, str(error), path) from None
 
 
 def add_area(
@@ -128,7 +146,8 @@ def swapoff(machine: Machine, task: Task, path: str | os.PathLike[str]) -> None:
     OSError
         EPERM: no CAP_SYS_ADMIN; ENOENT, ...: as open(2) says; EINVAL: not an area that is on in
         this namespace; ENOMEM: memory could not hold its pages (the area stays on, whole); EINTR:
-        the caller was killed meanwhile (the same).
+        the caller was killed meanwhile (the same); EIO, ENOSPC, ...: a page could not be read, or
+        old bytes could not be wiped (the same).
     """
     if not task.capable(f.CAP_SYS_ADMIN):
         raise system_error(errno.EPERM, "swapoff needs CAP_SYS_ADMIN", path)
@@ -182,8 +201,8 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
     Raises
     ------
     OSError
-        ENOMEM, EINTR, or EIO: a page could not be read; the area is back in its place with its old
-        priority.
+        ENOMEM, EINTR, or EIO: a page could not be read, or, ENOSPC, ... too, old bytes could not be
+        wiped; the area is back in its place with its old priority.
     """
     machine.check_files(area.namespace)
     machine.core.area_set_writeok(area.number, False)
@@ -200,6 +219,7 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
                 raise KernelPanic("nobody to kill")
             payer.oom_victim_first = True
             machine.oom_kill(payer, status)
+        wiping.finish(area)
     except OSError:
         machine.core.area_set_writeok(area.number, True)
         hand_down(machine, area.namespace)
@@ -219,6 +239,7 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
 
 
 def _forget(machine: Machine, area: SwapArea) -> None:
+    machine.core.area_release_file(area.number)  # nothing is wiped any more:
     machine.core.area_unpin(area.number)  # what a checkpoint names stays in the file as it is
     machine.core.area_remove(area.number)
     machine.slot_space.give(area.base, area.backing.end)

@@ -24,6 +24,7 @@ from swapfast.units import PAGE_SIZE, parse_size
 if TYPE_CHECKING:
     from swapfast.machine import Machine
     from swapfast.namespaces import SwapNamespace
+    from swapfast.wiping import Wipe
 
 __all__ = ["SysInfo", "Task"]
 
@@ -486,10 +487,10 @@ class Task:
 
     # swap
 
-    def swapon(self, path: str | os.PathLike[str], flags: int = 0) -> None:
-        """swapon(2) in this task's swap namespace; errors as `swapping.swapon`."""
+    def swapon(self, path: str | os.PathLike[str], flags: int = 0, *, wipe: Wipe = "none") -> None:
+        """swapon(2) in this task's swap namespace; ``wipe`` and errors as `swapping.swapon`."""
         self._check_alive()
-        swapon(self.machine, self, path, flags)
+        swapon(self.machine, self, path, flags, wipe)
 
     def swapoff(self, path: str | os.PathLike[str]) -> None:
         """swapoff(2): read everything back and turn it off; errors as `swapping.swapoff`."""

@@ -38,7 +38,7 @@ def parse_size(size: int | str) -> int:
         if size < 0:
             raise ValueError(f"size: {size} is negative")
         return size
-    match = re.fullmatch(_SIZE, size)
+    match = re.fullmatch(_SIZE, size) if isinstance(size, str) else None  # a list, from TOML
     if match is None:
         raise ValueError(f'size: {size!r} is not a size such as "64MiB", "512M" or "4096"')
     from fractions import Fraction  # here, for a quick import of the package

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "swapfast"
 LAYERS = (
     {"build", "errors", "flags", "index_space", "units"},
     {"replacement", "swapfile", "traces"},
-    {"_core", "areas", "mrc", "namespaces", "profiles"},
+    {"_core", "areas", "mrc", "namespaces", "profiles", "wiping"},
     {"ipc", "mappings", "memcg", "oom", "procfs", "swapping", "tasks"},
     {"checkpoint", "machine"},
     {"replay"},

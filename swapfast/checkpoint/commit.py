@@ -176,6 +176,7 @@ def _parent_of(
 def _end(frozen: Frozen) -> None:
     """The tasks are gone; the file is not touched any more."""
     machine, area, namespace = frozen.machine, frozen.area, frozen.namespace
+    area.wipe = "none"
     machine.core.area_release_file(area.number)
     for task in frozen.tasks:
         if task.alive:

@@ -3,6 +3,7 @@
  * - SWAPFAST_CHECK(cond, sentence): always on, O(1); a broken invariant is a bug and ends the process.
  * - lazy_map(bytes), lazy_grow(p, old, new), lazy_unmap(p, bytes): zero pages straight from the
  *   kernel. Memory that is never written costs nothing, and growing moves page tables, not bytes.
+ *   Under AddressSanitizer it is from the heap, so that a step beyond its end is seen.
  */
 #ifndef SWAPFAST_CHECK_H
 #define SWAPFAST_CHECK_H
@@ -26,9 +27,14 @@
 
 /* Below, memory comes from malloc: a mapping costs two system calls, and a process has 65,530. */
 #define LAZY_LEAST 32768
+#ifdef __SANITIZE_ADDRESS__
+#define LAZY_ON_HEAP(bytes) ((bytes) <= (size_t)1 << 26)
+#else
+#define LAZY_ON_HEAP(bytes) ((bytes) < LAZY_LEAST)
+#endif
 
 static inline void *lazy_map(size_t bytes) {
-    if (bytes < LAZY_LEAST) return calloc(1, bytes ? bytes : 1);
+    if (LAZY_ON_HEAP(bytes)) return calloc(1, bytes ? bytes : 1);
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
@@ -36,14 +42,14 @@ static inline void *lazy_map(size_t bytes) {
 
 static inline void lazy_unmap(void *p, size_t bytes) {
     if (p == NULL) return;
-    if (bytes < LAZY_LEAST) free(p);
+    if (LAZY_ON_HEAP(bytes)) free(p);
     else munmap(p, bytes);
 }
 
 static inline void *lazy_grow(void *p, size_t old_bytes, size_t new_bytes) {
     void *q;
     if (p == NULL) return lazy_map(new_bytes);
-    if (old_bytes >= LAZY_LEAST && new_bytes >= LAZY_LEAST) {
+    if (!LAZY_ON_HEAP(old_bytes) && !LAZY_ON_HEAP(new_bytes)) {
         q = mremap(p, old_bytes, new_bytes, MREMAP_MAYMOVE);
         return q == MAP_FAILED ? NULL : q;
     }

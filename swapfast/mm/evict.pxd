@@ -15,6 +15,7 @@ from swapfast.mm.frames cimport frame_at, frame_give
 from swapfast.mm.owner cimport *
 from swapfast.mm.rmap cimport group_bits, heir_of, queue_rename
 from swapfast.mm.slots cimport slot_bit
+from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.writeback cimport plug_add
 from libc.string cimport memset
 
@@ -160,10 +161,12 @@ cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
         if a.zeromap != NULL:
             if page_is_zero(frame):
                 a.zeromap[slot >> 6] |= bit
+                wipe_note(core, a, slot)
                 core.count.swpout_zero += 1
                 return WRITE_ZERO
             a.zeromap[slot >> 6] &= ~bit
         if a.file != NULL:
+            wipe_held(a, slot)
             if not a.prewritten and (a.failed or not sigbus_copy(
                     a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE)):
                 note_bad(core, core.home[home].entry, BAD_AREA if a.failed else BAD_FILE)

@@ -9,6 +9,7 @@
 
 from swapfast.mm.types cimport *
 from swapfast.mm.slots cimport slots_take, slots_give, slot_bit, cluster_find
+from swapfast.mm.wipe cimport wipe_note
 
 cdef inline mapping_t *mapping_of(core_t *core, uint32_t page) noexcept nogil:
     return &core.mappings[core.block_mapping[page >> BLOCK_SHIFT]]
@@ -129,6 +130,7 @@ cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
     if slot_bit(a.pinned, slot):
         return   # a checkpoint still needs its bytes: free when it is not pinned any more
     slots_give(a, slot)
+    wipe_note(core, a, slot)
     if a.summed != NULL:
         a.summed[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
     if a.zeromap != NULL:

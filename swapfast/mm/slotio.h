@@ -1,6 +1,7 @@
 /* slotio.h: many pages to their slots with few system calls.
  *
  * - slots_write(fd, slots, pages, n) -> 0, or an errno: page i goes to slot slots[i]
+ * - slots_zero(fd, first, n) -> 0, or an errno: n slots hold zeroes; a file that is shorter stays so
  *
  * Neighbouring slots go out together, and the disk begins with them at once: what is left for the
  * final sync is little. Through a mapping every page would cost a fault.
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 enum { SLOTS_AT_ONCE = 1024 }; /* IOV_MAX */
@@ -52,6 +54,28 @@ static int slots_write(int fd, const uint32_t *slots, uint8_t *const *pages, uin
         int failed = slots_write_run(fd, (off_t)slots[i] * 4096, v, k);
         if (failed) return failed;
         i += (uint32_t)k;
+    }
+    return 0;
+}
+
+static int slots_zero(int fd, uint32_t first, uint32_t n) {
+    static uint8_t zeroes[1 << 16];
+    struct iovec v[64];
+    struct stat status;
+    off_t at = (off_t)first * 4096, end = at + (off_t)n * 4096;
+    if (fstat(fd, &status) != 0) return errno;
+    if (end > status.st_size) end = status.st_size; /* it was cut off: nothing to wipe there */
+    while (at < end) {
+        off_t left = end - at;
+        int k = 0, failed;
+        while (left > 0 && k < 64) {
+            v[k].iov_base = zeroes;
+            v[k].iov_len = left < (off_t)sizeof(zeroes) ? (size_t)left : sizeof(zeroes);
+            left -= (off_t)v[k++].iov_len;
+        }
+        failed = slots_write_run(fd, at, v, k);
+        if (failed) return failed;
+        at = end - left;
     }
     return 0;
 }

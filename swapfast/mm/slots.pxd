@@ -167,8 +167,9 @@ cdef inline void slots_free(area_t *a) noexcept nogil:
     a.zeromap = NULL
     lazy_unmap(a.pinned, slot_map_bytes(a))
     lazy_unmap(a.summed, slot_map_bytes(a))
+    lazy_unmap(a.held, slot_map_bytes(a))
     lazy_unmap(a.sums, <size_t>a.slots * 4)
-    a.pinned = a.summed = NULL
+    a.pinned = a.summed = a.held = NULL
     a.sums = NULL
 
 # ---------------------------------------------------------------- clusters that may have a run

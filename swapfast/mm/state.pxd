@@ -20,6 +20,7 @@ from swapfast.mm.frames cimport frame_at
 from swapfast.mm.owner cimport area_give_up, area_of, mapping_of, note_free_slot
 from swapfast.mm.rmap cimport group_of, rmap_join
 from swapfast.mm.slots cimport *
+from swapfast.mm.wipe cimport wipe_held, wipe_note
 
 cdef struct survey_t:
     uint64_t needed      # slots that the area would have to give
@@ -141,11 +142,15 @@ cdef inline int push_page(core_t *core, uint32_t page, push_t *p) noexcept nogil
     if what == PUSH_NOTHING:
         return ST_OK
     if what == PUSH_NO_SLOT:
-        return ST_IO if p.area.failed else ST_OOM
+        if not p.area.failed:
+            return ST_OOM
+        note_bad(core, p.area.base, BAD_AREA)   # it failed before, maybe long ago
+        return ST_IO
     if what == PUSH_WRITE:
         bytes = frame_at(core, page)
         if bytes != NULL and not (p.area.zeromap != NULL and page_is_zero(bytes)):
             p.slot[p.writes] = core.home[page].entry - p.area.base
+            wipe_held(p.area, p.slot[p.writes])
             p.bytes[p.writes] = bytes
             p.writes += 1
     p.page[p.n] = page
@@ -227,6 +232,7 @@ cdef inline void free_limbo(core_t *core, area_t *a, uint32_t slot) noexcept nog
     # Nobody's page, and no checkpoint's any more.
     cdef uint64_t bit = <uint64_t>1 << (slot & 63)
     slots_give(a, slot)
+    wipe_note(core, a, slot)
     note_free_slot(core, a)
     if a.zeromap != NULL:
         a.zeromap[slot >> 6] &= ~bit

@@ -35,6 +35,7 @@ cdef extern from "sigbus.h" nogil:
 
 cdef extern from "slotio.h" nogil:
     int slots_write(int fd, const uint32_t *slots, uint8_t **pages, uint32_t n)
+    int slots_zero(int fd, uint32_t first, uint32_t n)
 
 cdef extern from "pagesum.h" nogil:
     uint32_t page_sum(const uint8_t *p)
@@ -236,6 +237,12 @@ cdef struct area_t:
     uint64_t *pinned     # bit set: a committed checkpoint names the slot, it is not overwritten
     uint64_t *summed     # bit set: sums[slot] is the checksum of its bytes
     uint32_t *sums
+    # wiping; NULL: slots keep their bytes when they are freed
+    uint64_t *held       # bit set: the file has bytes of somebody in this slot
+    int fd               # of the file
+    uint32_t wipe_first  # noted slots lie from here
+    uint32_t wipe_end    # to before here; 0: none
+    int wipe_error       # errno of the last failure, 0 none
     # next-fit state
     uint32_t cluster_next
     uint32_t cluster_nr
@@ -403,6 +410,7 @@ cdef struct core_t:
     # the last slot that could not be read or written
     uint32_t bad_entry
     uint32_t bad_cause       # BAD_*
+    bint wipe_due            # some area has slots to wipe
     # who is running
     uint32_t current_mm
     bint in_kswapd

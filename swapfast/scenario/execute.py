@@ -168,7 +168,8 @@ class _Run:
             self.logins[login.name] = task
             priority = 0 if login.priority is None else f.SWAP_FLAG_PREFER | login.priority
             for name in login.swapon:
-                task.swapon(self.path(name), priority)
+                wipe = next(s.wipe for s in self.scenario.swapfile if s.name == name)
+                task.swapon(self.path(name), priority, wipe=wipe)
         self.report.swaps_before = self.machine.proc_swaps()
 
     def run_programs(self, login: Login) -> None:

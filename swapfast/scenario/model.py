@@ -78,6 +78,9 @@ class Swapfile(_Strict):
     name: str = Field(pattern=NAME)
     size: int
     label: str | None = Field(default=None, max_length=15)
+    wipe: Literal["none", "on-free", "on-swapoff"] = Field(
+        default="none", description="whether old bytes in it are overwritten"
+    )
 
     _sizes = field_validator("size", mode="before")(_size)
 

@@ -12,6 +12,7 @@ swapon(2) does not respect the lock; only root can do that.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.swapfile.extents import has_all_blocks, same_inode, unsupported_extent
-from swapfast.swapfile.files import claim, insecure_permissions, refusal
+from swapfast.swapfile.files import claim, insecure_permissions, named, refusal
 from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SIGNATURE, SwapHeader, signature_of
 from swapfast.swapfile.mapping import FileMapping
 from swapfast.swapfile.rules import HeaderRules, SwapGeometry
@@ -111,7 +112,9 @@ class SwapBacking:
         _check_not_open(name)
         fd = claim(name)
         try:
-            backing = cls._take(os.path.realpath(name), fd, rules, accept or _without_checkpoint)
+            with named(name):
+                path = os.path.realpath(name)
+                backing = cls._take(path, fd, rules, accept or _without_checkpoint)
         except BaseException:
             os.close(fd)
             raise
@@ -249,9 +252,12 @@ class SwapBacking:
         self._gone = "is closed"
         _open_backings.pop(self.identity, None)
         self._map.close()
-        # A child between fork and exec may share the descriptor: unlock, do not only close.
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
-        os.close(self._fd)
+        # A child between fork and exec may share the descriptor: unlock, do not only close. If one
+        # of them fails, the other does it; what the file should keep was synced.
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
 
     def _abandon(self) -> None:
         """In a forked child: the file is the parent's. Closing does not unlock it."""

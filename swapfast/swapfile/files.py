@@ -3,6 +3,7 @@
 - `claim(path)`: open, check and lock; the descriptor, or an `OSError` and nothing held.
 - `kernel_areas()`: files that the running kernel swaps to.
 - `refusal(code, sentence, path)`: the exception of every refusal here.
+- `named(path)`: a block in which errors of calls on a descriptor get the name of its file.
 - `insecure_permissions(status)`: the mode bits that a swapfile had better not have.
 
 The lock is flock(2): it belongs to the open file, so a second open of the same file is refused in
@@ -17,6 +18,8 @@ import fcntl
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from swapfast.swapfile.extents import same_inode
 
@@ -39,6 +42,18 @@ _PROC_SWAPS = "/proc/swaps"
 def refusal(code: int, sentence: str, path: str) -> OSError:
     """`OSError` (or its subclass for `code`) that says what is wrong with `path`."""
     return OSError(code, sentence, path)
+
+
+@contextmanager
+def named(path: str) -> Iterator[None]:
+    """Errors that leave the block name a file: `path` if no other."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        code = error.errno or errno.EIO
+        raise refusal(code, error.strerror or os.strerror(code), path) from error
 
 
 def insecure_permissions(status: os.stat_result) -> int:
@@ -86,7 +101,8 @@ def claim(path: str) -> int:
     except OSError as error:
         raise _open_refusal(error, path) from None
     try:
-        _check_claimed(fd, path)
+        with named(path):
+            _check_claimed(fd, path)
     except BaseException:
         os.close(fd)
         raise

@@ -9,6 +9,7 @@ Source: disk-utils/mkswap.c, util-linux 2.38.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from swapfast.swapfile.extents import same_inode, unsupported_extent
-from swapfast.swapfile.files import claim, insecure_permissions, refusal
+from swapfast.swapfile.files import claim, insecure_permissions, named, refusal
 from swapfast.swapfile.header import (
     BOOTBITS_BYTES,
     LABEL_BYTES,
@@ -108,13 +109,14 @@ def mkswap(
     order = NATIVE if byteorder == "native" else byteorder
     new_size = None if size is None else parse_size(size)
     draft = _Draft(name, _label_bytes(label), _uuid_of(uuid), tuple(bad_pages), page_size, order)
-    if new_size is not None:
-        return draft.create(new_size)
-    fd = claim(name)
-    try:
-        return draft.format(fd, force)
-    finally:
-        os.close(fd)
+    with named(name):
+        if new_size is not None:
+            return draft.create(new_size)
+        fd = claim(name)
+        try:
+            return draft.format(fd, force)
+        finally:
+            os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,8 @@ class _Draft:
             self._unlink(fd)
             raise
         finally:
-            os.close(fd)
+            with contextlib.suppress(OSError):  # what it holds is on the disk by now
+                os.close(fd)
         return self._result(header, [])
 
     def _fill(self, fd: int, size: int, header: SwapHeader) -> None:

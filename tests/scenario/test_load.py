@@ -103,6 +103,12 @@ def test_broken_toml_names_the_line():
     assert found.startswith("my.toml: ") and "line 1" in found
 
 
+@pytest.mark.parametrize("value", ['["s1"]', "[]", "1.5", "{}", "1979-05-27", "nan", "-1"])
+def test_a_size_of_another_kind(value):
+    (found,) = problems(SMALL.replace('size = "', f'size = {value} # "'))
+    assert "swapfile.0.size" in found
+
+
 def test_no_login_is_a_mistake():
     (found,) = problems("title = 'nothing'")
     assert "login: is missing" in found

@@ -1,0 +1,49 @@
+"""EIO, ENOSPC, EINTR and half a transfer at every system call of a swapfile's life."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHIM = Path(__file__).parent / "shim.c"
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = os.environ.get("CC", "cc").split()
+    if shutil.which(compiler[0]) is None:
+        pytest.skip("no C compiler for the layer that fails")
+    if os.environ.get("LD_PRELOAD"):
+        pytest.skip("something else stands before libc")
+    library = tmp_path_factory.mktemp("shim") / "shim.so"
+    command = [*compiler, "-O1", "-shared", "-fPIC", "-o", str(library), str(SHIM), "-ldl"]
+    subprocess.run(command, check=True)
+    return library
+
+
+@pytest.mark.parametrize("step", [23, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_call(shim: Path, step: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.life", str(step)],
+        cwd=ROOT,
+        env={**os.environ, "LD_PRELOAD": str(shim)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    failed = found["runs"] - found["outcomes"]["went through"]
+    print(f"{found['calls']} calls, {found['runs']} runs, {failed} failed, 0 problems")
+    assert found["problems"] == []
+    assert found["nameless"] == {}, "every error names a file"
+    assert found["calls"] > 150 and failed > found["runs"] // 4
+    whats = {what.split(":")[0] for what in found["outcomes"]}
+    if step == 1:
+        assert whats >= {"create", "swapon", "swap out", "checkpoint", "swap in", "unmap"}

@@ -1,0 +1,330 @@
+"""What is fuzzed: each parser as a function of bytes.
+
+- ``TARGETS``: name -> function; it returns whether the bytes were accepted.
+- ``seeds(name)``: inputs to begin with, files of ``corpus/NAME/`` among them.
+
+A target lets ``ValueError`` and ``OSError`` pass as refusals. Anything else that is raised is a
+finding, and so is a structure that does not agree afterwards.
+"""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import io
+import json
+import lzma
+import os
+import shutil
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swapfast.checkpoint import inspect, read_image, restart
+from swapfast.checkpoint.stored import pack
+from swapfast.errors import KernelPanic, TaskKilled
+from swapfast.measure.host import read_table
+from swapfast.swapfile import RULES_2_6_25, RULES_6_18, mkswap, parse_header, strings
+from swapfast.swapfile.stamp import read_stamp
+from swapfast.traces import open_trace
+from swapfast.units import parse_size
+
+HERE = Path(__file__).parent
+GOLDEN = HERE.parent / "checkpoint" / "data"
+MOST_REFS = 1 << 16
+
+
+@cache
+def folder() -> Path:
+    """Of this process, in memory where there is such a place."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    base = os.environ.get("SWAPFAST_FUZZ_FOLDER", memory)  # of whoever started us, and cleans up
+    return Path(tempfile.mkdtemp(prefix="swapfast-fuzz-", dir=base))
+
+
+def stored(data: bytes, name: str = "input") -> Path:
+    path = folder() / name
+    path.write_bytes(data)
+    return path
+
+
+# ---------------------------------------------------------------- swapfiles
+
+
+def header(data: bytes) -> bool:
+    """A header page, of a file and of a block device of so many pages, under both kernels."""
+    page = data[:65536].ljust(4096, b"\0")
+    read_stamp(page)
+    accepted = 0
+    for rules in (RULES_2_6_25, RULES_6_18):
+        for pages in (1, 100, 1 << 20):
+            for kind in ("file", "block"):
+                try:
+                    found = rules.check(page, pages, kind)  # type: ignore[arg-type]
+                except (ValueError, OSError):
+                    continue
+                assert 1 <= found.pages < found.end <= pages
+                accepted += 1
+    try:
+        parse_header(page)
+        accepted += 1
+    except ValueError:
+        pass
+    return accepted > 0
+
+
+def text_of_a_file(data: bytes) -> bool:
+    """strings(1) and the tables of /proc."""
+    path = stored(data)
+    list(strings(path))
+    try:
+        read_table(path)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def size(data: bytes) -> bool:
+    """A size as people write it."""
+    try:
+        return parse_size(data.decode("latin-1")) >= 0
+    except ValueError:
+        return False
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+def image(data: bytes) -> bool:
+    """An image, any bytes."""
+    path = stored(data, "image")
+    try:
+        read_image(path)
+        inspect(path)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+@cache
+def golden() -> tuple[bytes, dict[str, Any], dict[str, Any], bytes]:
+    name = sorted(GOLDEN.glob("*.ckpt"))[0]
+    with np.load(name, allow_pickle=False) as arrays:
+        columns = {n: arrays[n] for n in arrays.files}
+    facts = json.loads(columns.pop("facts").tobytes())
+    area = lzma.decompress((GOLDEN / f"{name.stem}.area.xz").read_bytes())
+    return name.read_bytes(), facts, columns, area
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found = []
+    for key, one in items:
+        found.append((*path, key))
+        if isinstance(one, dict | list):
+            found += _places(one, (*path, key))
+    return found
+
+
+VALUES: tuple[Any, ...] = (0, 1, 2, -1, 255, 1 << 31, (1 << 64) - 1, None, True, "", "x", [], {}, 3)
+
+
+def members(data: bytes) -> bool:
+    """A golden image with changes that its checksums agree with; what is accepted is restarted.
+
+    Five bytes a change: which field, which place in it, and a value.
+    """
+    _, facts, columns, area = golden()
+    facts, columns = copy.deepcopy(facts), {n: c.copy() for n, c in columns.items()}
+    for at in range(0, min(len(data), 40) - 4, 5):
+        kind, where, value = struct.unpack_from("<BHH", data, at)
+        if kind < 128:
+            places = _places(facts)
+            path = places[(kind << 16 | where) % len(places)]
+            inside: Any = facts
+            for step in path[:-1]:
+                inside = inside[step]
+            if value & 1 and value >> 1 < 16:
+                del inside[path[-1]]
+            elif value & 1 or not isinstance(inside[path[-1]], int):
+                inside[path[-1]] = VALUES[value % len(VALUES)]
+            else:
+                inside[path[-1]] += (value >> 1) - (1 << 14)
+        else:
+            names = sorted(columns)
+            column = columns[names[kind % len(names)]]
+            if column.size:
+                column[where % column.size] += np.array(value).astype(column.dtype)
+    text = json.dumps(facts, separators=(",", ":"), sort_keys=True).encode()
+    whole = {"facts": np.frombuffer(text, dtype=np.uint8), **columns}
+    path = stored(b"".join(bytes(part) for part in pack(whole)), "image")
+    try:
+        read_image(path)
+    except (ValueError, OSError):
+        return False
+    swapfile = stored(area, "area")
+    swapfile.chmod(0o600)
+    try:
+        machine = restart(path, swapfile=swapfile, keep=bool(len(data) & 1))
+    except (ValueError, OSError, MemoryError):
+        return False
+    with machine:
+        machine.verify()
+        for task in [t for t in machine.tasks.values() if t.alive and t.parent is not None]:
+            for mapping in task.mappings:
+                for first, end in mapping.ranges:
+                    try:
+                        mapping.read(first * 4096, (min(end, first + 200) - first) * 4096)
+                        mapping.touch(slice(first, min(end, first + 50)), write=True)
+                    except (OSError, TaskKilled, KernelPanic):
+                        break
+                    if not task.alive:
+                        break
+        machine.verify()
+    return True
+
+
+# ---------------------------------------------------------------- traces and scenarios
+
+
+def _trace(data: bytes, format: str | None, name: str = "input") -> bool:
+    path = stored(data, name)
+    try:
+        for hold in (1 << 16, 4):
+            trace = open_trace(path, format=format, hold=hold)
+            seen = 0
+            for chunk in trace.chunks(1 << 12):
+                assert chunk.dtype == np.uint32
+                if chunk.size:
+                    assert int((chunk & np.uint32(0x7FFFFFFF)).max()) < trace.pages
+                seen += len(chunk)
+                if seen > MOST_REFS:
+                    break
+            assert seen > MOST_REFS or seen == len(trace)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def guessed(data: bytes) -> bool:
+    """A trace whose format is guessed, compressed or not."""
+    return _trace(data, None)
+
+
+def lackey(data: bytes) -> bool:
+    return _trace(data, "lackey")
+
+
+def csv(data: bytes) -> bool:
+    return _trace(data, "csv")
+
+
+def npz(data: bytes) -> bool:
+    return _trace(data, "npz", "input.npz")
+
+
+def npy(data: bytes) -> bool:
+    return _trace(data, "npy", "input.npy")
+
+
+def raw(data: bytes) -> bool:
+    return _trace(data, "raw", "input.raw")
+
+
+def scenario(data: bytes) -> bool:
+    from swapfast.scenario.load import load
+
+    try:
+        load(stored(data, "scenario.toml"))
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+TARGETS: dict[str, Callable[[bytes], bool]] = {
+    "header": header,
+    "text": text_of_a_file,
+    "size": size,
+    "image": image,
+    "members": members,
+    "guessed": guessed,
+    "lackey": lackey,
+    "csv": csv,
+    "npz": npz,
+    "npy": npy,
+    "raw": raw,
+    "scenario": scenario,
+}
+
+# ---------------------------------------------------------------- inputs to begin with
+
+LACKEY = b"==1== Lackey\nI  04000000,3\n L 1ffeffe7e8,8\n S 04222cac,4\n M 0421c7cc,4096\n"
+CSV = b"page,write\n0,1\n1,0\n7,1\n", b"op,address,size\nR,0x1000,8\nW,0x1ffe,4096\nM,4096,1\n"
+
+
+def _saved(save: Callable[..., None], *arrays: Any, **named: Any) -> bytes:
+    file = io.BytesIO()
+    save(file, *arrays, **named)
+    return file.getvalue()
+
+
+def _header_page() -> bytes:
+    path = folder() / "made"
+    path.unlink(missing_ok=True)
+    mkswap(path, size=100 * 4096, label="fuzz")
+    return path.read_bytes()[:4096]
+
+
+def _made(name: str) -> list[bytes]:
+    refs = np.array([0, 1, 0x80000002, 2, 1], dtype=np.uint32)
+    if name == "header":
+        return [_header_page()]
+    if name == "image":
+        return [golden()[0]]
+    if name == "members":
+        return [bytes([200, 1, 0, 1, 0]), bytes([3, 9, 0, 2, 128]), bytes(15)]
+    if name == "npz":
+        plain = _saved(np.savez, refs=refs, pages=np.int64(3))
+        packed = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(plain)) as old, zipfile.ZipFile(packed, "w") as new:
+            for member in old.namelist():
+                new.writestr(member, old.read(member), zipfile.ZIP_DEFLATED)
+        return [plain, packed.getvalue()]
+    if name == "npy":
+        return [_saved(np.save, refs), _saved(np.save, np.array([[1, 2]], dtype=">i8"))]
+    if name == "raw":
+        return [refs.tobytes()]
+    if name == "lackey":
+        return [LACKEY]
+    if name == "csv":
+        return list(CSV)
+    if name == "guessed":
+        found = [LACKEY, *CSV, gzip.compress(LACKEY, mtime=0), lzma.compress(CSV[0])]
+        try:
+            import zstandard
+        except ModuleNotFoundError:
+            return found
+        return [*found, zstandard.ZstdCompressor().compress(LACKEY)]
+    if name == "scenario":
+        from importlib.resources import files
+
+        return [(files("swapfast") / "scenarios" / "letter.toml").read_bytes()]
+    if name == "text":
+        return [b"MemTotal: 100 kB\nanon 5\n"]
+    return [b"64MiB", b"1.5 GiB", b"4096"]
+
+
+def seeds(name: str) -> list[bytes]:
+    """Made inputs, and the files of the corpus: what a fuzzer found worth keeping."""
+    kept = sorted((HERE / "corpus" / name).glob("*"))
+    return [*_made(name), *(path.read_bytes() for path in kept)]
+
+
+def clean_up() -> None:
+    shutil.rmtree(folder(), ignore_errors=True)
