@@ -1,7 +1,7 @@
 # swapfast: set-up, run and test from a fresh clone, with Python 3.11+, a C compiler and make.
 #
 #   make run     set up, then the bundled scenario        make run ARGS="my.toml --json"
-#   make test    set up, then all tests                   make test ARGS="-m 'not slow' -k swapon"
+#   make test    set up, then the tests                   make test ARGS="-m slow": the slow ones
 #   make setup   the set-up alone: .venv with swapfast in it, its core compiled in place
 #   make lint    the style checks alone
 #   make bench   the benchmarks and their peers: a table, and bench.json
@@ -59,7 +59,7 @@ run: setup
 	@"$(VENV)" -m swapfast run $(ARGS)
 
 test: setup-test
-	@"$(VENV)" -m pytest $(ARGS)
+	@"$(VENV)" -m pytest -n auto -m "not slow" $(ARGS)
 
 lint: setup-test
 	@"$(VENV)" -m pytest -q tests/test_style.py $(ARGS)

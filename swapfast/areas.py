@@ -70,7 +70,17 @@ class SwapArea:
         Whether old bytes in the file are overwritten; `set_wipe` changes it.
     """
 
-    __slots__ = ("backing", "base", "core", "namespace", "number", "orphaned", "standing", "type", "wipe")
+    __slots__ = (
+        "backing",
+        "base",
+        "core",
+        "namespace",
+        "number",
+        "orphaned",
+        "standing",
+        "type",
+        "wipe",
+    )
 
     def __init__(
         self,
