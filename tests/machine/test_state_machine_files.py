@@ -69,20 +69,13 @@ class FileMachine(SwapMachine):
 
     # errors
 
-    def attempt(self, call: Callable[[], object]) -> bool:
-        try:
-            call()
-        except (sf.TaskKilled, KernelPanic):
-            self.bury()
-            return False
-        except OSError as error:
-            assert error.errno in BROKEN, error
-            assert error.filename in self.damaged, error
-            SEEN["calls that met a broken file"] += 1
-            self.bury()
-            return False
-        self.bury()
-        return True
+    def accept(self, error: OSError) -> None:
+        if error.errno == errno.ENOMEM:
+            super().accept(error)
+            return
+        assert error.errno in BROKEN, error
+        assert error.filename in self.damaged, error
+        SEEN["calls that met a broken file"] += 1
 
     def area_of(self, path: str | Path) -> SwapArea | None:
         return next((a for a in self.machine.areas.values() if a.path == str(path)), None)
