@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
+import time
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -47,6 +49,20 @@ def machine() -> dict[str, object]:
     }
 
 
+def table(rows: list[Row], smoke: bool) -> Table:
+    """For people; a smoke run says nothing about goals."""
+    made = Table(box=None, pad_edge=False)
+    for title in ("row", "swapfast", "reference", "unit", "against", "ratio", "goal", ""):
+        made.add_column(title, justify="left" if title in ("row", "unit", "against") else "right")
+    for r in rows:
+        sign = ">=" if r.better == "higher" else "<="
+        short = "" if r.met or smoke else "short"
+        verdict = short if r.same else "DIFFERENT WORK"
+        cells = (f"{r.ours:.4g}", f"{r.reference:.4g}", r.unit, r.against, f"{r.ratio:.3g}")
+        made.add_row(r.name, *cells, f"{sign} {r.goal:g}", verdict)
+    return made
+
+
 @click.command()
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write all figures there.")
 @click.option("--only", metavar="A,B", help=f"Rows: {', '.join(ROWS)}.")
@@ -58,27 +74,22 @@ def main(out: Path | None, only: str | None, smoke: bool) -> None:
     if unknown:
         raise click.UsageError(f"no row {', '.join(unknown)}; there are {', '.join(ROWS)}")
     console = Console(width=None if Console().is_terminal else 110)
+    about = {**machine(), "versions": versions()}
     rows: list[Row] = []
     with console.status("measuring") as status:
         for name in chosen:
             status.update(f"measuring {name}")
+            begin = time.monotonic()
             rows.extend(ROWS[name](SMOKE if smoke else FULL))
-    table = Table(box=None, pad_edge=False)
-    for title in ("row", "swapfast", "reference", "unit", "against", "ratio", "goal", ""):
-        table.add_column(title, justify="left" if title in ("row", "unit", "against") else "right")
-    for r in rows:
-        sign = ">=" if r.better == "higher" else "<="
-        short = "" if r.met or smoke else "short"
-        verdict = short if r.same else "DIFFERENT WORK"
-        cells = (f"{r.ours:.4g}", f"{r.reference:.4g}", r.unit, r.against, f"{r.ratio:.3g}")
-        table.add_row(r.name, *cells, f"{sign} {r.goal:g}", verdict)
-    console.print(table)
-    about = {**machine(), "versions": versions()}
+            seconds = time.monotonic() - begin
+            if not console.is_terminal:
+                print(f"{name} {seconds:.1f} s", file=sys.stderr, flush=True)
+            if out is not None:  # what is measured is kept, whatever happens to the rest
+                rounded = [{**asdict(r), "met": r.met} for r in rows]
+                out.write_text(json.dumps({"machine": about, "rows": rounded}, indent=1) + "\n")
+    console.print(table(rows, smoke))
     console.print(", ".join(f"{k} {v}" for k, v in about.items() if k != "versions"))
     console.print(", ".join(f"{k} {v}" for k, v in versions().items()))
-    if out is not None:
-        rounded = [{**asdict(r), "met": r.met} for r in rows]
-        out.write_text(json.dumps({"machine": about, "rows": rounded}, indent=1) + "\n")
     if not all(r.same for r in rows):
         raise SystemExit(1)
 
