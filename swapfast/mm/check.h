@@ -27,6 +27,8 @@
 
 /* Below, memory comes from malloc: a mapping costs two system calls, and a process has 65,530. */
 #define LAZY_LEAST 32768
+/* From here on in huge pages, where the kernel has any: random accesses find them in the TLB. */
+#define HUGE_LEAST ((size_t)1 << 21)
 #ifdef __SANITIZE_ADDRESS__
 #define LAZY_ON_HEAP(bytes) ((bytes) <= (size_t)1 << 26)
 #else
@@ -37,7 +39,9 @@ static inline void *lazy_map(size_t bytes) {
     if (LAZY_ON_HEAP(bytes)) return calloc(1, bytes ? bytes : 1);
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED) return NULL;
+    if (bytes >= HUGE_LEAST) madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
 }
 
 static inline void lazy_unmap(void *p, size_t bytes) {

@@ -1,6 +1,7 @@
 # evict: the steps that take a folio out of memory, common to every policy.
 #
-# - slot_for(core, home): it owns a slot its namespace may use; False: nowhere to go (activate it)
+# - slot_ready(core, home, dirty): it owns a slot that its namespace may use, and may write if dirty;
+#   False: nowhere to go (activate it)
 # - unmap(core, home)
 # - write_bytes(core, home) -> WRITE_*
 # - write_out(core, home) -> True: keep the page, its write is under way or failed; False: nothing
@@ -121,6 +122,11 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     core.slot_page[entry] = home
     return True
 
+cdef inline bint slot_ready(core_t *core, uint32_t home, bint dirty) noexcept nogil:
+    # A slot that was just taken is its own: asked for most pages that go, and the dearer question.
+    cdef bint had = core.page[home].folio & F_SWAPCACHE != 0
+    return slot_for(core, home) and (not had or not dirty or slot_own(core, home))
+
 cdef inline bint is_dirty(core_t *core, uint32_t home) noexcept nogil:
     return group_bits(core, home) & PTE_DIRTY != 0
 
@@ -230,13 +236,10 @@ cdef inline void release(core_t *core, group_t *g, uint32_t home) noexcept nogil
 
 cdef inline bint evict_now(core_t *core, group_t *g, uint32_t home) noexcept nogil:
     # Off its list already. False: there is no slot for it.
-    cdef bint must_write = not core.page[home].folio & F_SWAPCACHE
-    if not slot_for(core, home):
+    cdef bint dirty = is_dirty(core, home)
+    cdef bint must_write = dirty or not core.page[home].folio & F_SWAPCACHE
+    if not slot_ready(core, home, dirty):
         return False
-    if is_dirty(core, home):
-        must_write = True
-        if not slot_own(core, home):
-            return False
     unmap(core, home)
     if must_write and write_bytes(core, home) == WRITE_FAILED:
         keep_in_memory(core, home)

@@ -118,7 +118,7 @@ cdef inline uint32_t judge_25(core_t *core, group_t *g, uint32_t page) noexcept 
             and (bits & PTE_PRESENT or core.page[page].folio & F_SWAPCACHE)):
         return 1
     must_write = bits & PTE_DIRTY != 0 or not core.page[page].folio & F_SWAPCACHE
-    if not slot_for(core, page) or (bits & PTE_DIRTY and not slot_own(core, page)):
+    if not slot_ready(core, page, bits & PTE_DIRTY != 0):
         return 1
     if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap

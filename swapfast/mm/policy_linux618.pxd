@@ -123,7 +123,7 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
         return 1
     core.page[page].folio = <uint8_t>(folio & ~F_REFERENCED)
     must_write = bits & PTE_DIRTY != 0 or not folio & F_SWAPCACHE
-    if not slot_for(core, page) or (bits & PTE_DIRTY and not slot_own(core, page)):
+    if not slot_ready(core, page, bits & PTE_DIRTY != 0):
         return 1
     if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap

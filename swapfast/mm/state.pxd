@@ -14,7 +14,7 @@
 
 from swapfast.mm.types cimport *
 from swapfast.mm.bitmap cimport bitmap_clear
-from swapfast.mm.evict cimport evict_now, is_dirty, note_bad, slot_for, slot_own
+from swapfast.mm.evict cimport evict_now, is_dirty, note_bad, slot_ready
 from swapfast.mm.fault cimport swapoff_slot
 from swapfast.mm.frames cimport frame_at
 from swapfast.mm.owner cimport area_give_up, area_of, mapping_of, note_free_slot
@@ -102,7 +102,7 @@ cdef inline int push_prepare(core_t *core, uint32_t page, area_t *a) noexcept no
     if not core.page[page].folio & F_RESIDENT:
         return PUSH_NOTHING
     clean = core.page[page].folio & F_SWAPCACHE and not is_dirty(core, page)
-    if not slot_for(core, page) or (not clean and not slot_own(core, page)):
+    if not slot_ready(core, page, not clean):
         return PUSH_NO_SLOT
     if clean:
         return PUSH_CLEAN
