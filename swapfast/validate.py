@@ -227,15 +227,11 @@ def _cell(where: str, line: int, row: dict[str, str]) -> Cell:
     frac = Fraction(row["frac"].strip())
     if int(pages * frac) < 1 or frac > 16:
         raise ValueError(f"{where}: frac {row['frac']} of {pages} pages is no limit")
-    return Cell(
-        trace,
-        frac,
-        pages,
-        int(number("refs")),
-        {c: number(c) for c in COUNTS},
-        {c: spread(c) for c in ("majflt", "pswpout")},
-        line,
-    )
+    measured = {c: number(c) for c in COUNTS}
+    spreads = {c: spread(c) for c in COUNTS}
+    if row.get("pswpin_spread") is None and measured["pswpin"] == measured["majflt"]:
+        spreads["pswpin"] = spreads["majflt"]  # without read-ahead they are the same events
+    return Cell(trace, frac, pages, int(number("refs")), measured, spreads, line)
 
 
 def validate(

@@ -36,7 +36,7 @@ def test_one_run_has_no_spread(tmp_path):
     with open(path) as file:
         (row,) = csv.DictReader(file)
     assert row["majflt_spread"] == "nan" and row["majflt"] == "1234567"
-    assert read_truth(path)[0][0].spread == {"majflt": 0.0, "pswpout": 0.0}
+    assert read_truth(path)[0][0].spread == {"majflt": 0.0, "pswpin": 0.0, "pswpout": 0.0}
 
 
 def test_killed_runs(tmp_path):
