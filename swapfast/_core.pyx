@@ -106,7 +106,7 @@ cdef class Core:
         the first.
     tlb_period, tlb_phase : int
         6.18: nanoseconds between two flushes of the TLB (0: no TLB), and until the first.
-    vma_readahead : bool
+    vma_readahead, nested_plug : bool
         6.18: read ahead what is near in the address space, else what is near in the area.
     """
 
@@ -122,7 +122,7 @@ cdef class Core:
                   bint shared_strict=False, uint32_t page_cluster=3, uint32_t swappiness=60,
                   watermarks=(0, 0, 0), uint64_t file_cache=0, times=None,
                   uint64_t stat_period=0, uint64_t stat_phase=0, uint64_t tlb_period=0,
-                  uint64_t tlb_phase=0, bint vma_readahead=False):
+                  uint64_t tlb_phase=0, bint vma_readahead=False, bint nested_plug=False):
         cdef core_t *c = &self.c
         memset(c, 0, sizeof(core_t))
         if not 64 <= memory <= <uint64_t>1 << 31:
@@ -159,6 +159,7 @@ cdef class Core:
         c.tlb_period = tlb_period
         c.tlb_due = tlb_phase
         c.vma_readahead = vma_readahead
+        c.plug_nested = nested_plug
         if tlb_period:
             c.tlb = <uint64_t *>lazy_map(TLB_SETS * TLB_WAYS * sizeof(uint64_t))
             if c.tlb == NULL:

@@ -118,13 +118,14 @@ def replay(
     statistics_phase: int | None = None,
     tlb: str = "off",
     readahead: str = "cluster",
+    plug: str = "own",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ReplayResult:
     """Replay a trace on a machine of its own, without contents.
 
     A policy that is no kernel's is replayed alone if neither ``profile``, ``page_cluster``,
-    ``swap``, ``times``, ``statistics``, ``tlb`` nor ``readahead`` is given: every touched page
+    ``swap``, ``times``, ``statistics``, ``tlb``, ``readahead`` nor ``plug`` is given: every touched page
     takes a frame, and swap has room for all.
 
     Parameters
@@ -147,7 +148,7 @@ def replay(
         0 to 200.
     times : dict, optional
         Simulated costs, nanoseconds, by the names of ``machine.TIMES``.
-    statistics, statistics_phase, tlb, readahead, seed : optional
+    statistics, statistics_phase, tlb, readahead, plug, seed : optional
         What a program gets on 6.18 that nobody observes, and how the machine reads ahead: see
         `Machine`. Statistics matter to policy linux-6.18 alone.
     progress : callable, optional
@@ -164,13 +165,14 @@ def replay(
         stands alone with a machine's parameters.
     """
     machine_asked = any(p is not None for p in (profile, page_cluster, swap, times)) or (
-        (statistics, statistics_phase, tlb, readahead) != ("exact", None, "off", "cluster")
+        (statistics, statistics_phase, tlb, readahead, plug)
+        != ("exact", None, "off", "cluster", "own")
     )
     if policy in POLICIES and not (machine_asked and policy in _core.policy_names()):
         if machine_asked:
             raise ValueError(
                 f"policy {policy} stands alone: it takes no profile, page_cluster, swap, times, "
-                "statistics, tlb or readahead"
+                "statistics, tlb, readahead or plug"
             )
         return _replay_alone(trace, parse_share(memory, trace.pages), policy, progress)
     profile, policy, page_cluster = _choose(profile, policy, page_cluster)
@@ -193,6 +195,7 @@ def replay(
         statistics_phase=statistics_phase,
         tlb=tlb,
         readahead=readahead,
+        plug=plug,
         seed=seed,
     )
     machine.add_swap(area)

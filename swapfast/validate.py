@@ -240,6 +240,8 @@ def validate(
     policies: Sequence[str] = ("linux-6.18",),
     *,
     page_cluster: int = 0,
+    plug: str = "own",
+    reference_ns: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Validation:
     """Replay every cell of a truth file.
@@ -253,6 +255,11 @@ def validate(
     policies : sequence of str
     page_cluster : int
         Read-ahead of the runs, for the policies that are a kernel's.
+    plug : {"own", "nested"}
+        As `Machine`, for linux-6.18.
+    reference_ns : int, optional
+        What a reference that hits took where it was measured, for linux-6.18; the profile's by
+        default. A kernel whose statistics are read between the references has more time to write.
     progress : callable, optional
         Called as ``progress(what, cells done, cells)``.
 
@@ -264,6 +271,9 @@ def validate(
     cells, skipped = read_truth(truth)
     result = Validation(os.fspath(truth), page_cluster, skipped=skipped)
     loaded: dict[str, Trace] = {}
+    modern: dict[str, Any] = {"plug": plug}
+    if reference_ns is not None:
+        modern["times"] = {"reference": reference_ns}
     total = len(cells) * len(policies)
     for policy in policies:
         for cell in cells:
@@ -271,7 +281,15 @@ def validate(
                 progress(f"{policy}: {cell.trace}", len(result.predictions), total)
             if cell.trace not in loaded:
                 loaded = {cell.trace: _load(Path(traces), cell)}
-            result.predictions.append(_predict(cell, loaded[cell.trace], policy, page_cluster))
+            result.predictions.append(
+                _predict(
+                    cell,
+                    loaded[cell.trace],
+                    policy,
+                    page_cluster=page_cluster if policy.startswith("linux-") else None,
+                    **(modern if policy == "linux-6.18" else {}),
+                )
+            )
     return result
 
 
@@ -288,15 +306,9 @@ def _load(folder: Path, cell: Cell) -> Trace:
     return trace
 
 
-def _predict(cell: Cell, trace: Trace, policy: str, page_cluster: int) -> Prediction:
-    kernel = policy.startswith("linux-")
-    run = replay(
-        trace,
-        cell.limit * PAGE_SIZE,
-        policy=policy,
-        page_cluster=page_cluster if kernel else None,
-        swap=max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE,
-    )
+def _predict(cell: Cell, trace: Trace, policy: str, **options: Any) -> Prediction:
+    area = max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE
+    run = replay(trace, cell.limit * PAGE_SIZE, policy=policy, swap=area, **options)
     predicted = {"majflt": run.pgmajfault, "pswpin": run.pswpin, "pswpout": run.pswpout}
     error = {c: (predicted[c] - cell.measured[c]) / max(cell.measured[c], FLOOR) for c in COUNTS}
     return Prediction(cell, policy, predicted, error)

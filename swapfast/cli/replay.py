@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
-from swapfast.machine import READAHEAD, STATISTICS, TLB
+from swapfast.machine import PLUG, READAHEAD, STATISTICS, TLB
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
 from swapfast.traces import open_trace
@@ -51,6 +51,12 @@ __all__ = ["replay"]
     help="6.18: neighbours in the swap area (default) or in the address space.",
 )
 @click.option(
+    "--plug",
+    type=click.Choice(PLUG),
+    default=PLUG[0],
+    help="6.18: reclaim sends what it writes itself (default), or read-ahead does if it called.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(0),
     default=0,
@@ -72,6 +78,7 @@ def replay(
     statistics: str,
     tlb: str,
     readahead: str,
+    plug: str,
     seed: int,
     format_: str | None,
     instructions: bool,
@@ -88,7 +95,7 @@ def replay(
 
     Policies of a kernel (linux-...) run on a whole simulated machine. The others are replayed alone
     and many times faster, unless a kernel's option (--profile, --page-cluster, --swap,
-    --statistics, --tlb, --readahead) is given.
+    --statistics, --tlb, --readahead, --plug) is given.
 
     \b
     Examples:
@@ -117,6 +124,7 @@ def replay(
                 statistics=statistics,
                 tlb=tlb,
                 readahead=readahead,
+                plug=plug,
                 seed=seed,
                 progress=lambda done, of: step(f"replaying {trace.name}", done, of),
             )

@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 from swapfast.cli.output import console, emit_json, progress, reported
+from swapfast.machine import PLUG
 from swapfast.validate import COUNTS, FLOOR, Validation
 from swapfast.validate import validate as run_validation
 
@@ -38,6 +39,19 @@ __all__ = ["validate"]
     show_default=True,
     help="Read-ahead setting of the measured runs.",
 )
+@click.option(
+    "--plug",
+    type=click.Choice(PLUG),
+    default=PLUG[0],
+    help="linux-6.18: who sends what reclaim writes; see swapfast replay.",
+)
+@click.option(
+    "--reference-ns",
+    type=click.IntRange(0, 10**9),
+    metavar="NS",
+    help="linux-6.18: what a reference took where it was measured. About 400 with swapfast measure, "
+    "which reads statistics in between.  [20]",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Picture of predicted and measured.")
 @click.option("--worst", type=click.IntRange(0, 1000), default=5, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Every cell as JSON on stdout.")
@@ -47,6 +61,8 @@ def validate(
     traces: Path,
     policy: str,
     page_cluster: int,
+    plug: str,
+    reference_ns: int | None,
     plot: Path | None,
     worst: int,
     as_json: bool,
@@ -61,6 +77,7 @@ def validate(
     Examples:
       swapfast validate exact.csv --traces traces/
       swapfast validate exact.csv --traces traces/ --policy linux-6.18,lru,clock --plot out.png
+      swapfast validate ahead.csv --traces traces/ --page-cluster 3 --plug nested
 
     Exit code: 0 done, 2 a broken truth file or trace, 3 a file is missing.
     """
@@ -71,6 +88,8 @@ def validate(
                 traces,
                 [p.strip() for p in policy.split(",")],
                 page_cluster=page_cluster,
+                plug=plug,
+                reference_ns=reference_ns,
                 progress=step,
             )
         if plot is not None:

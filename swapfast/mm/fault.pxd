@@ -11,7 +11,7 @@ from swapfast.mm.frames cimport *
 from swapfast.mm.owner cimport *
 from swapfast.mm.rmap cimport *
 from swapfast.mm.evict cimport *
-from swapfast.mm.writeback cimport plug_flush, wait_for
+from swapfast.mm.writeback cimport plug_hold, plug_read, plug_release, wait_for
 from swapfast.mm.policy_linux25 cimport grab_token
 from libc.string cimport memcpy, memset
 
@@ -162,6 +162,7 @@ cdef inline void read_ahead_vma(core_t *core, uint32_t page, uint32_t target) no
         left = at - (window - 1) // 2
     right = min(left + window, begin + m.pages, (at | (PMD_PAGES - 1)) + 1)
     left = max(left, begin, at & ~<int64_t>(PMD_PAGES - 1))
+    plug_hold(core)
     for p in range(<uint32_t>(m.base + left - begin), <uint32_t>(m.base + right - begin)):
         if not core.page[p].pte & PTE_SWAP:
             continue
@@ -170,11 +171,13 @@ cdef inline void read_ahead_vma(core_t *core, uint32_t page, uint32_t target) no
             continue
         g = group_of(core, home)
         if take_page(core, g) != ST_OK:
-            return
-        swap_in(core, g, home, ENTER_SWAPIN if home == target else ENTER_AHEAD)
+            break
+        if swap_in(core, g, home, ENTER_SWAPIN if home == target else ENTER_AHEAD):
+            plug_read(core, core.home[home].entry)
         if p != page:
             core.page[home].folio |= F_READAHEAD
             core.count.swap_ra += 1
+    plug_release(core)
 
 cdef inline void read_ahead_hit(core_t *core, uint32_t page, uint32_t home) noexcept nogil:
     # swap_update_readahead: a fault found its data in the swap cache.
@@ -218,20 +221,24 @@ cdef inline void read_ahead(core_t *core, uint32_t target) noexcept nogil:
             last += 1
         while first > block and first > 1 and core.slot_page[a.base + first - 1] != NIL:
             first -= 1
+    plug_hold(core)
     for e in range(a.base + first, a.base + last + 1):
         page = core.slot_page[e]
         if page == NIL or core.page[page].folio & F_RESIDENT:
             continue
         g = group_of(core, page)
         if take_page(core, g) != ST_OK:
-            return
+            break
         if core.slot_page[e] != page or core.page[page].folio & F_RESIDENT:
             untake_page(core, g)
             continue
-        if swap_in(core, g, page, ENTER_SWAPIN if page == target else ENTER_AHEAD) \
-                and page != target:
+        if not swap_in(core, g, page, ENTER_SWAPIN if page == target else ENTER_AHEAD):
+            continue
+        plug_read(core, e)
+        if page != target:
             core.page[page].folio |= F_READAHEAD
             core.count.swap_ra += 1
+    plug_release(core)
 
 cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept nogil:
     # The folio of this group is in memory afterwards. Counts the fault. page: whose entry asked for

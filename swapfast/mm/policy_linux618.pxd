@@ -208,7 +208,7 @@ cdef inline uint64_t shrink_618(core_t *core, group_t *g, uint32_t priority, bin
                 skipped[0] = True
         if freed >= SCAN_BATCH:
             break
-    plug_flush(core)
+    plug_finish(core)
     if inactive_is_low(core, g):
         scan_active_618(core, g, SCAN_BATCH)
     return freed

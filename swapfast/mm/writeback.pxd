@@ -3,11 +3,19 @@
 # A page that is written survives the scan that wrote it: it waits in the *plug* until its request
 # is sent, then in the *completion queue*; when its write is done it is *rotated* to the tail of
 # the inactive list, so that the next scan frees it, unless somebody touched it in between.
+#
+# With plug_nested the plug is the kernel's to the letter. Read-ahead has one of its own, and that of
+# a reclaim within is not used (blk_start_plug): what it writes is sent with the reads, so that it
+# finds nothing clean and writes hundreds of pages more. And since 6.13 the plug is sent early when
+# its *first* request has 32 pages (rq_list_peek), which a read seldom has. Without, each reclaim has
+# its own plug, and its last request decides.
 # Sources: block/blk-mq.c (blk_add_rq_to_plug, blk_attempt_plug_merge), mm/swap.c
 # (folio_rotate_reclaimable; 2.6.25 rotate_reclaimable_page).
 #
-# - plug_add(core, page): its write begins
+# - plug_add(core, page): its write begins; plug_read(core, slot): so does a read ahead
 # - plug_flush(core): send what is plugged, stamp completion times
+# - plug_finish(core): the same at the end of a shrink, unless read-ahead holds the plug
+# - plug_hold(core), plug_release(core): around a window of read-ahead, with plug_nested
 # - take_completions(core): writes that are done by now
 # - rotation_drain(core): the rotation buffer (lru_add_drain)
 # - wait_for(core, page): until this page's write is done; wait_all(core)
@@ -91,18 +99,43 @@ cdef inline void plug_flush(core_t *core) noexcept nogil:
     core.plug_pages = 0
     core.plug_requests = 0
     core.plug_last_len = 0
+    core.plug_first_len = 0
 
-cdef inline void plug_add(core_t *core, uint32_t page) noexcept nogil:
-    cdef uint32_t slot = core.home[page].entry
-    if (core.plug_pages > 0 and slot == core.plug_last_slot + 1
-            and core.plug_last_len < MAX_REQUEST):
+cdef inline void plug_finish(core_t *core) noexcept nogil:
+    if not core.plug_held:
+        plug_flush(core)
+
+cdef inline void plug_hold(core_t *core) noexcept nogil:
+    core.plug_held = core.plug_nested
+
+cdef inline void plug_release(core_t *core) noexcept nogil:
+    if core.plug_held:
+        core.plug_held = False
+        plug_flush(core)
+
+cdef inline void plug_request(core_t *core, uint32_t slot, bint read) noexcept nogil:
+    # One page joins the last request, or begins another.
+    cdef uint32_t decides = core.plug_first_len if core.plug_nested else core.plug_last_len
+    if (core.plug_requests > 0 and slot == core.plug_last_slot + 1
+            and core.plug_last_read == read and core.plug_last_len < MAX_REQUEST):
         core.plug_last_len += 1
     else:
-        if core.plug_requests >= 32 or core.plug_last_len >= 32:
+        if core.plug_requests >= 32 or decides >= 32:
             plug_flush(core)
         core.plug_requests += 1
         core.plug_last_len = 1
+        core.plug_last_read = read
     core.plug_last_slot = slot
+    if core.plug_requests == 1:
+        core.plug_first_len = core.plug_last_len
+
+cdef inline void plug_read(core_t *core, uint32_t slot) noexcept nogil:
+    if core.plug_held:
+        plug_request(core, slot, True)
+
+cdef inline void plug_add(core_t *core, uint32_t page) noexcept nogil:
+    cdef uint32_t slot = core.home[page].entry
+    plug_request(core, slot, False)
     core.plug[core.plug_pages] = page
     core.plug_slot[core.plug_pages] = slot
     core.plug_pages += 1

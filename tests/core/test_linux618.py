@@ -45,12 +45,18 @@ def phases(rng: np.random.Generator, pages: int, n: int) -> NDArray[np.int64]:
     return (start + rng.integers(0, pages // 3, n)) % pages
 
 
-@pytest.mark.parametrize("page_cluster", [0, 3])
+@pytest.mark.parametrize(("page_cluster", "plug"), [(0, "own"), (3, "own"), (3, "nested")])
 @pytest.mark.parametrize("writes", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("pattern", [sequential, uniform, hot_and_cold, phases])
 @pytest.mark.parametrize(("pages", "limit", "slots"), [(400, 200, 131070), (300, 250, 330)])
 def test_counters_and_clock_are_the_slow_twins(
-    pages: int, limit: int, slots: int, pattern: object, writes: float, page_cluster: int
+    pages: int,
+    limit: int,
+    slots: int,
+    pattern: object,
+    writes: float,
+    page_cluster: int,
+    plug: str,
 ) -> None:
     rng = np.random.default_rng(5)
     numbers = pattern(rng, pages, 4000)  # type: ignore[operator]
@@ -58,9 +64,15 @@ def test_counters_and_clock_are_the_slow_twins(
     # Every page is written first: the twin has no zero page.
     numbers = np.concatenate([np.arange(pages), numbers])
     write = np.concatenate([np.ones(pages, dtype=bool), write])
-    twin = Model(pages, limit, slots, page_cluster)
+    twin = Model(pages, limit, slots, page_cluster, plug=plug)
     machine = sf.Machine(
-        "64MiB", "6.18", contents=False, cache=0, overcommit=1, page_cluster=page_cluster
+        "64MiB",
+        "6.18",
+        contents=False,
+        cache=0,
+        overcommit=1,
+        page_cluster=page_cluster,
+        plug=plug,
     )
     machine.add_swap((slots + 1) * PAGE)
     task = machine.init.fork()

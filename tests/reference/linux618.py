@@ -99,7 +99,7 @@ class Slots:
 class Model:
     """One memory group of ``limit`` pages over one area whose last slot is ``last_slot``."""
 
-    def __init__(self, pages, limit, last_slot=131070, page_cluster=0, times=None):
+    def __init__(self, pages, limit, last_slot=131070, page_cluster=0, times=None, plug="own"):
         self.pages = [Page(n) for n in range(pages)]
         self.limit = limit
         self.slots = Slots(last_slot)
@@ -109,7 +109,8 @@ class Model:
         self.inactive, self.active = deque(), deque()  # head left, tail right
         self.age = self.cost = self.ws_act = self.ws_seen = 0
         self.queue = deque()
-        self.plug = []
+        self.nested, self.held = plug == "nested", False
+        self.plug = []  # requests: (is it a read, slots, pages to be written)
         self.rotation = []
         self.now = self.dev_free = self.last_done = 0
         self.ra_hits = self.ra_prev = self.ra_last = 0
@@ -179,13 +180,19 @@ class Model:
             self.ra_prev = p.slot
         if pages == 1:
             return
+        self.held = self.nested
         first = max(p.slot & ~(pages - 1), 1)
         for slot in range(first, (p.slot | (pages - 1)) + 1):
             other = self.slots.owner.get(slot)
             if other is not None and other.where == OUT:
                 self.swap_in(other)
+                if self.held:
+                    self.plug_add(slot, [])
                 if other is not p:
                     other.readahead = True
+        if self.held:
+            self.held = False
+            self.flush()
 
     def free_slot(self, p):
         self.slots.give(p.slot)
@@ -245,7 +252,8 @@ class Model:
                 self.skipped = True
             if got >= 32:
                 break
-        self.flush()
+        if not self.held:
+            self.flush()
         if self.inactive_low():
             self.scan_active(32)
         return got
@@ -287,7 +295,7 @@ class Model:
                 self.n["pswpout"] += 1
                 written += 1
                 p.writeback = True
-                self.plug_add(p)
+                self.plug_add(p.slot, [p])
                 kept.append(p)
             else:
                 p.where = OUT
@@ -324,17 +332,23 @@ class Model:
 
     # write-out
 
-    def plug_add(self, p):
-        if self.plug and p.slot == self.plug[-1][-1].slot + 1 and len(self.plug[-1]) < 254:
-            self.plug[-1].append(p)
+    def plug_add(self, slot, pages):
+        """A write of one page, or a read of read-ahead (no pages)."""
+        last = self.plug[-1] if self.plug else None
+        read = not pages
+        if last and last[0] == read and slot == last[1][-1] + 1 and len(last[1]) < 254:
+            last[1].append(slot)
+            last[2].extend(pages)
         else:
-            if len(self.plug) >= 32 or (self.plug and len(self.plug[-1]) >= 32):
+            decides = self.plug[0 if self.nested else -1] if self.plug else None
+            if len(self.plug) >= 32 or (decides and len(decides[1]) >= 32):
                 self.flush()
-            self.plug.append([p])
-        self.now += self.t["plug_page"]
+            self.plug.append((read, [slot], list(pages)))
+        if pages:
+            self.now += self.t["plug_page"]
 
     def flush(self):
-        pages = [p for request in self.plug for p in request]
+        pages = [p for request in self.plug for p in request[2]]
         self.plug = []
         while pages:
             n = 1
