@@ -1001,8 +1001,12 @@ cdef class Core:
     def wipe_failures(self):
         """``(area, errno)`` of each area with freed slots that could not be wiped."""
         cdef uint32_t i
-        return [(i, self.c.areas[i].wipe_error) for i in range(self.top_area)
-                if self.c.areas[i].used and self.c.areas[i].wipe_error]
+        if not self.c.wipe_failed:   # asked after every batch, whatever number of areas there is
+            return []
+        failed = [(i, self.c.areas[i].wipe_error) for i in range(self.top_area)
+                  if self.c.areas[i].used and self.c.areas[i].wipe_error]
+        self.c.wipe_failed = bool(failed)
+        return failed
 
     # ------------------------------------------------------------ broken files
 

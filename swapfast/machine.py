@@ -407,8 +407,7 @@ class Machine:
 
     def check_wiped(self, namespace: SwapNamespace | None) -> None:
         """Log slots that could not be wiped; OSError if they are of this namespace, once."""
-        if any(area.wipe == "on-free" for area in self.areas.values()):
-            self._unwiped.check(self, namespace)
+        self._unwiped.check(self, namespace)
 
     def forget_file(self, number: int) -> None:
         """An area is off."""

@@ -125,8 +125,8 @@ def replay(
     """Replay a trace on a machine of its own, without contents.
 
     A policy that is no kernel's is replayed alone if neither ``profile``, ``page_cluster``,
-    ``swap``, ``times``, ``statistics``, ``tlb``, ``readahead`` nor ``plug`` is given: every touched page
-    takes a frame, and swap has room for all.
+    ``swap``, ``times``, ``statistics``, ``tlb``, ``readahead`` nor ``plug`` is given: every touched
+    page takes a frame, and swap has room for all.
 
     Parameters
     ----------

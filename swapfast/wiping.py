@@ -117,6 +117,8 @@ class Failures:
             EIO, ENOSPC, ...: the first of those that are of ``namespace``.
         """
         failed = dict(machine.core.wipe_failures())
+        if not failed and not self._told:
+            return
         mine = None
         for area in machine.areas.values():
             if area.number in failed and area.number not in self._told:

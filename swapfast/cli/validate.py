@@ -49,8 +49,8 @@ __all__ = ["validate"]
     "--reference-ns",
     type=click.IntRange(0, 10**9),
     metavar="NS",
-    help="linux-6.18: what a reference took where it was measured. About 400 with swapfast measure, "
-    "which reads statistics in between.  [20]",
+    help="linux-6.18: what a reference took where it was measured: about 400 with swapfast "
+    "measure, which reads statistics in between.  [20]",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Picture of predicted and measured.")
 @click.option("--worst", type=click.IntRange(0, 1000), default=5, show_default=True)

@@ -415,6 +415,7 @@ cdef struct core_t:
     uint32_t bad_entry
     uint32_t bad_cause       # BAD_*
     bint wipe_due            # some area has slots to wipe
+    bint wipe_failed         # some area may have a wipe_error
     # who is running
     uint32_t current_mm
     bint in_kswapd

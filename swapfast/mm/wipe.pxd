@@ -82,4 +82,5 @@ cdef inline bint wipe_noted(core_t *core) noexcept nogil:
         if a.used and a.held != NULL and a.wipe_end != 0:
             a.wipe_error = wipe_area(a, False)
             whole &= a.wipe_error == 0
+    core.wipe_failed |= not whole
     return whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,27 @@ def test_a_simulated_device_of_another_namespace_is_einval() -> None:
     with pytest.raises(OSError) as refused:
         login.swapoff(path + "-no")
     assert refused.value.errno == errno.ENOENT
+
+
+def test_a_batch_costs_the_same_calls_however_many_areas_are_on() -> None:
+    """What is done after each batch must not look at every area."""
+
+    def calls(areas: int) -> int:
+        with sf.Machine("64MiB", contents=False, cache=0, max_swapfiles=areas) as machine:
+            for number in range(areas):
+                task = machine.init.clone(NEW)
+                add_area(machine, task.swap_ns, SimulatedDevice(f"/dev/s{number}", 10), 0)
+            heap = task.mmap(4 * PAGE)
+            heap.touch(write=True)
+            count = 0
+
+            def note(frame: object, event: str, argument: object) -> None:
+                nonlocal count
+                count += 1
+
+            sys.setprofile(note)
+            heap.touch(write=True)
+            sys.setprofile(None)
+            return count
+
+    assert calls(300) == calls(3)
