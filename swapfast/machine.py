@@ -121,10 +121,9 @@ class Machine:
         6.18: read ahead what is near in the swap area, as where an area is on a rotating disk, or
         what is near in the address space (mm/swap_state.c, swap_vma_readahead).
     plug : {"own", "nested"}
-        6.18: whether what reclaim writes is sent when it is done, or, where it was called by
-        read-ahead, only with the reads, as the block layer does (block/blk-core.c, blk_start_plug).
-        "nested" predicts swap-outs under read-ahead several times better, "own" is what the other
-        figures of the policy were measured with.
+        6.18: whether what reclaim writes is sent when it is done, or, where read-ahead called it,
+        only with the reads, as the block layer does (block/blk-core.c, blk_start_plug). "nested"
+        predicts the swap-outs of programs under read-ahead several times better.
     seed : int
         What the drawn options are drawn from.
 

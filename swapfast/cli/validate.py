@@ -9,7 +9,7 @@ from rich.table import Table
 
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.machine import PLUG
-from swapfast.validate import COUNTS, FLOOR, Validation
+from swapfast.validate import COUNTS, FLOOR, OBSERVED_NS, Validation
 from swapfast.validate import validate as run_validation
 
 __all__ = ["validate"]
@@ -42,15 +42,18 @@ __all__ = ["validate"]
 @click.option(
     "--plug",
     type=click.Choice(PLUG),
-    default=PLUG[0],
+    default=PLUG[1],
+    show_default=True,
     help="linux-6.18: who sends what reclaim writes; see swapfast replay.",
 )
 @click.option(
     "--reference-ns",
     type=click.IntRange(0, 10**9),
+    default=OBSERVED_NS,
+    show_default=True,
     metavar="NS",
-    help="linux-6.18: what a reference took where it was measured: about 400 with swapfast "
-    "measure, which reads statistics in between.  [20]",
+    help="linux-6.18: what a reference took where it was measured; swapfast measure reads "
+    "statistics in between.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Picture of predicted and measured.")
 @click.option("--worst", type=click.IntRange(0, 1000), default=5, show_default=True)
@@ -62,7 +65,7 @@ def validate(
     policy: str,
     page_cluster: int,
     plug: str,
-    reference_ns: int | None,
+    reference_ns: int,
     plot: Path | None,
     worst: int,
     as_json: bool,
@@ -77,7 +80,7 @@ def validate(
     Examples:
       swapfast validate exact.csv --traces traces/
       swapfast validate exact.csv --traces traces/ --policy linux-6.18,lru,clock --plot out.png
-      swapfast validate ahead.csv --traces traces/ --page-cluster 3 --plug nested
+      swapfast validate ahead.csv --traces traces/ --page-cluster 3
 
     Exit code: 0 done, 2 a broken truth file or trace, 3 a file is missing.
     """

@@ -393,7 +393,7 @@ cdef struct core_t:
     uint32_t plug_first_len  # pages of the first request
     bint plug_last_read      # the last request is of reads: no write joins it
     bint plug_held           # read-ahead has the plug: the end of a shrink does not flush
-    bint plug_nested         # an option: read-ahead has a plug, and the first request decides
+    bint plug_nested         # an option: read-ahead has a plug
     uint32_t *queue          # completion queue (FIFO ring)
     uint64_t *queue_done
     uint32_t queue_cap       # places in use, so that few lines of memory are; up to queue_most

@@ -4,11 +4,11 @@
 # is sent, then in the *completion queue*; when its write is done it is *rotated* to the tail of
 # the inactive list, so that the next scan frees it, unless somebody touched it in between.
 #
-# With plug_nested the plug is the kernel's to the letter. Read-ahead has one of its own, and that of
-# a reclaim within is not used (blk_start_plug): what it writes is sent with the reads, so that it
-# finds nothing clean and writes hundreds of pages more. And since 6.13 the plug is sent early when
-# its *first* request has 32 pages (rq_list_peek), which a read seldom has. Without, each reclaim has
-# its own plug, and its last request decides.
+# With plug_nested a window of read-ahead has a plug, and a reclaim within it has none of its own
+# (blk_start_plug): what it writes is sent with the reads, so it finds nothing clean and may write a
+# thousand pages more. Early flushes do not help: since 6.13 a plug is flushed when its *first*
+# request has 32 pages (blk_add_rq_to_plug), and that is a read. Without reads in front, first and
+# last hardly differ, and the last decides here, as before.
 # Sources: block/blk-mq.c (blk_add_rq_to_plug, blk_attempt_plug_merge), mm/swap.c
 # (folio_rotate_reclaimable; 2.6.25 rotate_reclaimable_page).
 #
@@ -115,7 +115,7 @@ cdef inline void plug_release(core_t *core) noexcept nogil:
 
 cdef inline void plug_request(core_t *core, uint32_t slot, bint read) noexcept nogil:
     # One page joins the last request, or begins another.
-    cdef uint32_t decides = core.plug_first_len if core.plug_nested else core.plug_last_len
+    cdef uint32_t decides = core.plug_first_len if core.plug_held else core.plug_last_len
     if (core.plug_requests > 0 and slot == core.plug_last_slot + 1
             and core.plug_last_read == read and core.plug_last_len < MAX_REQUEST):
         core.plug_last_len += 1

@@ -13,7 +13,7 @@ import pytest
 from swapfast.replay import ReplayResult, replay
 from swapfast.traces import Trace, open_trace
 from swapfast.units import PAGE_SIZE
-from swapfast.validate import Validation, validate
+from swapfast.validate import Validation, read_truth, validate
 
 DATA = Path(__file__).parent / "data"
 NO_DEVICE = {"write_request": 0, "write_page": 0, "write_latency": 0}
@@ -86,10 +86,22 @@ def test_cells_within_the_kernels_own_spread() -> None:
     ours = judged(0)
     cells = ours.of("linux-6.18")
     assert len(cells) == 16
-    # The two that miss are the trace of 11 266 references, with few faults to count.
-    far = [p.cell.trace for p in cells if not p.within("majflt")]
-    assert far == ["real-gitlog", "real-gitlog"]
-    assert all(p.within("pswpout") for p in cells)
+    # Those that miss are of the trace of 11 266 references, with few events to count.
+    for count in ("majflt", "pswpout"):
+        assert [p.cell.trace for p in cells if not p.within(count)] == ["real-gitlog"]
+
+
+@pytest.mark.parametrize("count", ["majflt", "pswpout"])
+def test_a_second_measurement_is_no_better(count: str) -> None:
+    """The kernel asked again, by ``swapfast measure``, against the first time it was asked."""
+    again, _ = read_truth(DATA / "again_pc0.csv")
+    second = {(c.trace, c.frac): c.measured[count] for c in again}
+    ours, kernel = [], []
+    for p in judged(0).of("linux-6.18", "synthetic"):
+        first = p.cell.measured[count]
+        ours.append(abs(p.error[count]))
+        kernel.append(abs(second[p.cell.trace, p.cell.frac] - first) / max(first, 200))
+    assert sum(ours) < sum(kernel)
 
 
 def test_the_mechanisms_are_worth_something() -> None:
@@ -97,12 +109,25 @@ def test_the_mechanisms_are_worth_something() -> None:
         for kind in ("synthetic", "real"):
             ours = judged(page_cluster).summary("linux-6.18", kind)["majflt"]["median"]
             lru = judged(page_cluster).summary("lru", kind)["majflt"]["median"]
-            assert 4 * ours < lru, (page_cluster, kind)
+            assert 3.5 * ours < lru, (page_cluster, kind)
 
 
-def test_read_ahead() -> None:
-    # The loop at 90 % is bistable: 6 471 faults measured, and by far not that few predicted.
-    cells = [p for p in judged(3).of("linux-6.18") if not p.cell.trace.startswith("seqloop")]
+@pytest.mark.parametrize("truth", ["exact_pc3.csv", "again_pc3.csv"])
+def test_read_ahead(truth: str) -> None:
+    # The loop is bistable: at 90 % the kernel counted 6 471 faults one day and 20 660 another.
+    found = validate(DATA / truth, DATA, page_cluster=3).of("linux-6.18")
+    cells = [p for p in found if not p.cell.trace.startswith("seqloop")]
     errors = sorted(abs(p.error["majflt"]) for p in cells)
-    assert errors[len(errors) // 2] <= 0.01
+    assert errors[len(errors) // 2] <= 0.02
     assert errors[-1] <= 0.15
+
+
+@pytest.mark.parametrize("truth", ["exact_pc3.csv", "again_pc3.csv"])
+def test_a_program_writes_more_when_read_ahead_has_the_plug(truth: str) -> None:
+    nested, own = (
+        validate(DATA / truth, DATA, page_cluster=3, plug=plug).summary("linux-6.18", "real")
+        for plug in ("nested", "own")
+    )
+    assert nested["pswpout"]["median"] <= 0.025
+    assert nested["pswpout"]["p90"] <= 0.1
+    assert own["pswpout"]["p90"] > 4 * nested["pswpout"]["p90"]

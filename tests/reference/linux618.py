@@ -340,7 +340,7 @@ class Model:
             last[1].append(slot)
             last[2].extend(pages)
         else:
-            decides = self.plug[0 if self.nested else -1] if self.plug else None
+            decides = self.plug[0 if self.held else -1] if self.plug else None
             if len(self.plug) >= 32 or (decides and len(decides[1]) >= 32):
                 self.flush()
             self.plug.append((read, [slot], list(pages)))
