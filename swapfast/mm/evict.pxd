@@ -85,15 +85,8 @@ cdef inline void count_leak(core_t *core, uint32_t home, uint32_t owner) noexcep
             return
         p = core.next[p]
 
-cdef inline bint slot_for(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t owner, entry
-    if core.page[home].folio & F_SWAPCACHE:
-        if not area_of(core, core.home[home].entry).failed:
-            return True
-        keep_in_memory(core, home)   # what is still in memory is not given to a broken file
-        return False
-    owner = owner_of(core, home)
-    entry = swap_alloc(core, owner)
+cdef inline bint slot_new(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t owner = owner_of(core, home), entry = swap_alloc(core, owner)
     if entry == NO_SLOT:
         core.count.no_slot += 1
         return False
@@ -123,9 +116,12 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     return True
 
 cdef inline bint slot_ready(core_t *core, uint32_t home, bint dirty) noexcept nogil:
-    # A slot that was just taken is its own: asked for most pages that go, and the dearer question.
-    cdef bint had = core.page[home].folio & F_SWAPCACHE != 0
-    return slot_for(core, home) and (not had or not dirty or slot_own(core, home))
+    if not core.page[home].folio & F_SWAPCACHE:
+        return slot_new(core, home)
+    if UNLIKELY(area_of(core, core.home[home].entry).failed):
+        keep_in_memory(core, home)   # what is still in memory is not given to a broken file
+        return False
+    return not dirty or slot_own(core, home)
 
 cdef inline bint is_dirty(core_t *core, uint32_t home) noexcept nogil:
     return group_bits(core, home) & PTE_DIRTY != 0

@@ -99,7 +99,6 @@ cdef inline void plug_flush(core_t *core) noexcept nogil:
     core.plug_pages = 0
     core.plug_requests = 0
     core.plug_last_len = 0
-    core.plug_first_len = 0
 
 cdef inline void plug_finish(core_t *core) noexcept nogil:
     if not core.plug_held:
@@ -115,19 +114,19 @@ cdef inline void plug_release(core_t *core) noexcept nogil:
 
 cdef inline void plug_request(core_t *core, uint32_t slot, bint read) noexcept nogil:
     # One page joins the last request, or begins another.
-    cdef uint32_t decides = core.plug_first_len if core.plug_held else core.plug_last_len
-    if (core.plug_requests > 0 and slot == core.plug_last_slot + 1
+    if (slot == core.plug_last_slot + 1 and core.plug_requests > 0
             and core.plug_last_read == read and core.plug_last_len < MAX_REQUEST):
         core.plug_last_len += 1
     else:
-        if core.plug_requests >= 32 or decides >= 32:
+        if core.plug_requests == 1:
+            core.plug_first_len = core.plug_last_len
+        if (core.plug_requests >= 32
+                or (core.plug_first_len if core.plug_held else core.plug_last_len) >= 32):
             plug_flush(core)
         core.plug_requests += 1
         core.plug_last_len = 1
         core.plug_last_read = read
     core.plug_last_slot = slot
-    if core.plug_requests == 1:
-        core.plug_first_len = core.plug_last_len
 
 cdef inline void plug_read(core_t *core, uint32_t slot) noexcept nogil:
     if core.plug_held:
