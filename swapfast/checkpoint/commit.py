@@ -39,6 +39,7 @@ from swapfast.checkpoint.pages import gather, open_data, unshare
 from swapfast.checkpoint.rebuild import rebuild
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
+from swapfast.swapfile.files import read_at
 from swapfast.swapfile.header import PAGE_SIZE
 from swapfast.swapfile.stamp import Kept, Stamp
 from swapfast.swapping import turn_off
@@ -222,7 +223,7 @@ def _put_together(chain: Chain, name: str, disk: Disk) -> None:
     try:
         gather(chain, fd, disk, compare=False)
         with open_data(chain.links[-1]) as (last, _):
-            disk.write(fd, os.pread(last, PAGE_SIZE, 0), 0)
+            disk.write(fd, read_at(last, PAGE_SIZE, 0), 0)
         disk.sync(fd)
         disk.rename(temporary, name)
         disk.sync_folder(os.path.dirname(os.path.abspath(name)))
@@ -239,7 +240,7 @@ def _put_together_again(chain: Chain, name: str, disk: Disk) -> None:
     fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        judge_header(chain.image.facts, os.pread(fd, PAGE_SIZE, 0), name)
+        judge_header(chain.image.facts, read_at(fd, PAGE_SIZE, 0), name)
     except BlockingIOError:
         pass  # as `SwapBacking` says
     except ValueError:

@@ -18,6 +18,7 @@ import pytest
 
 from swapfast.checkpoint import checkpoint, read_image, restart, verify
 from swapfast.checkpoint.attempt import Attempt
+from swapfast.checkpoint.disk import Disk
 from swapfast.machine import Machine
 from swapfast.namespaces import SwapNamespace
 from swapfast.swapfile import SwapBacking
@@ -222,6 +223,30 @@ def test_errors_at_every_call(tmp_path: Path, kind: Any, code: int) -> None:
                 assert seen_in(folder) == later
             machine.close()
             shutil.rmtree(folder)
+
+
+class FailingClose(Disk):
+    """Closes, and says that it failed; as NFS does when a write before it did."""
+
+    def close(self, fd: int) -> None:
+        super().close(fd)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("kind", ["pinned", "in-place"])
+def test_a_failing_close_of_what_was_synced_is_no_news(tmp_path: Path, kind: Any) -> None:
+    """The image is there, so its slots are kept; the job must not write over them."""
+    machine = small_job(tmp_path)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    scribble(machine, "new", 1)
+    now = contents(machine)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind=kind, disk=FailingClose())
+    if kind == "pinned":
+        for part in range(3):
+            scribble(machine, "later", part)
+        checkpoint(machine, namespace_of(machine), tmp_path / "other", kind="snapshot")
+    assert seen_in(tmp_path) == now
+    machine.close()
 
 
 def test_no_second_writer(tmp_path: Path) -> None:
