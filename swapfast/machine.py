@@ -68,6 +68,7 @@ STATISTICS = ("exact", "stale")
 READAHEAD = ("cluster", "vma")
 TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
+LEAST_PAGES = 64  # of RAM
 FILES_AT_ONCE = 8  # files of other namespaces that a batch looks at
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
@@ -184,6 +185,10 @@ class Machine:
         if overcommit not in (0, 1, 2):
             raise ValueError(f"overcommit is 0, 1 or 2, not {overcommit}")
         pages = parse_size(memory) // PAGE_SIZE
+        if pages < LEAST_PAGES:
+            raise ValueError(
+                f"memory is {LEAST_PAGES} pages of {PAGE_SIZE} bytes at least, not {memory!r}"
+            )
         cached = pages // 32 if cache is None else parse_size(cache) // PAGE_SIZE
         if not 0 <= cached < pages:
             raise ValueError(f"cache is less than the memory, not {cache!r}")

@@ -104,6 +104,8 @@ def checkpoint(
             "a checkpoint holds no stale statistics, TLB or read-ahead by addresses; "
             "make the machine without these options",
         )
+    if os.path.isdir(path):
+        raise system_error(errno.EISDIR, "is a folder; give the image a name in it", path)
     frozen = Frozen(machine, namespace)
     before = _parent_of(frozen, path, kind, parent, checksums)
     machine.check_files(namespace)
@@ -294,6 +296,10 @@ def restart(
         _put_together(chain, name, disk or Disk())
     elif chain.copied and swapfile is None:
         _put_together_again(chain, name, disk or Disk())
+    if not os.path.lexists(name):
+        raise system_error(
+            errno.ENOENT, f"is not there, and has the pages of {os.fspath(path)}; say where", name
+        )
     unshare(name, disk or Disk())
     backing = SwapBacking.open(
         name, rules, accept=lambda head: judge_header(image.facts, head, name)
