@@ -125,7 +125,9 @@ class SwapBacking:
     def _take(
         cls, path: str, fd: int, rules: HeaderRules, accept: Callable[[bytes], bytes]
     ) -> SwapBacking:
-        raw = read_at(fd, PAGE_SIZES[-1], 0)
+        raw = read_at(fd, PAGE_SIZE, 0)
+        if signature_of(raw, PAGE_SIZE) is None:  # of another page size maybe: the refusal says so
+            raw = read_at(fd, PAGE_SIZES[-1], 0)
         try:
             head = accept(raw)
         except OSError as error:
