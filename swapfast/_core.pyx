@@ -1209,7 +1209,8 @@ cdef class Core:
                     c, m.base, m.pages, a, &pte[at],
                     &slot[homes] if homes < <uint64_t>slot.shape[0] else NULL,
                     &shadow[homes] if homes < <uint64_t>shadow.shape[0] else NULL,
-                    &zero[homes] if homes < <uint64_t>zero.shape[0] else NULL)
+                    &zero[homes] if homes < <uint64_t>zero.shape[0] else NULL,
+                    slot.shape[0] - homes)
             at += m.pages
         if len(ring) == 0:
             return
@@ -1415,22 +1416,20 @@ cdef class Core:
             t.holder = mm
 
 
-def different(const int64_t[::1] start not None, const int64_t[::1] length not None, uint64_t end):
-    """The first number that runs of numbers below ``end`` have twice, or -1."""
+def different(const uint32_t[::1] values not None, uint64_t end):
+    """The first number, of numbers below ``end``, that is there twice, or -1."""
     cdef uint64_t i, n
     cdef uint64_t *seen = <uint64_t *>lazy_map((end >> 3) + 8)
     cdef int64_t twice = -1
     if seen == NULL:
         raise MemoryError(f"no room for {end} bits")
     with nogil:
-        for i in range(<uint64_t>start.shape[0]):
-            for n in range(<uint64_t>start[i], <uint64_t>(start[i] + length[i])):
-                if (seen[n >> 6] >> (n & 63)) & 1:
-                    twice = n
-                    break
-                seen[n >> 6] |= <uint64_t>1 << (n & 63)
-            if twice >= 0:
+        for i in range(<uint64_t>values.shape[0]):
+            n = values[i]
+            if (seen[n >> 6] >> (n & 63)) & 1:
+                twice = n
                 break
+            seen[n >> 6] |= <uint64_t>1 << (n & 63)
     lazy_unmap(seen, (end >> 3) + 8)
     return twice
 
