@@ -1311,6 +1311,11 @@ cdef class Core:
         bits = np.unpackbits(words.view(np.uint8), bitorder="little")
         return np.flatnonzero(bits).astype(np.uint32)
 
+    def area_keep_sums(self, uint32_t number):
+        """From now on a slot gets its checksum when it is written, from the page in memory."""
+        if not area_keep_sums(self.area(number)):
+            raise MemoryError("no room for the checksums of a swap area")
+
     def area_sums(self, uint32_t number, const uint32_t[::1] slots not None):
         """Checksums of slots in use, those of zero pages 0; from now on they are kept.
 

@@ -110,6 +110,8 @@ def checkpoint(
     before = _parent_of(frozen, path, kind, parent, checksums)
     machine.check_files(namespace)
     machine.check_area(frozen.area)
+    if checksums and machine.contents:
+        machine.core.area_keep_sums(frozen.area.number)  # while the pages are still in memory
     written = push_out(frozen)
     # Pages that were written beside a file that was cut off are lost.
     machine.check_files(namespace)

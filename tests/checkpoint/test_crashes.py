@@ -249,6 +249,26 @@ def test_a_failing_close_of_what_was_synced_is_no_news(tmp_path: Path, kind: Any
     machine.close()
 
 
+def test_checksums_are_of_the_pages_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that change on their way to the disk are wrong bytes, not the right ones."""
+    machine = small_job(tmp_path)
+    original, slots = Attempt.image, []
+
+    def image(self: Attempt, checksums: bool) -> Any:
+        slots.append(max(self.frozen.machine.core.area_info(0)["inuse"] // 2, 1))
+        with open(tmp_path / AREA, "r+b") as file:
+            file.seek(slots[0] * PAGE + 99)
+            file.write(b"\xff")
+        return original(self, checksums)
+
+    monkeypatch.setattr(Attempt, "image", image)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    assert verify(tmp_path / JOB) == slots
+    machine.close()
+
+
 def test_no_second_writer(tmp_path: Path) -> None:
     machine = small_job(tmp_path)
     temporary = tmp_path / f"{JOB}.tmp"
