@@ -253,11 +253,15 @@ def test_checksums_are_of_the_pages_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bytes that change on their way to the disk are wrong bytes, not the right ones."""
-    machine = small_job(tmp_path)
-    original, slots = Attempt.image, []
+    machine, login = boot(tmp_path / AREA)
+    login.mmap("80KiB").touch(write=True, tag="x")
+    original = Attempt.image
+    slots: list[int] = []
 
     def image(self: Attempt, checksums: bool) -> Any:
-        slots.append(max(self.frozen.machine.core.area_info(0)["inuse"] // 2, 1))
+        frozen = self.frozen
+        used = frozen.machine.core.image_dump(frozen.numbers, frozen.area.number)[1]
+        slots.append(int(used[used.size // 2]))
         with open(tmp_path / AREA, "r+b") as file:
             file.seek(slots[0] * PAGE + 99)
             file.write(b"\xff")
