@@ -8,7 +8,8 @@
 #   make gate    instruction counts against the last commit on origin/main (needs valgrind)
 #   make sanitize  the core under AddressSanitizer and UBSan, and the tests of it
 #   make fuzz      any bytes at every parser, for some ten minutes
-#   make crash     1,000 kill -9, 200 power cuts, a million steps of the state machines
+#   make crash     1,000 kill -9, 200 power cuts, an end at each call, full disks, a million steps of
+#                  the state machines
 #   make clean   remove whatever the above made
 #
 # PYTHON=... names the interpreter, CC=... the compiler, SWAPFAST_DEBUG=1 builds the core with checks.
@@ -49,7 +50,7 @@ $(if $(PROBLEM),$(error $(PROBLEM)))
 endef
 
 help:
-	@sed -n 's/^# \{0,1\}//; 1,14p' Makefile
+	@sed -n 's/^# \{0,1\}//; 1,15p' Makefile
 
 setup: .venv/built-$(MODE)
 
@@ -78,8 +79,8 @@ fuzz: setup-test .venv/ready-fuzz
 
 crash: setup-test
 	@SWAPFAST_KILLS=1000 SWAPFAST_CUTS=200 SWAPFAST_STEPS=1000000 "$(VENV)" -m pytest -s \
-		tests/checkpoint/test_crashes.py tests/checkpoint/test_power.py \
-		tests/machine/test_long_run.py $(ARGS)
+		tests/checkpoint/test_crashes.py tests/checkpoint/test_chain_crashes.py \
+		tests/checkpoint/test_power.py tests/faults tests/machine/test_long_run.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist swapfast.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1214,7 +1214,8 @@ cdef class Core:
                     c, m.base, m.pages, a, &pte[at],
                     &slot[homes] if homes < <uint64_t>slot.shape[0] else NULL,
                     &shadow[homes] if homes < <uint64_t>shadow.shape[0] else NULL,
-                    &zero[homes] if homes < <uint64_t>zero.shape[0] else NULL)
+                    &zero[homes] if homes < <uint64_t>zero.shape[0] else NULL,
+                    slot.shape[0] - homes)
             at += m.pages
         if len(ring) == 0:
             return
@@ -1314,6 +1315,11 @@ cdef class Core:
         words = np.asarray(<uint64_t[:(a.slots + 63) // 64]>a.pinned)
         bits = np.unpackbits(words.view(np.uint8), bitorder="little")
         return np.flatnonzero(bits).astype(np.uint32)
+
+    def area_keep_sums(self, uint32_t number):
+        """From now on a slot gets its checksum when it is written, from the page in memory."""
+        if not area_keep_sums(self.area(number)):
+            raise MemoryError("no room for the checksums of a swap area")
 
     def area_sums(self, uint32_t number, const uint32_t[::1] slots not None):
         """Checksums of slots in use, those of zero pages 0; from now on they are kept.
@@ -1420,22 +1426,20 @@ cdef class Core:
             t.holder = mm
 
 
-def different(const int64_t[::1] start not None, const int64_t[::1] length not None, uint64_t end):
-    """The first number that runs of numbers below ``end`` have twice, or -1."""
+def different(const uint32_t[::1] values not None, uint64_t end):
+    """The first number, of numbers below ``end``, that is there twice, or -1."""
     cdef uint64_t i, n
     cdef uint64_t *seen = <uint64_t *>lazy_map((end >> 3) + 8)
     cdef int64_t twice = -1
     if seen == NULL:
         raise MemoryError(f"no room for {end} bits")
     with nogil:
-        for i in range(<uint64_t>start.shape[0]):
-            for n in range(<uint64_t>start[i], <uint64_t>(start[i] + length[i])):
-                if (seen[n >> 6] >> (n & 63)) & 1:
-                    twice = n
-                    break
-                seen[n >> 6] |= <uint64_t>1 << (n & 63)
-            if twice >= 0:
+        for i in range(<uint64_t>values.shape[0]):
+            n = values[i]
+            if (seen[n >> 6] >> (n & 63)) & 1:
+                twice = n
                 break
+            seen[n >> 6] |= <uint64_t>1 << (n & 63)
     lazy_unmap(seen, (end >> 3) + 8)
     return twice
 

@@ -69,6 +69,7 @@ READAHEAD = ("cluster", "vma")
 PLUG = ("own", "nested")
 TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
+LEAST_PAGES = 64  # of RAM
 FILES_AT_ONCE = 8  # files of other namespaces that a batch looks at
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
@@ -190,6 +191,10 @@ class Machine:
         if overcommit not in (0, 1, 2):
             raise ValueError(f"overcommit is 0, 1 or 2, not {overcommit}")
         pages = parse_size(memory) // PAGE_SIZE
+        if pages < LEAST_PAGES:
+            raise ValueError(
+                f"memory is {LEAST_PAGES} pages of {PAGE_SIZE} bytes at least, not {memory!r}"
+            )
         cached = pages // 32 if cache is None else parse_size(cache) // PAGE_SIZE
         if not 0 <= cached < pages:
             raise ValueError(f"cache is less than the memory, not {cache!r}")
@@ -230,6 +235,7 @@ class Machine:
         # The files of areas that have one; who was not looked at for the longest time is first.
         self.files: OrderedDict[int, SwapBacking] = OrderedDict()
         self._lost: dict[int, OSError] = {}  # areas whose file is not what it was, and why
+        self._unseen: dict[int, OSError] = {}  # areas whose file could not be looked at just now
         self._unwiped = Failures()
         self.objects: set[SharedObject] = set()
         self.least_priority = self.profile.default_priority
@@ -391,16 +397,20 @@ class Machine:
         self.files.move_to_end(number)
         if number in self._lost:
             return
+        self._unseen.pop(number, None)
         try:
-            backing.verify()
+            fault = backing.fault()
         except OSError as error:
-            self._lost[number] = error
+            self._unseen[number] = error  # the next look tells; the mapping has a guard of its own
+            return
+        if fault is not None:
+            self._lost[number] = fault
             self.core.area_lost(self.areas[number].number)
-            self.log.append(f"swap area {backing.path}: {error.strerror}")
+            self.log.append(f"swap area {backing.path}: {fault.strerror}")
 
     def check_area(self, area: SwapArea) -> None:
-        """Raise what `check_files` found out about an area: EIO, ESTALE."""
-        lost = self._lost.get(area.type)
+        """Raise what `check_files` found out about an area, or why it could not."""
+        lost = self._lost.get(area.type) or self._unseen.get(area.type)
         if lost is not None:
             raise system_error(lost.errno or errno.EIO, lost.strerror or "is lost", area.path)
 
@@ -412,6 +422,7 @@ class Machine:
         """An area is off."""
         self.files.pop(number, None)
         self._lost.pop(number, None)
+        self._unseen.pop(number, None)
 
     def io_error(self) -> OSError:
         """What to raise for the slot that could not be read or written back."""

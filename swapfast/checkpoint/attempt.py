@@ -35,6 +35,7 @@ from swapfast.checkpoint.pages import copy_pages
 from swapfast.checkpoint.stored import seal_of
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
+from swapfast.swapfile.files import read_at
 from swapfast.swapfile.header import PAGE_SIZE, UUID_AT
 from swapfast.swapfile.stamp import Kept, Stamp, put_stamp
 
@@ -91,12 +92,14 @@ def put_image(
                 disk.remove(temporary)
             raise
     finally:
-        disk.close(fd)
+        # It was synced: an error now is no news, and must not look as if nothing was committed.
+        with contextlib.suppress(OSError):
+            disk.close(fd)
 
 
 def put_on(backing: SwapBacking, stamp: Stamp | None, disk: Disk) -> None:
     """Write and sync a stamp into a swapfile that is on; None: it holds no checkpoint."""
-    page = os.pread(backing.fileno(), PAGE_SIZE, 0)
+    page = read_at(backing.fileno(), PAGE_SIZE, 0)
     disk.write(backing.fileno(), put_stamp(page, stamp, at_rest=False), 0)
     backing.sync(disk.sync_data)
     backing.stamp = stamp
@@ -161,7 +164,7 @@ class Attempt:
         slots = frozen.area.info["slots"]
         self.stamp = self.before or Stamp(slots, identity or os.urandom(16), 0)
         self.generation = max(self.stamp.generation, self.backing.last_generation) + 1
-        self.page = os.pread(self.backing.fileno(), PAGE_SIZE, 0)
+        self.page = read_at(self.backing.fileno(), PAGE_SIZE, 0)
         self.slots: U32 = np.empty(0, dtype=np.uint32)
         self.area_path = frozen.area.path
         self.seal = ""

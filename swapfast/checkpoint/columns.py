@@ -35,6 +35,7 @@ U32 = NDArray[np.uint32]
 I64 = NDArray[np.int64]
 Arrays = dict[str, NDArray[Any]]
 MOST = (1 << 32) - 1
+_ONE = np.ones(1, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +44,31 @@ class Numbers:
 
     Attributes
     ----------
-    start, length : int64 arrays
+    start : int64 or uint32 array
+    length : int64 array
     """
 
-    start: I64
+    start: NDArray[Any]
     length: I64
+
+    @classmethod
+    def alone(cls, values: U32) -> Numbers:
+        """Each number a run of its own; nothing is copied."""
+        return cls(values, np.broadcast_to(_ONE, values.size))
+
+    @property
+    def _alone(self) -> bool:
+        return self.length.strides == (0,)
 
     @property
     def total(self) -> int:
         """How many numbers."""
-        return int(self.length.sum())
+        return self.length.size if self._alone else int(self.length.sum())
 
     def values(self) -> U32:
-        """All of them."""
-        if self.length.size and int(self.length.max()) == 1:
-            return self.start.astype(np.uint32)
+        """All of them; not to be written to."""
+        if self._alone or (self.length.size and int(self.length.max()) == 1):
+            return self.start.astype(np.uint32, copy=False)
         before = np.cumsum(self.length) - self.length
         numbers = np.arange(self.total) + np.repeat(self.start - before, self.length)
         return np.asarray(numbers, dtype=np.uint32)
@@ -79,14 +90,15 @@ class Numbers:
         """Why they are not different numbers from ``low`` to ``high``; None if they are."""
         if self.start.size == 0:
             return None
-        end = self.start + self.length
-        if int(self.start.min()) < low or int(end.max()) > high + 1:
+        one_by_one = self.total == self.start.size
+        end = self.start if one_by_one else self.start + self.length - 1
+        if int(self.start.min()) < low or int(end.max()) > high:
             return f"a number outside {low}..{high}"
-        if self.total == self.start.size:  # one by one: a bit each; few runs are sorted instead
-            twice = _core.different(self.start, self.length, high + 1)
+        if one_by_one:  # a bit each; few runs are sorted instead
+            twice = _core.different(self.values(), high + 1)
             return None if twice < 0 else f"number {twice} is there twice"
         order = np.argsort(self.start, kind="stable")
-        overlap = np.flatnonzero(end[order][:-1] > self.start[order][1:])
+        overlap = np.flatnonzero(end[order][:-1] >= self.start[order][1:])
         if overlap.size:
             return f"number {int(self.start[order][1:][overlap[0]])} is there twice"
         return None
@@ -151,8 +163,7 @@ def unpack_numbers(name: str, arrays: Arrays) -> Numbers:
     raw = arrays[name]
     if raw.dtype != np.uint32 or raw.size == 0:
         raise ValueError(f"{name}: not a row of uint32")
-    values = raw.astype(np.int64)
-    return Numbers(values, np.ones(values.size, dtype=np.int64))
+    return Numbers.alone(raw.view(np.uint32))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from swapfast.checkpoint.pages import gather, open_data, unshare
 from swapfast.checkpoint.rebuild import rebuild
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
+from swapfast.swapfile.files import read_at
 from swapfast.swapfile.header import PAGE_SIZE
 from swapfast.swapfile.stamp import Kept, Stamp
 from swapfast.swapping import turn_off
@@ -103,10 +104,14 @@ def checkpoint(
             "a checkpoint holds no stale statistics, TLB or read-ahead by addresses; "
             "make the machine without these options",
         )
+    if os.path.isdir(path):
+        raise system_error(errno.EISDIR, "is a folder; give the image a name in it", path)
     frozen = Frozen(machine, namespace)
     before = _parent_of(frozen, path, kind, parent, checksums)
     machine.check_files(namespace)
     machine.check_area(frozen.area)
+    if checksums and machine.contents:
+        machine.core.area_keep_sums(frozen.area.number)  # while the pages are still in memory
     written = push_out(frozen)
     # Pages that were written beside a file that was cut off are lost.
     machine.check_files(namespace)
@@ -222,7 +227,7 @@ def _put_together(chain: Chain, name: str, disk: Disk) -> None:
     try:
         gather(chain, fd, disk, compare=False)
         with open_data(chain.links[-1]) as (last, _):
-            disk.write(fd, os.pread(last, PAGE_SIZE, 0), 0)
+            disk.write(fd, read_at(last, PAGE_SIZE, 0), 0)
         disk.sync(fd)
         disk.rename(temporary, name)
         disk.sync_folder(os.path.dirname(os.path.abspath(name)))
@@ -239,7 +244,7 @@ def _put_together_again(chain: Chain, name: str, disk: Disk) -> None:
     fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        judge_header(chain.image.facts, os.pread(fd, PAGE_SIZE, 0), name)
+        judge_header(chain.image.facts, read_at(fd, PAGE_SIZE, 0), name)
     except BlockingIOError:
         pass  # as `SwapBacking` says
     except ValueError:
@@ -293,6 +298,10 @@ def restart(
         _put_together(chain, name, disk or Disk())
     elif chain.copied and swapfile is None:
         _put_together_again(chain, name, disk or Disk())
+    if not os.path.lexists(name):
+        raise system_error(
+            errno.ENOENT, f"is not there, and has the pages of {os.fspath(path)}; say where", name
+        )
     unshare(name, disk or Disk())
     backing = SwapBacking.open(
         name, rules, accept=lambda head: judge_header(image.facts, head, name)

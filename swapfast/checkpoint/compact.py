@@ -21,6 +21,7 @@ from swapfast.checkpoint.freeze import chained
 from swapfast.checkpoint.image import image_parts
 from swapfast.checkpoint.pages import gather, open_data
 from swapfast.errors import system_error
+from swapfast.swapfile.files import read_at
 from swapfast.swapfile.header import PAGE_SIZE
 from swapfast.swapfile.stamp import Stamp, put_stamp
 
@@ -102,7 +103,7 @@ def _copy(chain: Chain, path: str, stamp: Stamp, disk: Disk) -> None:
     try:
         gather(chain, fd, disk, compare=True)
         with open_data(chain.links[-1]) as (last, _):
-            page = os.pread(last, PAGE_SIZE, 0)
+            page = read_at(last, PAGE_SIZE, 0)
         disk.write(fd, put_stamp(page, stamp, at_rest=True), 0)
         disk.sync(fd)
     finally:

@@ -18,6 +18,7 @@ from swapfast.checkpoint.chain import Chain, read_chain
 from swapfast.checkpoint.commit import swapfile_of
 from swapfast.checkpoint.pages import open_data, runs
 from swapfast.errors import system_error
+from swapfast.swapfile.files import read_at
 from swapfast.units import PAGE_SIZE
 
 __all__ = ["inspect", "verify"]
@@ -116,7 +117,7 @@ def _wrong_slots(chain: Chain, which: NDArray[Any], place: NDArray[Any], fd: int
     wrong: list[int] = []
     for part in runs(place[order], most=CHUNK):
         pages = order[part]
-        data = os.pread(fd, pages.size * PAGE_SIZE, int(place[pages[0]]) * PAGE_SIZE)
+        data = read_at(fd, pages.size * PAGE_SIZE, int(place[pages[0]]) * PAGE_SIZE)
         whole = len(data) // PAGE_SIZE
         found = np.zeros(pages.size, dtype=bool)
         if whole:

@@ -27,6 +27,7 @@ from swapfast.checkpoint.chain import Chain, Link, judge_header
 from swapfast.checkpoint.disk import Disk
 from swapfast.errors import system_error
 from swapfast.swapfile.extents import shared_ranges
+from swapfast.swapfile.files import read_at
 from swapfast.swapfile.header import PAGE_SIZE
 
 __all__ = ["copy_pages", "gather", "open_data", "runs", "unshare"]
@@ -88,7 +89,7 @@ def copy_pages(
             share = disk.clone(source[0], start, size, fd, to)
             if share:
                 continue
-        data = os.pread(source[0], size, start)
+        data = read_at(source[0], size, start)
         if len(data) != size:
             raise system_error(errno.EIO, f"ends at byte {start + len(data)}", source[1])
         if sums is not None:
@@ -115,7 +116,7 @@ def open_data(link: Link, name: str | None = None) -> Iterator[tuple[int, str]]:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise system_error(errno.EINVAL, "not a regular file", path)
-        judge_header(link.facts, os.pread(fd, PAGE_SIZE, 0), path)
+        judge_header(link.facts, read_at(fd, PAGE_SIZE, 0), path)
         yield fd, path
     finally:
         os.close(fd)
@@ -164,7 +165,7 @@ def unshare(path: str, disk: Disk) -> None:
         for start, length in shared:
             for at in range(start, start + length, CHUNK * PAGE_SIZE):
                 size = min(CHUNK * PAGE_SIZE, start + length - at)
-                disk.write(fd, os.pread(fd, size, at), at)
+                disk.write(fd, read_at(fd, size, at), at)
         if shared:
             disk.sync(fd)  # which gives them blocks
     except BlockingIOError:

@@ -16,9 +16,11 @@ every member: a name for the whole file that costs nothing to make.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import stat
 import struct
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -26,6 +28,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from swapfast.errors import system_error
+from swapfast.swapfile.files import named
 
 __all__ = ["Arrays", "pack", "read", "seal_of"]
 
@@ -189,7 +194,7 @@ def read(
     Raises
     ------
     OSError
-        The file cannot be read.
+        It cannot be read, or is no regular file.
     ValueError
         It is not such a file: its name, the member, the cause.
     """
@@ -197,7 +202,10 @@ def read(
     links = 0 if follow else os.O_NOFOLLOW
     fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
     try:
-        return _read(_Reader(name, fd), known)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise system_error(errno.EINVAL, "is not a regular file", name)
+        with named(name):
+            return _read(_Reader(name, fd), known)
     finally:
         os.close(fd)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -21,12 +22,12 @@ from swapfast.checkpoint.attempt import Kind
 from swapfast.checkpoint.facts import MOST_PARENTS
 from swapfast.cli.output import JSON, Step, console, emit_json, progress, reported
 from swapfast.errors import system_error
-from swapfast.machine import Machine
+from swapfast.machine import LEAST_PAGES, Machine
 from swapfast.mappings import Mapping
 from swapfast.namespaces import SwapNamespace
 from swapfast.tasks import Task
 from swapfast.traces import Trace, open_trace
-from swapfast.units import PAGE_SIZE, format_count, parse_size
+from swapfast.units import PAGE_SIZE, format_count, parse_share
 
 __all__ = ["checkpoint", "compact", "restart"]
 
@@ -89,12 +90,12 @@ def checkpoint(
     Exit code: 0 done, 2 bad trace or option, 3 the system refused; an older IMAGE is then whole.
     """
     with reported(), progress(quiet or as_json) as step:
+        _check_place(image)
         loaded = open_trace(trace)
         pages = loaded.pages
-        if memory.endswith("%"):
-            size = max(int(float(memory[:-1]) / 100 * pages), 64) * PAGE_SIZE
-        else:
-            size = parse_size(memory)
+        size = parse_share(memory, pages) * PAGE_SIZE
+        if memory.strip().endswith("%"):
+            size = max(size, LEAST_PAGES * PAGE_SIZE)
         machine = Machine(size, profile, policy=policy)
         job = machine.init.clone(f.CLONE_NEWSWAP | f.CLONE_NEWIPC, "job")
         job.swapon(swapfile)
@@ -150,6 +151,8 @@ def restart(
         mapping, done = _position(machine, image)
         end = done
         if trace is not None:
+            if every is not None:
+                _check_place(image)
             loaded = open_trace(trace)
             end = len(loaded) if at is None else min(at, len(loaded))
             series: _Series = _After(image, kind, give_up=give_up)
@@ -158,6 +161,17 @@ def restart(
         facts["restarted_at"] = done
         machine.close()
         _show({"image": str(image), **facts}, as_json)
+
+
+def _check_place(image: Path) -> None:
+    """Where an image cannot be written is better known before the job runs than afterwards."""
+    folder = image.parent
+    if image.is_dir():
+        raise system_error(errno.EISDIR, "is a folder; give the image a name in it", image)
+    if not folder.is_dir():
+        raise system_error(errno.ENOENT, "no such folder; make it first", folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise system_error(errno.EACCES, "an image cannot be written in this folder", folder)
 
 
 class _Series:
@@ -234,7 +248,9 @@ def _position(machine: Machine, image: Path) -> tuple[Mapping, int]:
         found = POSITION.fullmatch(mapping.name)
         if found:
             return mapping, int(found[1])
-    raise system_error(22, "is not of a job that `swapfast checkpoint` ran; use the library", image)
+    raise system_error(
+        errno.EINVAL, "is not of a job that `swapfast checkpoint` ran; use the library", image
+    )
 
 
 def _facts(machine: Machine, mapping: Mapping, references: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from swapfast.checkpoint import export as write
@@ -36,23 +37,37 @@ def inspect(image: Path, as_json: bool) -> None:
             emit_json(facts)
             return
         console.print(
-            f"[bold]{facts['image']}[/]  {facts['kind']}, generation {facts['generation']}, "
-            f"Linux {facts['profile']}, {facts['policy']}, {format_size(facts['memory_bytes'])} RAM"
+            f"[bold]{escape(facts['image'])}[/]  {facts['kind']}, "
+            f"generation {facts['generation']}, Linux {facts['profile']}, "
+            f"policy {facts['policy']}, {format_size(facts['memory_bytes'])} RAM"
         )
         console.print(
             f"{format_count(facts['pages_with_data'])} pages with data of "
-            f"{format_count(facts['mapped_pages'])} mapped, in {facts['slot_runs']} runs of slots "
-            f"of {facts['swapfile']}; {facts['bytes_per_page']} bytes a page, checksums "
+            f"{format_count(facts['mapped_pages'])} mapped, in "
+            f"{format_count(facts['slot_runs'])} runs of slots of {facts['swapfile']}",
+            markup=False,
+        )
+        each = f", {facts['bytes_per_page']:.3g} bytes a page" if facts["pages_with_data"] else ""
+        console.print(
+            f"image of {format_size(facts['image_bytes'])}{each}, checksums "
             f"{'on' if facts['checksums'] else 'off'}"
         )
         if facts["builds_on"]:
-            console.print(f"builds on {', '.join(facts['builds_on'])}", markup=False)
+            console.print(f"builds on {_few(facts['builds_on'])}", markup=False)
         table = Table(box=None, pad_edge=False)
         for title in ("pid", "parent", "name", "state", "pages"):
             table.add_column(title, justify="left" if title in ("name", "state") else "right")
         for task in facts["tasks"]:
-            table.add_row(*(str(task[k]) for k in ("pid", "parent", "name", "state", "pages")))
+            cells = (str(task[k]) for k in ("pid", "parent", "name", "state"))
+            table.add_row(*map(escape, cells), format_count(task["pages"]))
         console.print(table)
+
+
+def _few(names: list[str]) -> str:
+    """Names; of many the first and the last."""
+    if len(names) <= 4:
+        return ", ".join(names)
+    return f"{len(names)} others, {names[0]} to {names[-1]}"
 
 
 @click.command()
@@ -77,9 +92,12 @@ def verify(image: Path, swapfile: Path | None, as_json: bool) -> None:
             emit_json({"image": str(image), "pages": pages, "wrong_slots": wrong})
         elif wrong:
             some = ", ".join(map(str, wrong[:10])) + (", ..." if len(wrong) > 10 else "")
-            console.print(f"{len(wrong)} of {pages} pages are wrong: slots {some}")
+            count, of = format_count(len(wrong)), format_count(pages)
+            slots = "slot" if len(wrong) == 1 else "slots"
+            are = "is" if len(wrong) == 1 else "are"
+            console.print(f"{count} of {of} pages {are} wrong: {slots} {some}")
         else:
-            console.print(f"{pages} pages, all right")
+            console.print(f"{format_count(pages)} pages, all right")
         if wrong:
             sys.exit(EXIT_NO)
 

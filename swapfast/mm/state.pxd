@@ -192,13 +192,19 @@ cdef inline void take_slot(core_t *core, area_t *a, uint32_t slot) noexcept nogi
     if a.strategy == SLOTS_CLUSTER:
         a.cl_used[slot // CLUSTER] += 1
 
+cdef enum:
+    AHEAD = 24           # slots that do not run together are fetched so many pages early
+
 cdef inline uint64_t load_pages(core_t *core, uint32_t base, uint64_t pages, area_t *a,
                                 const uint8_t *pte, const uint32_t *slot, const uint32_t *shadow,
-                                const uint8_t *zero) noexcept nogil:
-    # The caller checked every value. Returns how many homes there were.
+                                const uint8_t *zero, uint64_t slots) noexcept nogil:
+    # The caller checked every value; there are `slots` of them and more. Returns how many homes
+    # there were.
     cdef uint64_t n = 0, i
     cdef uint32_t page, s
     for i in range(pages):
+        if n + AHEAD < slots:
+            prefetch_write(&core.slot_page[a.base + slot[n + AHEAD]])
         page = <uint32_t>(base + i)
         core.page[page].pte = pte[i] & ~PTE_MEMBER   # the rings make members
         if not image_home(pte[i]):

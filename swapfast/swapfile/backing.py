@@ -2,7 +2,7 @@
 
 - `SwapBacking.open(path, rules)`: take the file; all or nothing.
 - `array`, `pages`, `end`, `header`: its bytes and what the kernel's rules make of them.
-- `verify()`: the file is still the one that was opened, whole.
+- `verify()`, `fault()`: the file is still the one that was opened, whole.
 - `sync()`: make it durable. `close()`: let it go; a context manager does so too.
 
 The file stays locked from `open` to `close`, whatever way the process ends. A forked child gets
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.swapfile.extents import has_all_blocks, same_inode, unsupported_extent
-from swapfast.swapfile.files import claim, insecure_permissions, named, refusal
+from swapfast.swapfile.files import claim, insecure_permissions, named, read_at, refusal
 from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SIGNATURE, SwapHeader, signature_of
 from swapfast.swapfile.mapping import FileMapping
 from swapfast.swapfile.rules import HeaderRules, SwapGeometry
@@ -125,7 +125,9 @@ class SwapBacking:
     def _take(
         cls, path: str, fd: int, rules: HeaderRules, accept: Callable[[bytes], bytes]
     ) -> SwapBacking:
-        raw = os.pread(fd, PAGE_SIZES[-1], 0)
+        raw = read_at(fd, PAGE_SIZE, 0)
+        if signature_of(raw, PAGE_SIZE) is None:  # of another page size maybe: the refusal says so
+            raw = read_at(fd, PAGE_SIZES[-1], 0)
         try:
             head = accept(raw)
         except OSError as error:
@@ -186,41 +188,56 @@ class SwapBacking:
         self._check_held()
         return self._fd
 
-    def verify(self) -> None:
-        """Check that the file is still there and whole.
+    def fault(self) -> OSError | None:
+        """What is wrong with the file; None: it is still there and whole.
 
-        Touching mapped pages of a file that was truncated kills the process (SIGBUS); call this
-        before a run of accesses and after anything suspicious.
+        Returns
+        -------
+        OSError or None
+            EIO: shorter than when it was opened, or with holes; ESTALE: unlinked, or another file
+            has its name.
 
         Raises
         ------
         OSError
-            EIO: shorter than when it was opened, or with holes; ESTALE: unlinked, or another file
-            has its name; EBADF: closed.
+            It could not be looked at, which says nothing about it; EBADF: closed.
         """
         self._check_held()
-        now = os.fstat(self._fd)
+        with named(self.path):
+            now = os.fstat(self._fd)
         if now.st_size < self._size:
-            raise refusal(
+            return refusal(
                 errno.EIO,
                 f"was truncated from {self._size} to {now.st_size} bytes while on; "
                 "what was swapped there is lost",
                 self.path,
             )
         if not has_all_blocks(now, self._size - self._size % PAGE_SIZE):
-            raise refusal(
+            return refusal(
                 errno.EIO, "lost blocks while on (hole punched); what they held is lost", self.path
             )
         try:
-            present = same_inode(os.lstat(self.path), self._status)
+            with named(self.path):
+                present = same_inode(os.lstat(self.path), self._status)
         except FileNotFoundError:
             present = False
         if not present:
-            raise refusal(
+            return refusal(
                 errno.ESTALE,
                 "was removed or replaced while on; the swapped pages have no name any more",
                 self.path,
             )
+        return None
+
+    def verify(self) -> None:
+        """Check that the file is still there and whole; raises what `fault` returns or raises.
+
+        Touching mapped pages of a file that was truncated kills the process (SIGBUS); call this
+        before a run of accesses and after anything suspicious.
+        """
+        fault = self.fault()
+        if fault is not None:
+            raise fault
 
     def sync(self, flush: Callable[[int], None] | None = None) -> None:
         """Write all stored pages to the disk and wait (fdatasync, or ``flush``).

@@ -3,6 +3,7 @@
 - `claim(path)`: open, check and lock; the descriptor, or an `OSError` and nothing held.
 - `kernel_areas()`: files that the running kernel swaps to.
 - `refusal(code, sentence, path)`: the exception of every refusal here.
+- `read_at(fd, size, at)`: bytes of a file, fewer at its end only.
 - `named(path)`: a block in which errors of calls on a descriptor get the name of its file.
 - `insecure_permissions(status)`: the mode bits that a swapfile had better not have.
 
@@ -54,6 +55,18 @@ def named(path: str) -> Iterator[None]:
             raise
         code = error.errno or errno.EIO
         raise refusal(code, error.strerror or os.strerror(code), path) from error
+
+
+def read_at(fd: int, size: int, at: int) -> bytes:
+    """pread(2) until all is there or the file ends: it may return less for reasons of its own."""
+    data = os.pread(fd, size, at)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    while data and (missing := size - sum(map(len, parts))):
+        data = os.pread(fd, missing, at + size - missing)
+        parts.append(data)
+    return b"".join(parts)
 
 
 def insecure_permissions(status: os.stat_result) -> int:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from swapfast.swapfile.extents import same_inode, unsupported_extent
-from swapfast.swapfile.files import claim, insecure_permissions, named, refusal
+from swapfast.swapfile.files import claim, insecure_permissions, named, read_at, refusal
 from swapfast.swapfile.header import (
     BOOTBITS_BYTES,
     LABEL_BYTES,
@@ -231,7 +231,7 @@ class _Draft:
 
     def _erase(self, fd: int, force: bool) -> list[str]:
         """Erase boot bits and old signatures; warnings about what was found."""
-        head = os.pread(fd, max(self.page_size, PAGE_SIZES[-1]), 0)
+        head = read_at(fd, max(self.page_size, PAGE_SIZES[-1]), 0)
         table = _partition_table(head)
         if table is not None and not force:
             return [

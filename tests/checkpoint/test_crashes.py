@@ -18,6 +18,7 @@ import pytest
 
 from swapfast.checkpoint import checkpoint, read_image, restart, verify
 from swapfast.checkpoint.attempt import Attempt
+from swapfast.checkpoint.disk import Disk
 from swapfast.machine import Machine
 from swapfast.namespaces import SwapNamespace
 from swapfast.swapfile import SwapBacking
@@ -222,6 +223,54 @@ def test_errors_at_every_call(tmp_path: Path, kind: Any, code: int) -> None:
                 assert seen_in(folder) == later
             machine.close()
             shutil.rmtree(folder)
+
+
+class FailingClose(Disk):
+    """Closes, and says that it failed; as NFS does when a write before it did."""
+
+    def close(self, fd: int) -> None:
+        super().close(fd)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("kind", ["pinned", "in-place"])
+def test_a_failing_close_of_what_was_synced_is_no_news(tmp_path: Path, kind: Any) -> None:
+    """The image is there, so its slots are kept; the job must not write over them."""
+    machine = small_job(tmp_path)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    scribble(machine, "new", 1)
+    now = contents(machine)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind=kind, disk=FailingClose())
+    if kind == "pinned":
+        for part in range(3):
+            scribble(machine, "later", part)
+        checkpoint(machine, namespace_of(machine), tmp_path / "other", kind="snapshot")
+    assert seen_in(tmp_path) == now
+    machine.close()
+
+
+def test_checksums_are_of_the_pages_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that change on their way to the disk are wrong bytes, not the right ones."""
+    machine, login = boot(tmp_path / AREA)
+    login.mmap("80KiB").touch(write=True, tag="x")
+    original = Attempt.image
+    slots: list[int] = []
+
+    def image(self: Attempt, checksums: bool) -> Any:
+        frozen = self.frozen
+        used = frozen.machine.core.image_dump(frozen.numbers, frozen.area.number)[1]
+        slots.append(int(used[used.size // 2]))
+        with open(tmp_path / AREA, "r+b") as file:
+            file.seek(slots[0] * PAGE + 99)
+            file.write(b"\xff")
+        return original(self, checksums)
+
+    monkeypatch.setattr(Attempt, "image", image)
+    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    assert verify(tmp_path / JOB) == slots
+    machine.close()
 
 
 def test_no_second_writer(tmp_path: Path) -> None:

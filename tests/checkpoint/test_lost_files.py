@@ -54,7 +54,7 @@ def swapped(machine: Machine, heap: Mapping) -> list[int]:
 @pytest.fixture
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file changes after the check, so that only the guard is left."""
-    monkeypatch.setattr(SwapBacking, "verify", lambda self: None)
+    monkeypatch.setattr(SwapBacking, "fault", lambda self: None)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -134,6 +134,28 @@ def test_damage_that_makes_no_signal(tmp_path: Path, damage: str, code: int) -> 
     machine.verify()
     with pytest.raises(OSError):
         b.mm.machine.tasks[2].swapoff(paths[0])
+    machine.verify()
+    machine.close()
+
+
+def test_a_look_that_fails_says_nothing_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint does not begin then; everything else goes on, and nothing is given up."""
+    machine, (a, _), paths = two_logins(tmp_path)
+    with monkeypatch.context() as patch:
+
+        def fail(path: object) -> None:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+        patch.setattr(os, "lstat", fail)
+        for page in range(a.pages):
+            assert text(a, page) == f"a{page}".encode()
+        with pytest.raises(PermissionError) as caught:
+            a.mm.machine.tasks[2].swap_ns.checkpoint(tmp_path / "image")
+        assert caught.value.filename == str(paths[0])
+    assert not machine.log
+    a.mm.machine.tasks[2].swap_ns.checkpoint(tmp_path / "image", kind="pinned")
     machine.verify()
     machine.close()
 

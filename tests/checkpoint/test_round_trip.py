@@ -152,6 +152,34 @@ def test_metadata_are_small(tmp_path: Path) -> None:
     machine.close()
 
 
+def characters_read() -> int:
+    """By this process, in system calls."""
+    with open("/proc/self/io") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("rchar"))
+
+
+@pytest.mark.parametrize("size", ["1MiB", "24MiB"])
+def test_a_restart_reads_the_image_and_no_page(tmp_path: Path, size: str) -> None:
+    """Of the swapfile its header, whatever it holds, and then what the first touch needs."""
+    if not os.access("/proc/self/io", os.R_OK):
+        pytest.skip("this system does not count what a process reads")
+    swap, image = tmp_path / "s1", tmp_path / "job.ckpt"
+    machine, login = boot(swap, memory="4MiB", size="64MiB", overcommit=1)
+    login.mmap(size).touch(write=True, tag="x")
+    login.swap_ns.checkpoint(image)
+    machine.close()
+    restart(image).close()  # modules are imported now
+    before = characters_read()
+    machine = restart(image)
+    read = characters_read() - before - image.stat().st_size
+    swapped = machine.vmstat()["pswpin"]
+    machine.tasks[2].mappings[0].read(0, 1)
+    first = machine.vmstat()["pswpin"] - swapped
+    print(f"{size}: {read} bytes beyond the image, {first} pages for the first touch")
+    assert read + first * PAGE <= 64 << 10
+    machine.close()
+
+
 def test_numpy_reads_an_image(tmp_path: Path) -> None:
     swap, image = tmp_path / "s1", tmp_path / "job.ckpt"
     machine, login = boot(swap)

@@ -79,7 +79,7 @@ def test_verify_says_which(run, job):
         file.write(b"\xff")
     facts = run("verify", image, "--json", code=1).json
     assert facts["wrong_slots"] == [5] and facts["pages"] > 300
-    assert "slots 5" in run("verify", image, code=1).stdout
+    assert f"1 of {facts['pages']} pages is wrong: slot 5" in run("verify", image, code=1).stdout
     os.truncate(image, 1000)
     for command in ("inspect", "verify", "restart"):
         result = run(command, image, code=2)
@@ -96,6 +96,42 @@ def test_tables_and_refusals(run, job):
     result = run("restart", image, "--give-up")
     assert "restarted_at" in result.stdout
     assert "holds no checkpoint" in run("restart", image, code=2).stderr
+
+
+def test_mistakes_are_told_before_the_job_runs(run, job):
+    trace, swap = job / "t.npz", job / "s1"
+    before = swap.read_bytes()
+    for memory, says in (
+        ("50", "less than one page"),
+        ("abc%", "is not a size"),
+        ("nan%", "is not a size"),
+        ("4096", "memory is 64 pages of 4096 bytes at least"),
+    ):
+        assert says in run("checkpoint", trace, swap, job / "x", "-m", memory, code=2).stderr
+    for image, says in ((job / "no" / "x", "no such folder"), (job, "is a folder")):
+        stderr = run("checkpoint", trace, swap, image, "-m", "1MiB", code=3).stderr
+        assert says in stderr and len(stderr.splitlines()) == 1
+    assert swap.read_bytes() == before
+
+
+def test_what_is_no_file_is_named(run, job):
+    trace, swap, image = job / "t.npz", job / "s1", job / "job.ckpt"
+    os.mkfifo(job / "fifo")
+    for command in ("inspect", "verify", "restart"):
+        for path in (job / "fifo", job, "/dev/zero"):
+            stderr = run(command, path, code=3).stderr
+            assert f"{path}: is not a regular file" in stderr.replace("\n", "")
+    run("checkpoint", trace, swap, image, "-m", "1MiB")
+    stderr = run("restart", image, "--swapfile", job / "none", code=3).stderr
+    assert "none: is not there, and has the pages of" in stderr
+
+
+def test_names_are_shown_as_they_are(run, job):
+    """A name with what a terminal's markup would be."""
+    image = job / "[bold]x[red].ckpt"
+    run("checkpoint", job / "t.npz", job / "s1", image, "-m", "1MiB")
+    assert str(image) in run("inspect", image).stdout.replace("\n", "")
+    assert "all right" in run("verify", image).stdout
 
 
 def test_help_has_examples(run):

@@ -1,9 +1,11 @@
 /* shim.c: the system's calls, one of which fails. Loaded before libc (LD_PRELOAD).
  *
- * - shim_arm(nth, code, part): from now on calls are counted; the nth (from 0) fails with errno
- *   `code`, or, if code is 0 and it moves bytes, does only a part of them. -1: only count
- * - shim_disarm() -> how many calls there were
- * - shim_name() -> what the one that failed was, or ""
+ * - shim_arm(nth, code): from now on calls are counted; the nth (from 0) fails with errno `code`,
+ *   or, if code is 0 and it moves bytes, does only a part of them; SHIM_KILL: it is kill -9 of this
+ *   process instead. nth -1: only count
+ * - shim_pause(), shim_resume(): calls in between are not counted
+ * - shim_disarm(), shim_so_far() -> how many calls there were
+ * - shim_name() -> what the one that failed was, or ""; shim_call(i) -> what call i was
  *
  * Counted are calls of whoever goes through libc: Python and the compiled modules.
  */
@@ -11,6 +13,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,8 +21,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+enum { SHIM_KILL = -1, REMEMBERED = 4096 };
 static int armed, count, target, code;
-static const char *name = "";
+static const char *name = "", *calls[REMEMBERED];
 
 void shim_arm(int nth, int errno_code) {
     armed = 1, count = 0, target = nth, code = errno_code, name = "";
@@ -28,11 +32,18 @@ int shim_disarm(void) {
     armed = 0;
     return count;
 }
+void shim_pause(void) { armed = 0; }
+void shim_resume(void) { armed = 1; }
+int shim_so_far(void) { return count; }
 const char *shim_name(void) { return name; }
+const char *shim_call(int i) { return i >= 0 && i < count && i < REMEMBERED ? calls[i] : ""; }
 
 /* 0: go on; 1: fail with errno; 2: do a part */
 static int meets(const char *what, int moves) {
-    if (!armed || count++ != target) return 0;
+    if (!armed) return 0;
+    if (count < REMEMBERED) calls[count] = what;
+    if (count++ != target) return 0;
+    if (code == SHIM_KILL) kill(getpid(), SIGKILL);
     if (code == 0 && !moves) return 0;
     name = what;
     errno = code;

@@ -1,4 +1,4 @@
-"""EIO, ENOSPC, EINTR and half a transfer at every system call of a swapfile's life."""
+"""Errors, half a transfer and kill -9 at every call of a swapfile's life, and of checkpoints."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.faults.cuts import SERIES
 
 ROOT = Path(__file__).parents[2]
 SHIM = Path(__file__).parent / "shim.c"
@@ -43,7 +45,26 @@ def test_every_call(shim: Path, step: int) -> None:
     print(f"{found['calls']} calls, {found['runs']} runs, {failed} failed, 0 problems")
     assert found["problems"] == []
     assert found["nameless"] == {}, "every error names a file"
-    assert found["calls"] > 150 and failed > found["runs"] // 4
+    assert found["calls"] > 150 and failed > found["runs"] // 10
     whats = {what.split(":")[0] for what in found["outcomes"]}
     if step == 1:
         assert whats >= {"create", "swapon", "swap out", "checkpoint", "swap in", "unmap"}
+
+
+@pytest.mark.parametrize("step", [61, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("series", list(SERIES))
+def test_every_call_of_three_checkpoints(shim: Path, series: str, step: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.cuts", series, str(step)],
+        cwd=ROOT,
+        env={**os.environ, "LD_PRELOAD": str(shim)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    lost = len(found["problems"])
+    print(f"{series}: {found['calls']} calls, {found['runs']} ends, {lost} lost: {found['images']}")
+    assert found["problems"] == []
+    assert found["calls"] > 100 and found["runs"] >= 4 * (found["calls"] // step)
+    assert found["images"]["acknowledged"] and found["images"]["nothing yet"]

@@ -98,3 +98,14 @@ def test_file_system_that_cannot_tell(
     code = errno.EIO
     with pytest.raises(OSError, match="injected"):
         phrase(path)
+
+
+def test_shared_ranges_of_a_file_system_that_cannot_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s").write_bytes(b"x" * MIB)
+    with open(tmp_path / "s", "rb") as file:
+        assert list(extents.shared_ranges(file.fileno(), MIB)) == []
+        answers = iter([[(0, 4096, 0), (4096, 8192, 0x2000)], [(12288, 4096, 0)], None])
+        monkeypatch.setattr(extents, "_extents", lambda *_: next(answers))
+        assert list(extents.shared_ranges(file.fileno(), MIB)) == [(4096, 8192)]

@@ -230,6 +230,7 @@ def test_options(tmp_path: Path) -> None:
     assert result.size == (255 - 2) * 4096
     assert result.lines[2] == "LABEL=né, UUID=00000000-0000-0000-0000-000000000000"
     assert mkswap(tmp_path / "b", size="1MiB", uuid="time").header.uuid.version == 1
+    assert mkswap(tmp_path / "e", size="1MiB", uuid=header.uuid).header.uuid == header.uuid
     first, second = (mkswap(tmp_path / name, size="1MiB").header.uuid for name in "cd")
     assert first != second
     assert first.version == 4
