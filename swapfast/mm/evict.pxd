@@ -1,6 +1,6 @@
 # evict: the steps that take a folio out of memory, common to every policy.
 #
-# - slot_ready(core, home, dirty): it owns a slot that its namespace may use, and may write if dirty;
+# - slot_ready(core, home, dirty): it owns a slot its namespace may use, and may overwrite if dirty;
 #   False: nowhere to go (activate it)
 # - unmap(core, home)
 # - write_bytes(core, home) -> WRITE_*
