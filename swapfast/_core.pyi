@@ -43,6 +43,7 @@ class AreaInfo(TypedDict):
     prio: int
     owner: int
     writeok: bool
+    failed: bool
     pswpin: int
     pswpout: int
 

@@ -871,11 +871,11 @@ cdef class Core:
         return &self.c.areas[number]
 
     def area_info(self, uint32_t number):
-        """base, slots, pages (usable), inuse, prio, owner, writeok, pswpin, pswpout."""
+        """base, slots, pages (usable), inuse, prio, owner, writeok, failed, pswpin, pswpout."""
         cdef area_t *a = self.area(number)
         return {"base": a.base, "slots": a.slots, "pages": a.pages, "inuse": a.inuse,
                 "prio": a.prio, "owner": a.owner, "writeok": bool(a.writeok),
-                "pswpin": a.pswpin, "pswpout": a.pswpout}
+                "failed": bool(a.failed), "pswpin": a.pswpin, "pswpout": a.pswpout}
 
     def area_set_prio(self, uint32_t number, int32_t prio):
         """Renumber a default priority."""

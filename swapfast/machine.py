@@ -440,7 +440,8 @@ class Machine:
         ------
         OSError
             It was there, but could not be read back; or there was no room because the swapfile of
-            the task's namespace is gone; or nobody in its memory group may be killed.
+            the task's namespace is gone or took no more pages; or nobody in its memory group may be
+            killed.
         TaskKilled
             It was the task that asked.
         KernelPanic
@@ -451,6 +452,16 @@ class Machine:
         for number in self._lost:
             if self.areas[number].namespace is current.swap_ns:
                 self.check_area(self.areas[number])
+        for area in current.swap_ns.areas:
+            if area.info["failed"]:
+                number, slot, _ = self.core.bad_slot()
+                where = f"slot {slot}" if number == area.number else "a slot"
+                raise system_error(
+                    errno.EIO,
+                    f"{where} could not be written, it takes no more pages; swap it off and find "
+                    "out why",
+                    area.path,
+                )
         out_of_memory(self, current, current.group if status == _core.OOM_GROUP else None)
         if not current.alive:
             raise current.killed()
