@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,17 +31,23 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-@pytest.mark.parametrize("step", [23, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_call(shim: Path, step: int) -> None:
+def under(shim: Path, module: str, *arguments: str) -> dict[str, Any]:
+    """What a module prints that runs on the failing layer."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.life", str(step)],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, "LD_PRELOAD": str(shim)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("step", [23, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_call(shim: Path, step: int) -> None:
+    found = under(shim, "tests.faults.life", str(step))
     failed = found["runs"] - found["outcomes"]["went through"]
     print(f"{found['calls']} calls, {found['runs']} runs, {failed} failed, 0 problems")
     assert found["problems"] == []
@@ -55,15 +62,7 @@ def test_every_call(shim: Path, step: int) -> None:
 @pytest.mark.parametrize("step", [61, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("series", list(SERIES))
 def test_every_call_of_three_checkpoints(shim: Path, series: str, step: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.cuts", series, str(step)],
-        cwd=ROOT,
-        env={**os.environ, "LD_PRELOAD": str(shim)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = under(shim, "tests.faults.cuts", series, str(step))
     lost = len(found["problems"])
     print(f"{series}: {found['calls']} calls, {found['runs']} ends, {lost} lost: {found['images']}")
     assert found["problems"] == []
