@@ -101,7 +101,7 @@ def checkpoint(
     if machine.unusual:
         raise system_error(
             errno.EOPNOTSUPP,
-            "a checkpoint holds no stale statistics, TLB or read-ahead by addresses; "
+            "a checkpoint holds no stale statistics, TLB, read-ahead by addresses or nested plug; "
             "make the machine without these options",
         )
     if os.path.isdir(path):
