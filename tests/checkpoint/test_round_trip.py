@@ -355,7 +355,10 @@ def test_a_wrong_byte_in_a_page_is_found(tmp_path: Path) -> None:
     again.close()
 
 
-@pytest.mark.parametrize("option", [{"statistics": "stale"}, {"tlb": "natural"}])
+@pytest.mark.parametrize(
+    "option",
+    [{"statistics": "stale"}, {"tlb": "natural"}, {"readahead": "vma"}, {"plug": "nested"}],
+)
 def test_options_that_an_image_does_not_hold_are_refused(
     option: dict[str, str], tmp_path: Path
 ) -> None:
