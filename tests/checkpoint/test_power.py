@@ -23,6 +23,7 @@ import pytest
 
 from swapfast.checkpoint import read_image, restart, verify
 from tests.checkpoint.test_crashes import AREA, CHILD, JOB, digest
+from tests.faults.disks import call, mounted
 
 CUTS = int(os.environ.get("SWAPFAST_CUTS", "6"))
 FS_IOC_SHUTDOWN = 0x8004587D  # include/uapi/linux/fs.h: _IOR('X', 125, __u32)
@@ -30,29 +31,13 @@ NOLOGFLUSH = struct.pack("=I", 2)
 SIZES = {"ext4": 64, "xfs": 320}  # MiB
 
 
-def call(*command: str | Path) -> bool:
-    return subprocess.run(command, capture_output=True).returncode == 0
-
-
 @pytest.fixture(params=SIZES)
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     """A file with a file system, and where it is mounted."""
     kind = str(request.param)
-    if os.geteuid() != 0:
-        pytest.skip("mounting a file system needs root")
-    if shutil.which(f"mkfs.{kind}") is None or not os.path.exists("/dev/loop-control"):
-        pytest.skip(f"needs mkfs.{kind} and loop devices")
-    store, mounted = tmp_path / "disk", tmp_path / "mounted"
-    with open(store, "wb") as file:
-        file.truncate(SIZES[kind] << 20)
-    mounted.mkdir()
-    if not call(f"mkfs.{kind}", "-q", store) or not call("mount", "-o", "loop", store, mounted):
-        pytest.skip(f"this machine mounts no {kind}")
-    try:
-        yield store, mounted
-    finally:
-        if not call("umount", mounted):
-            call("umount", "--lazy", mounted)
+    store, folder = tmp_path / "disk", tmp_path / "mounted"
+    with mounted(kind, SIZES[kind], store, folder):
+        yield store, folder
 
 
 def first_line(fd: int) -> bytes:

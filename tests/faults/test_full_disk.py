@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from swapfast.checkpoint import read_image, restart, verify
 from swapfast.mappings import Mapping
 from swapfast.swapfile import mkswap
 from tests.checkpoint.jobs import contents
+from tests.faults.disks import call, mounted
 
 PAGE = 4096
 MIB = 1 << 20
@@ -29,33 +28,12 @@ SIZES = {"tmpfs": 16, "ext4": 32, "xfs": 320, "btrfs": 128}  # MiB
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("ext4", "xfs", "btrfs")]
 
 
-def call(*command: str | Path) -> bool:
-    return subprocess.run(command, capture_output=True).returncode == 0
-
-
 @pytest.fixture
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """Kind and folder of a small file system."""
     kind = str(request.param)
-    if os.geteuid() != 0:
-        pytest.skip("mounting a file system needs root")
-    folder, store = tmp_path / "disk", tmp_path / "store"
-    folder.mkdir()
-    if kind == "tmpfs":
-        mounted = call("mount", "-t", "tmpfs", "-o", f"size={SIZES[kind]}M", "none", folder)
-    else:
-        if shutil.which(f"mkfs.{kind}") is None:
-            pytest.skip(f"needs mkfs.{kind}")
-        with open(store, "wb") as file:
-            file.truncate(SIZES[kind] * MIB)
-        mounted = call(f"mkfs.{kind}", "-q", store) and call("mount", "-o", "loop", store, folder)
-    if not mounted:
-        pytest.skip(f"this machine mounts no {kind}")
-    try:
-        yield kind, folder
-    finally:
-        if not call("umount", folder):
-            call("umount", "--lazy", folder)
+    with mounted(kind, SIZES[kind], tmp_path / "store", tmp_path / "disk"):
+        yield kind, tmp_path / "disk"
 
 
 def fill(folder: Path) -> Path:
