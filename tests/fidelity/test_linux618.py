@@ -30,6 +30,19 @@ def judged(page_cluster: int) -> Validation:
     return validate(truth, DATA, ["linux-6.18", "lru"], page_cluster=page_cluster)
 
 
+@cache
+def left_alone(page_cluster: int) -> Validation:
+    """The same as Machine and replay have it: a plug for each reclaim, 20 ns a reference."""
+    return validate(
+        DATA / f"exact_pc{page_cluster}.csv",
+        DATA,
+        ["linux-6.18", "lru"],
+        page_cluster=page_cluster,
+        plug="own",
+        reference_ns=20,
+    )
+
+
 # trace, memory, options -> majflt, other faults, pswpin, pswpout, scanned, activated, deactivated,
 # refaults activated. Two implementations, written apart from one description, print these.
 CHECK_VALUES = [
@@ -91,6 +104,13 @@ def test_cells_within_the_kernels_own_spread() -> None:
         assert [p.cell.trace for p in cells if not p.within(count)] == ["real-gitlog"]
 
 
+def test_cells_within_the_kernels_own_spread_as_replayed() -> None:
+    cells = left_alone(0).of("linux-6.18")
+    far = [p.cell.trace for p in cells if not p.within("majflt")]
+    assert far == ["real-gitlog", "real-gitlog"]
+    assert all(p.within("pswpout") for p in cells)
+
+
 @pytest.mark.parametrize("count", ["majflt", "pswpout"])
 def test_a_second_measurement_is_no_better(count: str) -> None:
     """The kernel asked again, by ``swapfast measure``, against the first time it was asked."""
@@ -110,6 +130,15 @@ def test_the_mechanisms_are_worth_something() -> None:
             ours = judged(page_cluster).summary("linux-6.18", kind)["majflt"]["median"]
             lru = judged(page_cluster).summary("lru", kind)["majflt"]["median"]
             assert 3.5 * ours < lru, (page_cluster, kind)
+            ours = left_alone(page_cluster).summary("linux-6.18", kind)["majflt"]["median"]
+            assert 4 * ours < lru, (page_cluster, kind)
+
+
+def test_read_ahead_as_replayed() -> None:
+    cells = [p for p in left_alone(3).of("linux-6.18") if not p.cell.trace.startswith("seqloop")]
+    errors = sorted(abs(p.error["majflt"]) for p in cells)
+    assert errors[len(errors) // 2] <= 0.01
+    assert errors[-1] <= 0.15
 
 
 @pytest.mark.parametrize("truth", ["exact_pc3.csv", "again_pc3.csv"])
