@@ -106,8 +106,10 @@ cdef class Core:
         the first.
     tlb_period, tlb_phase : int
         6.18: nanoseconds between two flushes of the TLB (0: no TLB), and until the first.
-    vma_readahead, nested_plug : bool
+    vma_readahead : bool
         6.18: read ahead what is near in the address space, else what is near in the area.
+    nested_plug : bool
+        6.18: what reclaim writes within read-ahead is sent with the reads.
     """
 
     cdef core_t c

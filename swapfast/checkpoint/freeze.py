@@ -117,7 +117,8 @@ def _area_of(ns: SwapNamespace) -> tuple[SwapArea, SwapBacking]:
     if not ns.areas:
         raise system_error(errno.EINVAL, "no swapfile is on in this swap namespace; swapon one")
     area = ns.areas[0]
-    assert isinstance(area.backing, SwapBacking)  # simulated devices are the host's alone
+    if not isinstance(area.backing, SwapBacking):
+        raise system_error(errno.EINVAL, "a simulated device holds no bytes; use a swapfile")
     return area, area.backing
 
 
