@@ -1,12 +1,13 @@
 """The compiled part of swapfast; everything else about the package is in pyproject.toml.
 
+- ``swapfast.core.guard``: the one SIGBUS handler that the others share.
 - ``swapfast._core``: the simulated memory manager, one module over the headers of ``mm/``.
 - ``swapfast._kernels``: some of these headers alone, for benchmarks and tests.
 - ``swapfast.replacement._replay``: replacement policies alone, one header each.
 - ``swapfast.measure._walk``: the loop that plays a trace to the kernel of this machine.
 - ``swapfast.mrc._stack``: LRU stack distances.
 - ``swapfast.traces._text``: the readers of text traces.
-- ``SWAPFAST_DEBUG=1`` in the environment builds both with bounds checks, debug symbols and the C
+- ``SWAPFAST_DEBUG=1`` in the environment builds them with bounds checks, debug symbols and the C
   macro ``SWAPFAST_DEBUG``, under which the core walks its invariants.
 - ``SWAPFAST_SANITIZE=1`` builds them with AddressSanitizer and UBSan; ``make sanitize`` does so
   beside the normal build and runs the tests.
@@ -52,7 +53,7 @@ def extension(name: str, depends: list[str]) -> Extension:
         name,
         [name.replace(".", "/") + ".pyx"],
         depends=depends,
-        include_dirs=[".", "swapfast/mm", "swapfast/mrc", numpy.get_include()],
+        include_dirs=[".", "swapfast/mm", "swapfast/mrc", "swapfast/core", numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
         + ([("SWAPFAST_DEBUG", "1")] if DEBUG else []),
         extra_compile_args=(["-O1", "-g"] if DEBUG or SANITIZE else ["-O3", "-g0"])
@@ -65,6 +66,7 @@ def extension(name: str, depends: list[str]) -> Extension:
 setup(
     ext_modules=cythonize(
         [
+            extension("swapfast.core.guard", headers("swapfast/core")),
             extension("swapfast._core", headers("swapfast/mm")),
             extension("swapfast._kernels", headers("swapfast/mm")),
             extension("swapfast.replacement._replay", headers("swapfast/replacement")),

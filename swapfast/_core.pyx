@@ -12,6 +12,7 @@ a broken invariant ends the process with a sentence.
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from swapfast.core.guard cimport guard_arm
 from swapfast.mm.bitmap cimport *
 from swapfast.mm.evict cimport *
 from swapfast.mm.fault cimport *
@@ -582,7 +583,7 @@ cdef class Core:
             if worst >= m.pages:
                 raise ValueError(f"page {worst} of a mapping of {m.pages} pages")
         self.c.current_mm = m.mm
-        sigbus_arm()
+        guard_arm()
         self.busy = True
         with nogil:
             if self.c.tlb != NULL:
@@ -618,7 +619,7 @@ cdef class Core:
         if c.frames == NULL:
             raise ValueError("a machine without contents has no bytes")
         c.current_mm = m.mm
-        sigbus_arm()
+        guard_arm()
         self.busy = True
         with nogil:
             while done < n:
@@ -904,7 +905,7 @@ cdef class Core:
         cdef uint64_t slot = first
         cdef int status = ST_OK
         self.idle()
-        sigbus_arm()
+        guard_arm()
         self.busy = True
         tlb_flush(&self.c)
         with nogil:
@@ -1100,7 +1101,7 @@ cdef class Core:
         p.area = a
         p.fd = fd if a.file != NULL else -1
         p.n = p.writes = 0
-        sigbus_arm()
+        guard_arm()
         self.busy = True
         for number in numbers:
             m = self.mapping(number)
@@ -1130,7 +1131,7 @@ cdef class Core:
         cdef area_t *a = self.area(area)
         cdef uint64_t i
         self.idle()
-        sigbus_arm()
+        guard_arm()
         self.busy = True
         with nogil:
             for i in range(<uint64_t>slots.shape[0]):
@@ -1335,7 +1336,7 @@ cdef class Core:
         cdef uint32_t bad = NO_SLOT
         cdef uint64_t n = slots.shape[0]
         self.idle()
-        sigbus_arm()
+        guard_arm()
         if not area_keep_sums(a):
             raise MemoryError("no room for the checksums of a swap area")
         sums = np.zeros(n + 1, dtype=np.uint32)

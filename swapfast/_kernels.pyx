@@ -7,6 +7,7 @@
 
 from libc.string cimport memset
 
+from swapfast.core.guard cimport guard_arm, guard_copy
 from swapfast.mm.bitmap cimport *
 from swapfast.mm.slots cimport *
 from swapfast.mm.types cimport *
@@ -197,10 +198,10 @@ def write_pages(uint8_t[::1] file not None, const uint32_t[::1] slots not None,
     for i in range(n):
         if (<uint64_t>slots[i] + 1) * PAGE_SIZE > <uint64_t>file.shape[0]:
             raise ValueError(f"slot {slots[i]} of a file of {file.shape[0]} bytes")
-    sigbus_arm()
+    guard_arm()
     with nogil:
         while done < n:
-            if not sigbus_copy(&file[<size_t>slots[done] * PAGE_SIZE], &pages[done * PAGE_SIZE],
+            if not guard_copy(&file[<size_t>slots[done] * PAGE_SIZE], &pages[done * PAGE_SIZE],
                                PAGE_SIZE):
                 break
             done += 1

@@ -11,6 +11,7 @@
 # - slot_drop(core, home): a folio in memory gives its slot back, if nobody else needs it
 # - evict_now(core, g, home): all of it at once
 
+from swapfast.core.guard cimport guard_copy
 from swapfast.mm.types cimport *
 from swapfast.mm.frames cimport frame_at, frame_give
 from swapfast.mm.owner cimport *
@@ -169,7 +170,7 @@ cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
             a.zeromap[slot >> 6] &= ~bit
         if a.file != NULL:
             wipe_held(a, slot)
-            if not a.prewritten and (a.failed or not sigbus_copy(
+            if not a.prewritten and (a.failed or not guard_copy(
                     a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE)):
                 note_bad(core, core.home[home].entry, BAD_AREA if a.failed else BAD_FILE)
                 area_give_up(core, a)
@@ -203,7 +204,7 @@ cdef inline bint read_in(core_t *core, uint32_t home) noexcept nogil:
         core.count.swpin_zero += 1
         return True
     if frame != NULL and a.file != NULL:
-        if a.lost or not sigbus_copy(frame, a.file + <size_t>slot * PAGE_SIZE, PAGE_SIZE):
+        if a.lost or not guard_copy(frame, a.file + <size_t>slot * PAGE_SIZE, PAGE_SIZE):
             note_bad(core, core.home[home].entry, BAD_AREA if a.lost else BAD_FILE)
             return False
         if slot_bit(a.summed, slot) and page_sum(frame) != a.sums[slot]:

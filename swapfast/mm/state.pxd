@@ -12,6 +12,7 @@
 # - area_pin(core, a, slots, n), area_unpin(core, a): what may not be overwritten
 # - area_keep_sums(a), area_sums(a, slots, n, sums): checksums of slots
 
+from swapfast.core.guard cimport guard_copy
 from swapfast.mm.types cimport *
 from swapfast.mm.bitmap cimport bitmap_clear
 from swapfast.mm.evict cimport evict_now, is_dirty, note_bad, slot_ready
@@ -293,7 +294,7 @@ cdef inline uint32_t area_sums(area_t *a, const uint32_t *slots, uint64_t n,
             sums[i] = 0
             continue
         if not slot_bit(a.summed, slot):
-            if a.lost or not sigbus_copy(page, a.file + <size_t>slot * PAGE_SIZE, PAGE_SIZE):
+            if a.lost or not guard_copy(page, a.file + <size_t>slot * PAGE_SIZE, PAGE_SIZE):
                 return slot
             a.sums[slot] = page_sum(page)
             a.summed[slot >> 6] |= <uint64_t>1 << (slot & 63)

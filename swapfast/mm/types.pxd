@@ -29,10 +29,6 @@ cdef extern from "check.h" nogil:
     bint LIKELY(bint x)
     bint UNLIKELY(bint x)
 
-cdef extern from "sigbus.h" nogil:
-    void sigbus_arm()
-    bint sigbus_copy(void *to, const void *source, size_t n)
-
 cdef extern from "slotio.h" nogil:
     int slots_write(int fd, const uint32_t *slots, uint8_t **pages, uint32_t n)
     int slots_zero(int fd, uint32_t first, uint32_t n)

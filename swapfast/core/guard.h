@@ -1,15 +1,17 @@
-/* sigbus.h: copies to and from a mapped swapfile that survive the loss of the file.
+/* guard.h: copies to and from a mapped swapfile that survive the loss of the file.
  *
  * A file that is truncated, or cannot allocate a block, answers an access through its mapping with
  * SIGBUS, which ends the process. Here the access ends instead, and says so.
  *
- * - sigbus_arm(): before a batch of copies; our handler is on top, whoever was there comes next
+ * - sigbus_arm(): before a batch of copies; our handler is on top, the one before it comes next
  * - sigbus_copy(to, from, n) -> 1, or 0: a page of the file is not there
  *
- * A SIGBUS anywhere else goes to the handler that was there before.
+ * A SIGBUS anywhere else goes to the handler that was there before. The state is the process's, so
+ * this file is compiled once, into swapfast.core.guard: two handlers of ours, each taking the other
+ * for the one before it, would pass a foreign SIGBUS to and fro for ever.
  */
-#ifndef SWAPFAST_SIGBUS_H
-#define SWAPFAST_SIGBUS_H
+#ifndef SWAPFAST_GUARD_H
+#define SWAPFAST_GUARD_H
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
