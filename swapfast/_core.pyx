@@ -9,10 +9,10 @@ a broken invariant ends the process with a sentence.
 """
 
 
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memmove, memset
 
-from swapfast.core.guard cimport guard_arm
+from swapfast.core.guard cimport guard_arm, guard_copy
 from swapfast.mm.bitmap cimport *
 from swapfast.mm.evict cimport *
 from swapfast.mm.fault cimport *
@@ -32,7 +32,11 @@ from swapfast.mm.verify cimport *
 from swapfast.mm.wipe cimport wipe_area, wipe_noted
 from swapfast.mm.writeback cimport *
 
+import errno
+
 import numpy as np
+
+from swapfast.errors import system_error
 
 OK = ST_OK
 OOM = ST_OOM
@@ -66,6 +70,9 @@ PAGES_PER_BLOCK = 1 << BLOCK_SHIFT
 SLOTS_PER_CLUSTER = CLUSTER
 STAMP_LENGTH = STAMP_BYTES
 STAMP_TAG_LENGTH = STAMP_TAG
+
+cdef enum:
+    REFS_BLOCK = 1 << 14   # references checked and played at a time; they stay in the cache
 
 MIXED_RULES = {"first-mm": MIXED_FIRST_MM, "allocator": MIXED_ALLOCATOR, "strict": MIXED_STRICT}
 
@@ -116,6 +123,8 @@ cdef class Core:
     cdef core_t c
     cdef policy_t policies[POLICIES]
     cdef bint busy
+    cdef str gone               # why nothing may be done any more, or None
+    cdef uint32_t *block        # REFS_BLOCK references, copied before they are checked
     cdef dict buffers
     cdef list free_mappings, free_owners, free_areas, free_groups
     cdef uint32_t top_mapping, top_owner, top_area, top_group
@@ -202,6 +211,8 @@ cdef class Core:
         lazy_unmap(c.prev, n * 4)
         lazy_unmap(c.frame, n * 4)
         lazy_unmap(c.alloc_owner, n * 4)
+        lazy_unmap(c.writer, n * 4)
+        lazy_unmap(self.block, REFS_BLOCK * 4)
         lazy_unmap(c.block_mapping, (n >> BLOCK_SHIFT) * 4)
         lazy_unmap(c.slot_page, <size_t>c.slots_max * 4)
         lazy_unmap(c.cluster_area, <size_t>c.slots_max // CLUSTER * 4)
@@ -227,10 +238,37 @@ cdef class Core:
             raise MemoryError(f"cannot map {new_bytes} bytes")
         return q
 
+    cdef int alive(self) except -1:
+        if self.gone is not None:
+            raise system_error(errno.EBADF, self.gone)
+        return 0
+
     cdef int idle(self) except -1:
+        self.alive()
         if self.busy:
             raise RuntimeError("this machine is in use by another thread; give each thread its own")
         return 0
+
+    def close(self, str why):
+        """Let every file go; from now on nothing can be done, and the error says ``why``.
+
+        What was counted can still be read: `counters`, `clock`, `memory`.
+        """
+        if self.gone is None:
+            self.idle()
+            self.gone = why
+        for number in list(self.buffers):
+            self.c.areas[number].file = NULL
+            del self.buffers[number]
+
+    def abandon(self, str why):
+        """In a forked child: the machine is its parent's, whatever it was doing there."""
+        self.busy = False
+        self.close(why)
+
+    def check(self):
+        """Raise OSError (EBADF) if the machine is closed."""
+        self.alive()
 
     def reserve_pages(self, uint64_t n):
         """Make room for page indexes below ``n``; untouched ones cost no memory."""
@@ -251,6 +289,7 @@ cdef class Core:
         c.prev = <uint32_t *>self.grown(c.prev, old * 4, new * 4)
         c.frame = <uint32_t *>self.grown(c.frame, old * 4, new * 4)
         c.alloc_owner = <uint32_t *>self.grown(c.alloc_owner, old * 4, new * 4)
+        c.writer = <uint32_t *>self.grown(c.writer, old * 4, new * 4)
         c.block_mapping = <uint32_t *>self.grown(c.block_mapping, (old >> BLOCK_SHIFT) * 4,
                                                  (new >> BLOCK_SHIFT) * 4)
         c.pages_max = <uint32_t>new
@@ -414,6 +453,7 @@ cdef class Core:
         return number
 
     cdef mapping_t *mapping(self, uint32_t number) except NULL:
+        self.alive()
         if number >= self.top_mapping or self.c.mappings[number].kind == MAP_FREE:
             raise ValueError(f"no mapping {number}")
         return &self.c.mappings[number]
@@ -560,41 +600,79 @@ cdef class Core:
         """
         cdef mapping_t *m = self.mapping(number)
         cdef batch_t batch
-        cdef uint64_t n = refs.shape[0], i, done
-        cdef uint32_t worst = 0, base = m.base, page
-        cdef group_t *g = &self.c.groups[m.group]
+        cdef uint64_t n = refs.shape[0], at = start, size, done
         cdef bytes held = None
         self.idle()
         if start >= n:
             return n, ST_OK
         memset(&batch, 0, sizeof(batch))
-        batch.base_number = first_number + start
         if tag is not None:
             held = tag
             if len(held) != STAMP_TAG:
                 raise ValueError(f"a tag is {STAMP_TAG} bytes")
             batch.tag = held
-        if not checked:
-            with nogil:
-                for i in range(start, n):
-                    page = refs[i] & REF_PAGE
-                    if page > worst:
-                        worst = page
-            if worst >= m.pages:
-                raise ValueError(f"page {worst} of a mapping of {m.pages} pages")
+        if not checked and n - start > REFS_BLOCK:   # nothing is done before all is looked at
+            while at < n:
+                size = min(n - at, <uint64_t>REFS_BLOCK)
+                self.take_refs(&refs[at], size, m.pages)
+                at += size
+            at = start
         self.c.current_mm = m.mm
         guard_arm()
+        while at < n:
+            batch.base_number = first_number + at
+            size = n - at
+            if checked:
+                done = self.play(m, &refs[at], size, stop_on_major, &batch)
+            else:
+                size = min(size, <uint64_t>REFS_BLOCK)
+                self.take_refs(&refs[at], size, m.pages)
+                done = self.play(m, self.block, size, stop_on_major, &batch)
+            at += done
+            if batch.status != ST_OK:
+                break
+        self.wipe()
+        return at, batch.status
+
+    cdef int take_refs(self, const uint32_t *refs, uint64_t n, uint32_t pages) except -1:
+        # Somebody else may write in these references, or cut the file off that they are in: they
+        # are copied, and the copy is checked and played.
+        cdef uint32_t worst = 0, page
+        cdef uint64_t i
+        cdef bint whole
+        if self.block == NULL:
+            self.block = <uint32_t *>lazy_map(REFS_BLOCK * 4)
+            if self.block == NULL:
+                raise MemoryError("no room for a block of references")
+        guard_arm()
+        with nogil:
+            whole = guard_copy(self.block, refs, n * 4)
+            if whole:
+                for i in range(n):
+                    page = self.block[i] & REF_PAGE
+                    if page > worst:
+                        worst = page
+        if not whole:
+            raise ValueError("the file of these references was cut short since it was mapped")
+        if worst >= pages:
+            raise ValueError(f"page {worst} of a mapping of {pages} pages")
+        return 0
+
+    cdef uint64_t play(self, mapping_t *m, const uint32_t *refs, uint64_t n, bint stop_on_major,
+                       batch_t *batch) noexcept:
+        cdef group_t *g = &self.c.groups[m.group]
+        cdef uint32_t base = m.base
+        cdef uint64_t done
         self.busy = True
         with nogil:
             if self.c.tlb != NULL:
-                done = touch_tlb(&self.c, g, base, &refs[start], n - start, stop_on_major, &batch)
+                done = touch_tlb(&self.c, g, base, refs, n, stop_on_major, batch)
             elif g.policy.touch != NULL or (batch.tag != NULL and self.c.frames != NULL):
-                done = touch_every(&self.c, g, base, &refs[start], n - start, stop_on_major, &batch)
+                done = touch_every(&self.c, g, base, refs, n, stop_on_major, batch)
             else:
-                done = touch_hits(&self.c, base, &refs[start], n - start, stop_on_major, &batch)
+                done = touch_hits(&self.c, base, refs, n, stop_on_major, batch)
         self.busy = False
-        self.wipe()
-        return start + done, batch.status
+        return done
 
     def copy_in(self, uint32_t number, uint64_t offset, const uint8_t[::1] data not None):
         """Write bytes at a byte offset; returns ``(bytes done, status)``."""
@@ -711,6 +789,7 @@ cdef class Core:
         self.free_groups.append(number)
 
     cdef group_t *group(self, uint32_t number) except NULL:
+        self.alive()
         if number >= self.top_group or not self.c.groups[number].used:
             raise ValueError(f"no memory group {number}")
         return &self.c.groups[number]
@@ -741,47 +820,79 @@ cdef class Core:
                 c.owners_max = new
         memset(&c.owners[number], 0, sizeof(owner_t))
         c.owners[number].used = True
+        c.owner_serials += 1
+        c.owners[number].serial = c.owner_serials
+        c.watch_writers = c.owner_serials > 1
         return number
 
     def owner_remove(self, uint32_t number):
         """Forget a namespace that has no area."""
+        cdef owner_t *o = self.owner(number)
         self.idle()
-        self.owner_set_areas(number, ())
-        self.c.owners[number].used = False
+        free(o.areas)
+        memset(o, 0, sizeof(owner_t))
         self.free_owners.append(number)
 
-    def owner_set_areas(self, uint32_t number, areas):
-        """Hand down which areas an owner may use, highest priority first."""
-        cdef owner_t *o
-        cdef uint32_t *table = NULL
-        cdef uint32_t i, n = len(areas), cursor = 0, current = 0
-        cdef bint same_head = False
-        self.idle()
+    cdef owner_t *owner(self, uint32_t number) except NULL:
+        self.alive()
         if number >= self.top_owner or not self.c.owners[number].used:
             raise ValueError(f"no owner {number}")
-        for a in areas:
-            self.area(a)
-        if n:
-            table = <uint32_t *>malloc(n * sizeof(uint32_t))
+        return &self.c.owners[number]
+
+    def owner_use_area(self, uint32_t number, uint32_t area, bint last):
+        """An owner may take slots of an area from now on.
+
+        Parameters
+        ----------
+        number, area : int
+        last : bool
+            Behind other areas of the same priority (6.18), else before them (2.6.25).
+        """
+        cdef owner_t *o = self.owner(number)
+        cdef int32_t prio = self.area(area).prio
+        cdef uint32_t *table
+        cdef uint32_t low = 0, high = o.count, middle, room
+        cdef int32_t here
+        self.idle()
+        while low < high:
+            middle = (low + high) // 2
+            here = self.c.areas[o.areas[middle]].prio
+            if here > prio or (last and here == prio):
+                low = middle + 1
+            else:
+                high = middle
+        if o.count == o.room:
+            room = max(4, 2 * o.room)
+            table = <uint32_t *>realloc(o.areas, room * sizeof(uint32_t))
             if table == NULL:
                 raise MemoryError("no room for a table of areas")
-            for i in range(n):
-                table[i] = areas[i]
-        o = &self.c.owners[number]
-        # 2.6.25 starts over at a new head of the list, or where the next area is gone; 6.18 stays
-        # in the cluster it has, whatever else was added.
-        for i in range(o.count):
-            same_head = same_head or (n > 0 and o.areas[i] == table[0])
-        for i in range(n):
-            if same_head and table[i] == o.areas[o.cursor % o.count]:
-                cursor = i
-            if o.current == table[i] + 1:
-                current = o.current
-        free(o.areas)
-        o.areas = table
-        o.count = n
-        o.cursor = cursor
-        o.current = current
+            o.areas = table
+            o.room = room
+        memmove(&o.areas[low + 1], &o.areas[low], (o.count - low) * sizeof(uint32_t))
+        o.areas[low] = area
+        o.count += 1
+        # 2.6.25 starts over at a new head of the list; 6.18 stays in the cluster it has.
+        if low == 0 or o.count == 1:
+            o.cursor = 0
+        elif low <= o.cursor % (o.count - 1):
+            o.cursor = o.cursor % (o.count - 1) + 1
+
+    def owner_leave_area(self, uint32_t number, uint32_t area):
+        """An owner takes no more slots of an area; harmless where it does not."""
+        cdef owner_t *o = self.owner(number)
+        cdef uint32_t at = 0, cursor
+        self.idle()
+        while at < o.count and o.areas[at] != area:
+            at += 1
+        if at == o.count:
+            return
+        cursor = o.cursor % o.count
+        o.count -= 1
+        memmove(&o.areas[at], &o.areas[at + 1], (o.count - at) * sizeof(uint32_t))
+        # 2.6.25 starts over where the next area is gone.
+        o.cursor = 0 if cursor == at else cursor - (cursor > at)
+        if o.current == area + 1:
+            o.current = 0
 
     def area_add(self, uint64_t base, uint64_t slots, int32_t prio, uint32_t owner, *,
                  bad=None, file=None, bint clustered=False, bint sums=False):
@@ -869,6 +980,7 @@ cdef class Core:
         self.c.all_unreclaimable = False
 
     cdef area_t *area(self, uint32_t number) except NULL:
+        self.alive()
         if number >= self.top_area or not self.c.areas[number].used:
             raise ValueError(f"no area {number}")
         return &self.c.areas[number]
@@ -1219,6 +1331,10 @@ cdef class Core:
                     &shadow[homes] if homes < <uint64_t>shadow.shape[0] else NULL,
                     &zero[homes] if homes < <uint64_t>zero.shape[0] else NULL,
                     slot.shape[0] - homes)
+            if m.kind == MAP_OBJECT and c.watch_writers:
+                for page in range(m.base, m.base + m.pages):   # nobody outside wrote in them
+                    if c.page[page].pte != 0:
+                        c.writer[page] = c.owners[a.owner].serial
             at += m.pages
         if len(ring) == 0:
             return

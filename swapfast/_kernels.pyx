@@ -202,7 +202,7 @@ def write_pages(uint8_t[::1] file not None, const uint32_t[::1] slots not None,
     with nogil:
         while done < n:
             if not guard_copy(&file[<size_t>slots[done] * PAGE_SIZE], &pages[done * PAGE_SIZE],
-                               PAGE_SIZE):
+                              PAGE_SIZE):
                 break
             done += 1
     return done

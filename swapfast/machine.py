@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import weakref
 from bisect import bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,7 @@ import numpy as np
 from swapfast import _core, procfs
 from swapfast import flags as f
 from swapfast.areas import SimulatedDevice, SwapArea
+from swapfast.changes import Changes
 from swapfast.errors import system_error
 from swapfast.index_space import IndexSpace
 from swapfast.ipc import IpcNamespace, SharedObject
@@ -181,6 +183,8 @@ class Machine:
         plug: str = "own",
         seed: int = 0,
     ) -> None:
+        self.changes = Changes(self._give_up)
+        _machines.add(self)
         self.profile = profile if isinstance(profile, Profile) else find_profile(profile)
         if isinstance(rules, str):
             if rules != "strict":
@@ -360,6 +364,7 @@ class Machine:
         self.check_wiped(task.swap_ns)
 
     def _payer(self, mapping: Mapping) -> Task:
+        self.check_usable()
         if not mapping.mm.users:
             raise system_error(errno.ESRCH, "the process that mapped this memory is gone")
         if not mapping.alive:
@@ -462,7 +467,8 @@ class Machine:
                     "out why",
                     area.path,
                 )
-        out_of_memory(self, current, current.group if status == _core.OOM_GROUP else None)
+        with self.changes.of("the OOM killer"):
+            out_of_memory(self, current, current.group if status == _core.OOM_GROUP else None)
         if not current.alive:
             raise current.killed()
 
@@ -544,7 +550,8 @@ class Machine:
 
     def memory_group(self, max: int | str = 0, *, policy: str | None = None) -> MemoryGroup:
         """A memory group with a limit (bytes, or "64MiB"; 0: none)."""
-        return MemoryGroup(self, parse_size(max) // PAGE_SIZE, policy or self.policy)
+        with self.changes.of("making a memory group"):
+            return MemoryGroup(self, parse_size(max) // PAGE_SIZE, policy or self.policy)
 
     def add_swap(self, size: int | str, *, priority: int | None = None) -> SwapArea:
         """Turn on an ideal device of ``size`` bytes in the initial namespace: slots, no bytes.
@@ -556,6 +563,7 @@ class Machine:
         OSError
             EPERM: MAX_SWAPFILES areas are on.
         """
+        self.check_usable()
         if self.contents:
             raise ValueError("a machine with contents swaps to files: use swapon")
         if priority is not None and not 0 <= priority <= f.SWAP_FLAG_PRIO_MASK:
@@ -566,7 +574,8 @@ class Machine:
         self.area_types.give(number, 1)
         device = SimulatedDevice(f"/dev/simulated{number}", parse_size(size) // PAGE_SIZE - 1)
         flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
-        return add_area(self, self.init.swap_ns, device, flags)
+        with self.changes.of("swapon"):
+            return add_area(self, self.init.swap_ns, device, flags)
 
     def next_rank(self) -> int:
         """The next default priority, as the ranks stand."""
@@ -659,6 +668,7 @@ class Machine:
 
     def proc_swaps(self, task: Task | None = None) -> str:
         """/proc/swaps, as ``task`` sees it (rule ``proc_swaps``), or the host."""
+        self.check_usable()
         return procfs.swaps(self, task)
 
     def meminfo(self) -> dict[str, int]:
@@ -691,6 +701,7 @@ class Machine:
         """Checkpoint a child swap namespace; see `swapfast.checkpoint.checkpoint`."""
         from swapfast.checkpoint import checkpoint
 
+        self.check_usable()
         with named(os.fspath(path)):
             checkpoint(self, namespace, path, kind=kind, parent=parent, checksums=checksums)
 
@@ -730,10 +741,22 @@ class Machine:
         self.least_priority = facts["least_priority"]
 
     def close(self) -> None:
-        """Power off: every area's file is let go. A context manager does so too."""
+        """Power off: every area's file is let go. A context manager does so too.
+
+        What was counted can still be read (`vmstat`, `meminfo`, `now`, `log`); everything else
+        fails with EBADF, in every object of the machine. Closing again is harmless.
+        """
+        self._give_up("the machine is powered off; make a new one")
+
+    def _give_up(self, why: str) -> None:
+        self.core.close(why)
         for area in self.areas.values():
-            self.core.area_release_file(area.number)
             area.backing.close()
+
+    def check_usable(self) -> None:
+        """Raise OSError (EBADF) if the machine is powered off or broken."""
+        self.changes.check()
+        self.core.check()
 
     def __enter__(self) -> Machine:
         return self
@@ -744,6 +767,21 @@ class Machine:
     def __repr__(self) -> str:
         total = self.core.memory()["total"] * PAGE_SIZE
         return f"<Machine {total} bytes, Linux {self.profile.name}, {len(self.tasks)} tasks>"
+
+
+_machines: weakref.WeakSet[Machine] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    # The mapped swapfiles are not in a forked child (MADV_DONTFORK), and belong to its parent.
+    for machine in list(_machines):
+        if machine.files:
+            machine.core.abandon(
+                "the machine is the parent process's; it cannot be used after a fork"
+            )
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _is_second(profile: Profile, option: str, value: str, choices: tuple[str, ...]) -> bool:

@@ -181,6 +181,7 @@ class Mapping:
 
     def count(self) -> tuple[int, int, int]:
         """(resident, swapped, zero page) pages, as the page table shows them."""
+        self.mm.machine.check_usable()
         return self.mm.machine.core.mapping_count(self.number) if self._mapped else (0, 0, 0)
 
     def inherited_by(self, child: Task) -> Mapping:
@@ -217,6 +218,7 @@ class Mapping:
         TaskKilled
             The OOM killer chose this task. Bytes before the fault are written.
         """
+        self.mm.machine.check_usable()
         view = memoryview(data).cast("B")
         self._range(offset, view.nbytes)
         if self.readonly:
@@ -231,6 +233,7 @@ class Mapping:
         OSError, TaskKilled
             As `write`.
         """
+        self.mm.machine.check_usable()
         self._range(offset, length)
         data = bytearray(length)
         self.mm.machine.copy(self, offset, memoryview(data), write=False)
@@ -262,6 +265,7 @@ class Mapping:
         OSError, TaskKilled
             As `write`.
         """
+        self.mm.machine.check_usable()
         refs = self._references(pages, write)
         self.mm.machine.run(self, refs, tag=tag, checked=True)
 
@@ -313,6 +317,7 @@ class Mapping:
             EINVAL: the offset is not a multiple of the page size, or the length is 0 or outside;
             EIO, ENOSPC, ...: it is unmapped, but a slot could not be wiped.
         """
+        self.mm.machine.check_usable()
         length = self.length - offset if length is None else length
         if offset % PAGE_SIZE or length <= 0 or offset < 0 or offset + length > self.length:
             raise system_error(
@@ -323,15 +328,16 @@ class Mapping:
         first, end = offset // PAGE_SIZE, -(-(offset + length) // PAGE_SIZE)
         if not self._mapped:
             return
-        self.mm.machine.core.mapping_zap(self.number, first, end - first)
-        left = []
-        for a, b in self._mapped:
-            left += [(a, min(b, first))] if a < first else []
-            left += [(max(a, end), b)] if b > end else []
-        self._mapped = left
-        if not left:
-            self._release(min(t.pid for t in self.mm.users))
-            self.mm.mappings.pop(self.addr, None)
+        with self.mm.machine.changes.of("munmap"):
+            self.mm.machine.core.mapping_zap(self.number, first, end - first)
+            left = []
+            for a, b in self._mapped:
+                left += [(a, min(b, first))] if a < first else []
+                left += [(max(a, end), b)] if b > end else []
+            self._mapped = left
+            if not left:
+                self._release(min(t.pid for t in self.mm.users))
+                self.mm.mappings.pop(self.addr, None)
         self.mm.machine.check_wiped(self.mm.swap_ns)
 
     # life

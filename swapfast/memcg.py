@@ -41,6 +41,7 @@ class MemoryGroup:
 
         What it has mapped already stays where it is, as in Linux without move_charge.
         """
+        self._machine.check_usable()
         task.mm.group = self.number
 
     @property
@@ -61,7 +62,9 @@ class MemoryGroup:
         ValueError
             Mappings are still charged to it, or tasks are in it.
         """
+        self._machine.check_usable()
         for task in self._machine.tasks.values():
             if task.alive and task.group == self.number:
                 raise ValueError(f"process {task.pid} is in memory group {self.number}")
-        self._machine.core.group_remove(self.number)
+        with self._machine.changes.of("removing a memory group"):
+            self._machine.core.group_remove(self.number)

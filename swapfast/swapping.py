@@ -17,8 +17,10 @@ from swapfast import flags as f
 from swapfast import wiping
 from swapfast.areas import SimulatedDevice, SwapArea
 from swapfast.errors import KernelPanic, TaskKilled, system_error
+from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from swapfast.changes import Change
     from swapfast.machine import Machine
     from swapfast.namespaces import SwapNamespace
     from swapfast.swapfile import SwapBacking
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_area", "swapoff", "swapon", "turn_off"]
 
+MOST_SLOTS = 1 << 31  # of one area, with its header
 NOT_ON = "is not an area that is on in this swap namespace"
 
 
@@ -76,31 +79,46 @@ def swapon(
     if machine.rules.one_area_check == "early":
         task.swap_ns.check_one_area(machine.rules)
     else:
-        os.close(claim(os.fspath(path)))  # it can be opened, and is not on
+        claim(os.fspath(path)).close()  # it can be opened, and is not on
         task.swap_ns.check_one_area(machine.rules)
-    backing = SwapBacking.open(path, profile.header)
-    try:
-        area = add_area(machine, task.swap_ns, backing, flags)
-    except MemoryError as error:
-        backing.close()
-        raise system_error(errno.ENOMEM, str(error), path) from None
-    except BaseException:
-        backing.close()
-        raise
-    try:
-        wiping.begin(area, wipe)
-    except MemoryError as error:
-        _forget(machine, area)
-        raise system_error(errno.ENOMEM, str(error), path) from None
+    with machine.changes.of("swapon"):
+        backing = SwapBacking.open(path, profile.header)
+        try:
+            area = add_area(machine, task.swap_ns, backing, flags)
+        except MemoryError as error:
+            backing.close()
+            raise system_error(errno.ENOMEM, str(error), path) from None
+        except BaseException:
+            backing.close()
+            raise
+        try:
+            wiping.begin(area, wipe)
+        except MemoryError as error:
+            _forget(machine, area)
+            raise system_error(errno.ENOMEM, str(error), path) from None
 
 
 def add_area(
     machine: Machine, ns: SwapNamespace, backing: SwapBacking | SimulatedDevice, flags: int
 ) -> SwapArea:
     """Enter an opened file, or a simulated device, into the tables; all or nothing."""
+    if backing.end > MOST_SLOTS:
+        raise system_error(
+            errno.EINVAL,
+            f"an area has {MOST_SLOTS} slots of {PAGE_SIZE} bytes at most, not {backing.end}; "
+            "make several",
+            backing.path,
+        )
     chosen = flags & f.SWAP_FLAG_PREFER
     priority = flags & f.SWAP_FLAG_PRIO_MASK if chosen else machine.next_rank()
-    base = machine.slot_space.take(backing.end)
+    try:
+        base = machine.slot_space.take(backing.end)
+    except MemoryError:
+        raise system_error(
+            errno.ENOMEM,
+            f"all areas of a machine have 2**32 slots at most; {backing.end} more do not fit",
+            backing.path,
+        ) from None
     array = backing.array if machine.contents and not isinstance(backing, SimulatedDevice) else None
     try:
         number = machine.core.area_add(
@@ -125,17 +143,19 @@ def add_area(
     ns.swapped_on += 1
     if not flags & f.SWAP_FLAG_PREFER:
         machine.least_priority -= 1
-    hand_down(machine, ns)
+    _put_in_use(machine, area)
     return area
 
 
-def hand_down(machine: Machine, ns: SwapNamespace) -> None:
-    """Give the core the namespace's table: areas that take slots, highest priority first."""
-    usable = [a for a in ns.areas if a.info["writeok"]]
-    if not machine.profile.modern:
-        usable.reverse()  # 2.6.25 puts an area before others of its priority, 6.18 behind
-    usable.sort(key=lambda a: -a.standing)
-    machine.core.owner_set_areas(ns.owner, [a.number for a in usable])
+def _put_in_use(machine: Machine, area: SwapArea) -> None:
+    # 2.6.25 puts an area before others of its priority, 6.18 behind them.
+    machine.core.area_set_writeok(area.number, True)
+    machine.core.owner_use_area(area.namespace.owner, area.number, machine.profile.modern)
+
+
+def _take_out_of_use(machine: Machine, area: SwapArea) -> None:
+    machine.core.owner_leave_area(area.namespace.owner, area.number)
+    machine.core.area_set_writeok(area.number, False)
 
 
 def swapoff(machine: Machine, task: Task, path: str | os.PathLike[str]) -> None:
@@ -205,8 +225,13 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
         wiped; the area is back in its place with its old priority.
     """
     machine.check_files(area.namespace)
-    machine.core.area_set_writeok(area.number, False)
-    hand_down(machine, area.namespace)
+    with machine.changes.of("swapoff") as change:
+        _read_back(machine, area, payer, change)
+        _forget(machine, area)
+
+
+def _read_back(machine: Machine, area: SwapArea, payer: Task | None, change: Change) -> None:
+    _take_out_of_use(machine, area)
     slot = 1
     try:
         while True:
@@ -220,28 +245,28 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
             payer.oom_victim_first = True
             machine.oom_kill(payer, status)
         wiping.finish(area)
-    except OSError:
-        machine.core.area_set_writeok(area.number, True)
-        hand_down(machine, area.namespace)
-        raise
     except (TaskKilled, KernelPanic) as error:
         if machine.areas.get(area.type) is area:  # else it went with the last task of its namespace
-            machine.core.area_set_writeok(area.number, True)
-            hand_down(machine, area.namespace)
+            _put_in_use(machine, area)
         code = errno.EINTR if isinstance(error, TaskKilled) else errno.ENOMEM
         raise system_error(
             code, "swapoff ran out of memory; the area is on as before", area.path
         ) from None
+    except BaseException:  # an interrupt too: the area is on as before
+        _put_in_use(machine, area)
+        change.undone()
+        raise
     finally:
         if payer is not None:
             payer.oom_victim_first = False
-    _forget(machine, area)
 
 
 def _forget(machine: Machine, area: SwapArea) -> None:
+    machine.core.owner_leave_area(area.namespace.owner, area.number)
     machine.core.area_release_file(area.number)  # nothing is wiped any more:
     machine.core.area_unpin(area.number)  # what a checkpoint names stays in the file as it is
     machine.core.area_remove(area.number)
+    area.backing.close()  # before the tables forget whose file is to be let go
     machine.slot_space.give(area.base, area.backing.end)
     del machine.areas[area.type]
     machine.area_types.give(area.type, 1)
@@ -250,4 +275,3 @@ def _forget(machine: Machine, area: SwapArea) -> None:
     if area.standing < 0 and machine.profile.modern:
         # Default priorities close ranks (6.18 _enable_swap_info's counterpart in swapoff).
         machine.leave_rank(area)
-    area.backing.close()

@@ -22,6 +22,7 @@ from swapfast.swapping import swapoff, swapon
 from swapfast.units import PAGE_SIZE, parse_size
 
 if TYPE_CHECKING:
+    from swapfast.changes import Change
     from swapfast.machine import Machine
     from swapfast.namespaces import SwapNamespace
     from swapfast.wiping import Wipe
@@ -162,6 +163,7 @@ class Task:
         return capability in self.capabilities
 
     def _check_alive(self) -> None:
+        self.machine.check_usable()
         if self.state != "running":
             raise system_error(errno.ESRCH, f"process {self.pid} ({self.name}) is {self.state}")
 
@@ -202,21 +204,31 @@ class Task:
             rules=machine.rules,
         )
         new_swap = bool(flags & f.CLONE_NEWSWAP)
-        swap_ns = machine.new_swap_namespace() if new_swap else self.swap_ns
-        ipc_ns = machine.new_ipc_namespace() if flags & f.CLONE_NEWIPC else self.ipc_ns
-        try:
-            mm = self.mm if flags & f.CLONE_VM else self.mm.fork(swap_ns)
-        except MemoryError as error:
-            if new_swap:
-                machine.drop_swap_namespace(swap_ns)
-            raise system_error(errno.ENOMEM, str(error)) from None
-        child = machine.new_task(name or self.name, self, mm, swap_ns, ipc_ns)
-        child.exit_signal = flags & f.CSIGNAL
-        child._enter_namespaces(flags)
+        with machine.changes.of("clone") as change:
+            child = self._make_child(flags, name or self.name, change)
         if new_swap and machine.rules.inherited_swap == "swap-in":
             child._read_in_inherited()
             if not self.alive:
                 raise self.killed()
+        return child
+
+    def _make_child(self, flags: int, name: str, change: Change) -> Task:
+        machine = self.machine
+        new_swap = bool(flags & f.CLONE_NEWSWAP)
+        swap_ns = machine.new_swap_namespace() if new_swap else self.swap_ns
+        ipc_ns = machine.new_ipc_namespace() if flags & f.CLONE_NEWIPC else self.ipc_ns
+        try:
+            mm = self.mm if flags & f.CLONE_VM else self.mm.fork(swap_ns)
+        except BaseException as error:
+            if new_swap:
+                machine.drop_swap_namespace(swap_ns)
+            change.undone()
+            if isinstance(error, MemoryError):
+                raise system_error(errno.ENOMEM, str(error)) from None
+            raise
+        child = machine.new_task(name, self, mm, swap_ns, ipc_ns)
+        child.exit_signal = flags & f.CSIGNAL
+        child._enter_namespaces(flags)
         return child
 
     def fork(self, name: str | None = None) -> Task:
@@ -261,13 +273,14 @@ class Task:
             privileged=self.capable(f.CAP_SYS_ADMIN),
             alone=len(self.mm.users) == 1,
         )
-        self._enter_namespaces(flags)
-        if flags & f.CLONE_NEWIPC:
-            left, self.ipc_ns = self.ipc_ns, self.machine.new_ipc_namespace()
-            self.ipc_ns.tasks += 1
-            left.tasks -= 1
-            if left.tasks == 0:
-                left.clear()
+        with self.machine.changes.of("unshare"):
+            self._enter_namespaces(flags)
+            if flags & f.CLONE_NEWIPC:
+                left, self.ipc_ns = self.ipc_ns, self.machine.new_ipc_namespace()
+                self.ipc_ns.tasks += 1
+                left.tasks -= 1
+                if left.tasks == 0:
+                    left.clear()
 
     def exit(self, code: int = 0) -> None:
         """_exit(2): memory is freed, children go to init, the parent may wait for the status.
@@ -302,6 +315,10 @@ class Task:
             target._die(0, sig)
 
     def _die(self, code: int, signal: int) -> None:
+        with self.machine.changes.of("exit"):
+            self._leave(code, signal)
+
+    def _leave(self, code: int, signal: int) -> None:
         self.state = "zombie"
         self.exit_code, self.term_signal = code, signal
         machine = self.machine
@@ -343,7 +360,8 @@ class Task:
             raise system_error(errno.ECHILD, f"process {self.pid} has no such child")
         for child in mine:
             if child.state == "zombie":
-                child._reap()
+                with self.machine.changes.of("wait"):
+                    child._reap()
                 return child.pid, child.exit_code, child.term_signal
         return 0, 0, 0
 
@@ -400,20 +418,27 @@ class Task:
             raise system_error(errno.ENOMEM, "a mapping has less than 8 TiB; map several")
         self.machine.check_overcommit(self, pages)
         machine = self.machine
-        try:
-            object_ = (
-                SharedObject(machine, pages, machine.shared_owner(), self.group) if shared else None
-            )
-            return Mapping(
-                self.mm, pages, self.mm.place(pages), name=name, shared=object_, readonly=readonly
-            )
-        except MemoryError as error:
-            raise system_error(errno.ENOMEM, str(error)) from None
+        object_ = None
+        with machine.changes.of("mmap"):
+            try:
+                if shared:
+                    object_ = SharedObject(machine, pages, machine.shared_owner(), self.group).get()
+                address = self.mm.place(pages)
+                mapping = Mapping(
+                    self.mm, pages, address, name=name, shared=object_, readonly=readonly
+                )
+            except MemoryError as error:
+                raise system_error(errno.ENOMEM, str(error)) from None
+            finally:
+                if object_ is not None:
+                    object_.put()  # the mapping, if there is one, has a reference of its own
+            return mapping
 
     def shmget(self, key: int, size: int, flags: int) -> int:
         """shmget(2): the id of a System V segment; errors as `IpcNamespace.get`."""
         self._check_alive()
-        return self.ipc_ns.get(self, key, size, flags)
+        with self.machine.changes.of("shmget"):
+            return self.ipc_ns.get(self, key, size, flags)
 
     def shmat(self, shmid: int, *, readonly: bool = False) -> Mapping:
         """shmat(2): map a segment.
@@ -427,21 +452,22 @@ class Task:
         segment = self.ipc_ns.find(shmid)
         self.ipc_ns.check_access(self, segment, write=not readonly)
         pages = segment.object.pages
-        try:
-            mapping = Mapping(
-                self.mm,
-                pages,
-                self.mm.place(pages),
-                name=f"SYSV{segment.status.key & 0xFFFFFFFF:08x}",
-                shared=segment.object,
-                readonly=readonly,
-                segment=segment,
-                ipc=self.ipc_ns,
-            )
-        except MemoryError as error:
-            raise system_error(errno.ENOMEM, str(error)) from None
-        segment.status.nattch += 1
-        segment.status.lpid = self.pid
+        with self.machine.changes.of("shmat"):
+            try:
+                mapping = Mapping(
+                    self.mm,
+                    pages,
+                    self.mm.place(pages),
+                    name=f"SYSV{segment.status.key & 0xFFFFFFFF:08x}",
+                    shared=segment.object,
+                    readonly=readonly,
+                    segment=segment,
+                    ipc=self.ipc_ns,
+                )
+            except MemoryError as error:
+                raise system_error(errno.ENOMEM, str(error)) from None
+            segment.status.nattch += 1
+            segment.status.lpid = self.pid
         return mapping
 
     def shmdt(self, mapping: Mapping) -> None:
@@ -455,8 +481,9 @@ class Task:
         self._check_alive()
         if mapping.segment is None or self.mm.mappings.get(mapping.addr) is not mapping:
             raise system_error(errno.EINVAL, "no segment is attached there")
-        del self.mm.mappings[mapping.addr]
-        mapping._release(self.pid)
+        with self.machine.changes.of("shmdt"):
+            del self.mm.mappings[mapping.addr]
+            mapping._release(self.pid)
 
     def shmctl(self, shmid: int, command: int) -> ShmidDs | None:
         """shmctl(2): IPC_STAT returns a ShmidDs, IPC_RMID marks the segment for removal.
@@ -468,7 +495,8 @@ class Task:
         """
         self._check_alive()
         if command == f.IPC_RMID:
-            self.ipc_ns.remove(self, shmid)
+            with self.machine.changes.of("shmctl"):
+                self.ipc_ns.remove(self, shmid)
             return None
         if command != f.IPC_STAT:
             raise system_error(errno.EINVAL, "shmctl knows IPC_STAT and IPC_RMID")

@@ -57,6 +57,7 @@ def begin(area: SwapArea, wipe: Wipe) -> None:
         EIO, ENOSPC, ...: slots that are free already, in an area in use, could not be wiped.
     """
     check_wipe(wipe)
+    area.core.check()
     area.wipe = wipe
     if not isinstance(area.backing, SwapBacking):
         return  # an ideal device holds no bytes

@@ -20,7 +20,7 @@ from swapfast.mappings import Mapping, Mm
 from swapfast.memcg import MemoryGroup
 from swapfast.namespaces import Rules, SwapNamespace
 from swapfast.swapfile import SwapBacking
-from swapfast.swapping import add_area, hand_down
+from swapfast.swapping import add_area
 from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE
 
@@ -156,7 +156,6 @@ class _Builder:
         flags = f.SWAP_FLAG_PREFER | area["priority"] if area["priority"] >= 0 else 0
         added = add_area(machine, self.namespace, backing, flags)
         added.priority = area["priority"]
-        hand_down(machine, self.namespace)
         self.namespace.swapped_on = self.facts["namespace"]["swapped_on"]
         numbers = [m.number for mm in self.mms for m in mm.mappings.values()]
         numbers += [o.number for o in self.objects]

@@ -19,6 +19,7 @@ from swapfast.mm.rmap cimport group_bits, heir_of, queue_rename
 from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.writeback cimport plug_add
+from swapfast.mm.writer cimport count_leak, note_writers
 from libc.string cimport memset
 
 cdef enum:
@@ -77,22 +78,11 @@ cdef inline bint owner_may_use(core_t *core, uint32_t owner, area_t *a) noexcept
             return True
     return False
 
-cdef inline void count_leak(core_t *core, uint32_t home, uint32_t owner) noexcept nogil:
-    # A shared object's page goes to one namespace's area although another namespace maps it.
-    cdef uint32_t p = heir_of(core, home)
-    while p != NIL and p != home:
-        if owner_of_mapping(core, p) != owner:
-            core.count.leaked += 1
-            return
-        p = core.next[p]
-
 cdef inline bint slot_new(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t owner = owner_of(core, home), entry = swap_alloc(core, owner)
     if entry == NO_SLOT:
         core.count.no_slot += 1
         return False
-    if core.page[home].pte & PTE_SHARED:
-        count_leak(core, home, owner)
     core.home[home].entry = entry
     core.slot_page[entry] = home
     core.page[home].folio |= F_SWAPCACHE
@@ -117,6 +107,7 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     return True
 
 cdef inline bint slot_ready(core_t *core, uint32_t home, bint dirty) noexcept nogil:
+    note_writers(core, home)
     if not core.page[home].folio & F_SWAPCACHE:
         return slot_new(core, home)
     if UNLIKELY(area_of(core, core.home[home].entry).failed):
@@ -178,6 +169,8 @@ cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
             if a.summed != NULL:
                 a.sums[slot] = page_sum(frame)
                 a.summed[slot >> 6] |= bit
+    if UNLIKELY(core.watch_writers):
+        count_leak(core, home, a)
     core.count.pswpout += 1
     a.pswpout += 1
     return WRITE_DONE

@@ -12,6 +12,7 @@ from swapfast.mm.owner cimport *
 from swapfast.mm.rmap cimport *
 from swapfast.mm.evict cimport *
 from swapfast.mm.writeback cimport plug_hold, plug_read, plug_release, wait_for
+from swapfast.mm.writer cimport note_before_fork, note_writer, wrote
 from swapfast.mm.policy_linux25 cimport grab_token
 from libc.string cimport memcpy, memset
 
@@ -21,17 +22,30 @@ cdef inline uint64_t free_pages(core_t *core) noexcept nogil:
     cdef uint64_t used = core.used + core.file_cache
     return core.memory - used if core.memory > used else 0
 
-cdef inline uint64_t reclaim_all(core_t *core, uint64_t want) noexcept nogil:
-    # One pass over every memory group: global pressure.
+cdef inline uint64_t share_of(core_t *core, group_t *g, uint64_t want) noexcept nogil:
+    # What one group gives of `want` pages: in proportion to what it has, one page at least.
+    if g.usage >= core.used:
+        return want
+    return (want * g.usage + core.used - 1) // core.used
+
+cdef inline uint64_t reclaim_all(core_t *core, uint64_t want, bint full) noexcept nogil:
+    # One walk over the memory groups. Full: every group gives its share (kswapd). Partial: until
+    # `want` pages are free, and the next walk goes on where this one stopped, so that pressure
+    # does not always begin with the oldest group (mem_cgroup_iter, shrink_node_memcgs).
     cdef uint64_t freed = 0
-    cdef uint32_t i
+    cdef uint32_t _i, at = core.reclaim_at
     cdef group_t *g
-    for i in range(core.groups_max):
-        g = &core.groups[i]
+    for _i in range(core.groups_max):
+        if at >= core.groups_max:
+            at = 0
+        g = &core.groups[at]
+        at += 1
         if g.used and g.usage > 0:
-            freed += g.policy.reclaim(core, g, want)
-            if freed >= want:
+            freed += g.policy.reclaim(core, g, share_of(core, g, want))
+            if freed >= want and not full:
                 break
+    if not full:
+        core.reclaim_at = at
     return freed
 
 cdef inline void kswapd(core_t *core) noexcept nogil:
@@ -50,7 +64,7 @@ cdef inline void kswapd(core_t *core) noexcept nogil:
     while free_pages(core) < core.wmark_high and idle < 2:
         if core.modern and core.kswapd_failures >= core.oom_retries:
             break
-        freed = reclaim_all(core, SCAN_BATCH)
+        freed = reclaim_all(core, SCAN_BATCH, True)
         # A page may be written in one pass and freed in the next, so one idle pass means nothing.
         if freed == 0:
             idle += 1
@@ -63,16 +77,19 @@ cdef inline void kswapd(core_t *core) noexcept nogil:
     core.in_kswapd = False
 
 cdef inline int global_pressure(core_t *core) noexcept nogil:
-    cdef uint32_t _try
+    cdef uint32_t idle = 0
     cdef uint64_t freed
     kswapd(core)
     if free_pages(core) > core.wmark_min:
         return ST_OK
     core.count.allocstall += 1
-    for _try in range(core.oom_retries):
-        freed = reclaim_all(core, SCAN_BATCH)
+    while idle < core.oom_retries:
+        # should_reclaim_retry: tries that free something do not count.
+        freed = reclaim_all(core, SCAN_BATCH, False)
+        idle += 1
         if freed > 0:
             core.kswapd_failures = 0
+            idle = 0
         if free_pages(core) > core.wmark_min:
             return ST_OK
         if not core.modern and freed == 0 and core.all_unreclaimable:
@@ -446,6 +463,8 @@ cdef inline void forget_folio(core_t *core, uint32_t home) noexcept nogil:
         swap_give(core, core.home[home].entry)
     if core.mixed_rule == MIXED_ALLOCATOR:
         core.alloc_owner[home] = 0
+    if core.watch_writers:
+        core.writer[home] = 0
 
 cdef inline void zap(core_t *core, uint32_t page) noexcept nogil:
     cdef uint32_t bits = core.page[page].pte, heir
@@ -453,6 +472,8 @@ cdef inline void zap(core_t *core, uint32_t page) noexcept nogil:
         return
     if bits & PTE_SHARED:
         if bits & PTE_MEMBER:
+            if core.watch_writers and wrote(core, page):
+                note_writer(core, core.home[page].where, page)
             rmap_unlink(core, page)
     elif not bits & PTE_ZERO:
         heir = rmap_leave(core, page)
@@ -472,6 +493,7 @@ cdef inline void fork_page(core_t *core, uint32_t page, uint32_t child) noexcept
     if bits & PTE_ZERO:
         core.page[child].pte = PTE_PRESENT | PTE_ZERO
     elif bits & PTE_PRESENT:
+        note_before_fork(core, page)
         core.page[page].pte = bits & ~PTE_WRITABLE
         core.page[child].pte = PTE_PRESENT | (bits & PTE_DIRTY)
         rmap_join(core, home_of(core, page), child)

@@ -209,7 +209,9 @@ cdef inline uint64_t reclaim_25(core_t *core, group_t *g, uint64_t want) noexcep
             wait_all(core)
         priority -= 1
     g.prev_priority = priority if priority > 0 else 0
-    if not limited and core.pages_scanned >= 6 * (<uint64_t>g.active.live + g.inactive.live):
+    # Scanned are the pages of all groups, core.used of them. A zone with empty lists has not been
+    # scanned in vain.
+    if not limited and core.pages_scanned > 0 and core.pages_scanned >= 6 * core.used:
         core.all_unreclaimable = True
     core.clock.in_reclaim += core.clock.now - begin
     return freed

@@ -91,6 +91,8 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
         if core.alloc_owner[new] == 0:
             core.alloc_owner[new] = mapping_of(core, old).owner + 1
         core.alloc_owner[old] = 0
+        core.writer[new] = core.writer[old]
+        core.writer[old] = 0
     if core.page[old].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
         core.slot_page[core.home[new].entry] = new
     p = core.next[new]

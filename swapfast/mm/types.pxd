@@ -12,6 +12,7 @@
 #                              any other member: its home
 #   next[p], prev[p]     4+4   ring of the group in order of arrival (rmap order), only if shared
 #   frame[p]             4     frame number at the home, only with contents
+#   writer[p]            4     which namespace wrote, at the home of a shared object (writer.pxd)
 #
 # A *swap entry* is a machine-wide slot index (uint32); an area owns an aligned run of them.
 
@@ -46,6 +47,7 @@ cdef extern from *:
     static const uint32_t SHADOW_AGE = 0x7fffffffu;    /* shadow: low 31 bits of the age */
     static const uint32_t REF_WRITE = 0x80000000u;     /* trace reference: bit 31 = write */
     static const uint32_t REF_PAGE = 0x7fffffffu;
+    static const uint32_t WRITER_MANY = 0xffffffffu;   /* more than one namespace wrote */
     """
     const uint32_t NO_SLOT
     const uint32_t OWNER_UNSET
@@ -54,6 +56,7 @@ cdef extern from *:
     const uint32_t SHADOW_AGE
     const uint32_t REF_WRITE
     const uint32_t REF_PAGE
+    const uint32_t WRITER_MANY
 
 cdef enum:
     BLOCK_SHIFT = 6      # mappings are aligned to 64 pages
@@ -164,7 +167,7 @@ cdef struct counters_t:
     uint64_t swap_ra_hit
     uint64_t cow_copies
     uint64_t no_slot          # add_to_swap found no area with room: the page was activated
-    uint64_t leaked           # pages of a shared object written to an area of another namespace
+    uint64_t leaked           # pages written to an area of another namespace than wrote in them
     uint64_t file_dropped     # clean page cache given back
 
 cdef struct times_t:
@@ -258,8 +261,10 @@ cdef struct area_t:
 
 cdef struct owner_t:
     bint used
+    uint32_t serial      # no other namespace of this machine has it, or had it
     uint32_t count
-    uint32_t *areas      # area numbers, priority descending; kept by the caller's thin layer
+    uint32_t room        # places in areas
+    uint32_t *areas      # area numbers, priority descending; owned by `Core`
     uint32_t cursor      # next-fit profiles: where the next look starts
     uint32_t current     # cluster profiles: area of the current cluster + 1, 0 = none
 
@@ -337,6 +342,8 @@ cdef struct core_t:
     uint32_t *prev
     uint32_t joined          # pages that are members of a group; 0: no page has links
     uint32_t *frame
+    uint32_t *writer         # serial of the namespace that wrote, WRITER_MANY, or 0 (writer.pxd)
+    bint watch_writers       # there has been more than one namespace
     uint32_t *alloc_owner    # owner + 1 of the mm that allocated the data, MIXED_ALLOCATOR only
     uint32_t *block_mapping  # page >> BLOCK_SHIFT -> mapping number
     # slots
@@ -350,8 +357,10 @@ cdef struct core_t:
     uint32_t areas_max
     owner_t *owners
     uint32_t owners_max
+    uint32_t owner_serials   # given so far
     group_t *groups
     uint32_t groups_max
+    uint32_t reclaim_at      # where the next partial walk over the groups begins
     # frames
     uint8_t *frames          # contents, or NULL
     uint32_t *frame_stack

@@ -12,19 +12,18 @@ swapon(2) does not respect the lock; only root can do that.
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import os
 import weakref
 from collections.abc import Callable
+from io import FileIO
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.swapfile.extents import has_all_blocks, same_inode, unsupported_extent
-from swapfast.swapfile.files import claim, insecure_permissions, named, read_at, refusal
+from swapfast.swapfile.files import claim, insecure_permissions, let_go, named, read_at, refusal
 from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SIGNATURE, SwapHeader, signature_of
 from swapfast.swapfile.mapping import FileMapping
 from swapfast.swapfile.rules import HeaderRules, SwapGeometry
@@ -61,16 +60,17 @@ class SwapBacking:
     """
 
     def __init__(
-        self, path: str, fd: int, geometry: SwapGeometry, mapping: FileMapping, size: int
+        self, path: str, file: FileIO, geometry: SwapGeometry, mapping: FileMapping, size: int
     ) -> None:
-        status = os.fstat(fd)
+        self._file = file
+        self._fd = file.fileno()
+        status = os.fstat(self._fd)
         self.path = path
         self.header: SwapHeader = geometry.header
         self.pages = geometry.pages
         self.end = geometry.end
         self.identity = (status.st_dev, status.st_ino)
         self.warnings = _warnings(status, path)
-        self._fd = fd
         self._size = size
         self._map = mapping
         self._status = status
@@ -110,21 +110,22 @@ class SwapBacking:
         """
         name = os.fspath(path)
         _check_not_open(name)
-        fd = claim(name)
+        file = claim(name)
         try:
             with named(name):
                 path = os.path.realpath(name)
-                backing = cls._take(path, fd, rules, accept or _without_checkpoint)
+                backing = cls._take(path, file, rules, accept or _without_checkpoint)
         except BaseException:
-            os.close(fd)
+            let_go(file)
             raise
         _open_backings[backing.identity] = backing
         return backing
 
     @classmethod
     def _take(
-        cls, path: str, fd: int, rules: HeaderRules, accept: Callable[[bytes], bytes]
+        cls, path: str, file: FileIO, rules: HeaderRules, accept: Callable[[bytes], bytes]
     ) -> SwapBacking:
+        fd = file.fileno()
         raw = read_at(fd, PAGE_SIZE, 0)
         if signature_of(raw, PAGE_SIZE) is None:  # of another page size maybe: the refusal says so
             raw = read_at(fd, PAGE_SIZES[-1], 0)
@@ -149,7 +150,7 @@ class SwapBacking:
                 ) from None
             code = error.errno or errno.EIO
             raise refusal(code, f"cannot be mapped: {os.strerror(code)}", path) from None
-        backing = cls(path, fd, geometry, mapping, size)
+        backing = cls(path, file, geometry, mapping, size)
         backing.stamp = read_stamp(raw)
         return backing
 
@@ -264,23 +265,18 @@ class SwapBacking:
 
     def close(self) -> None:
         """Let the file go: memory, lock, descriptor. Again is harmless."""
-        if self._gone is not None:
+        if self._file.closed:
             return
         self._gone = "is closed"
         _open_backings.pop(self.identity, None)
         self._map.close()
-        # A child between fork and exec may share the descriptor: unlock, do not only close. If one
-        # of them fails, the other does it; what the file should keep was synced.
-        with contextlib.suppress(OSError):
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-        with contextlib.suppress(OSError):
-            os.close(self._fd)
+        let_go(self._file)
 
     def _abandon(self) -> None:
         """In a forked child: the file is the parent's. Closing does not unlock it."""
         self._gone = "belongs to the process that forked this one; open it there"
         self._map.abandon()
-        os.close(self._fd)
+        self._file.close()
 
     def _check_held(self) -> None:
         if self._gone is not None:
@@ -298,7 +294,7 @@ class SwapBacking:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_gone"):
+        if hasattr(self, "_map"):
             self.close()
 
     def __repr__(self) -> str:

@@ -1,6 +1,7 @@
 """Taking hold of a file that is, or will be, a swap area.
 
-- `claim(path)`: open, check and lock; the descriptor, or an `OSError` and nothing held.
+- `claim(path)`: open, check and lock; the open file, or an `OSError` and nothing held.
+- `let_go(file)`: unlock and close what was claimed.
 - `kernel_areas()`: files that the running kernel swaps to.
 - `refusal(code, sentence, path)`: the exception of every refusal here.
 - `read_at(fd, size, at)`: bytes of a file, fewer at its end only.
@@ -20,7 +21,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
 
 from swapfast.swapfile.extents import same_inode
 
@@ -92,13 +94,14 @@ def kernel_areas() -> dict[tuple[int, int], str]:
     return areas
 
 
-def claim(path: str) -> int:
+def claim(path: str) -> FileIO:
     """Open `path` for reading and writing, as a regular file that is ours alone.
 
     Returns
     -------
-    int
-        A locked descriptor, closed on exec.
+    FileIO
+        Locked, and closed on exec. An object and not a bare descriptor, so that an interrupt
+        before the caller has it leaves nothing open.
 
     Raises
     ------
@@ -110,16 +113,30 @@ def claim(path: str) -> int:
     try:
         _check_regular(os.lstat(path), path)  # opening a device may already have an effect
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        fd = os.open(path, flags)
+        file = FileIO(path, "r+", opener=lambda name, _: os.open(name, flags))
     except OSError as error:
         raise _open_refusal(error, path) from None
     try:
         with named(path):
-            _check_claimed(fd, path)
+            _check_claimed(file.fileno(), path)
     except BaseException:
-        os.close(fd)
+        let_go(file)
         raise
-    return fd
+    return file
+
+
+def let_go(file: FileIO) -> None:
+    """Unlock a claimed file and close it; after an interrupt it can be called again.
+
+    A child between fork and exec, or a mapping, may keep the open file: closing alone does not
+    unlock it. If one of the two fails, the other does it.
+    """
+    if file.closed:
+        return
+    with suppress(OSError):
+        fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+    with suppress(OSError):
+        file.close()
 
 
 def _check_claimed(fd: int, path: str) -> None:

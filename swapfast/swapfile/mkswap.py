@@ -112,11 +112,8 @@ def mkswap(
     with named(name):
         if new_size is not None:
             return draft.create(new_size)
-        fd = claim(name)
-        try:
-            return draft.format(fd, force)
-        finally:
-            os.close(fd)
+        with claim(name) as file:
+            return draft.format(file.fileno(), force)
 
 
 @dataclass(frozen=True, slots=True)
