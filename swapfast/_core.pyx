@@ -765,6 +765,8 @@ cdef class Core:
         g.limit = limit
         g.id = number
         g.prev_priority = DEF_PRIORITY
+        # Groups of one size do not all come to a whole batch in the same walk.
+        g.share = number * <uint64_t>0x9e3779b9 % (SCAN_BATCH << SHARE_SHIFT)
         if c.stat_period:
             g.seen.due = refresh_due(c, c.clock.now)
         if 0 < limit < most:
@@ -772,6 +774,7 @@ cdef class Core:
         if not ring_init(&g.inactive, most) or not ring_init(&g.active, most):
             raise MemoryError("no room for the lists of a memory group")
         g.used = True
+        c.groups_used += 1
         return number
 
     def group_remove(self, uint32_t number):
@@ -786,6 +789,7 @@ cdef class Core:
         ring_free(&g.inactive)
         ring_free(&g.active)
         g.used = False
+        self.c.groups_used -= 1
         self.free_groups.append(number)
 
     cdef group_t *group(self, uint32_t number) except NULL:

@@ -108,6 +108,7 @@ class Changes:
 
     def _break(self) -> None:
         self._give_up(self._sentence())
+        self._frame = None  # its variables may hold a file
 
     def _sentence(self) -> str:
         return (

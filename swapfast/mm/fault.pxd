@@ -22,28 +22,46 @@ cdef inline uint64_t free_pages(core_t *core) noexcept nogil:
     cdef uint64_t used = core.used + core.file_cache
     return core.memory - used if core.memory > used else 0
 
-cdef inline uint64_t share_of(core_t *core, group_t *g, uint64_t want) noexcept nogil:
-    # What one group gives of `want` pages: in proportion to what it has, one page at least.
+cdef inline uint64_t give_share(core_t *core, group_t *g, uint64_t want,
+                                bint all_of_them) noexcept nogil:
+    # One group's part of `want` pages, in proportion to what it has. It is asked for whole batches:
+    # what is less is remembered, and so is what it gave too much.
+    cdef uint64_t freed
+    cdef int64_t part
     if g.usage >= core.used:
-        return want
-    return (want * g.usage + core.used - 1) // core.used
+        return g.policy.reclaim(core, g, want)
+    g.share += <int64_t>((want * g.usage << SHARE_SHIFT) // core.used)
+    part = g.share >> SHARE_SHIFT
+    if part < SCAN_BATCH and part < <int64_t>g.usage:
+        if not all_of_them:
+            return 0
+        part = 1
+    freed = g.policy.reclaim(core, g, <uint64_t>part)
+    g.share -= <int64_t>(freed << SHARE_SHIFT)
+    if g.share >= SCAN_BATCH << SHARE_SHIFT:
+        g.share = 0   # it had no more to give
+    return freed
 
 cdef inline uint64_t reclaim_all(core_t *core, uint64_t want, bint full) noexcept nogil:
-    # One walk over the memory groups. Full: every group gives its share (kswapd). Partial: until
-    # `want` pages are free, and the next walk goes on where this one stopped, so that pressure
-    # does not always begin with the oldest group (mem_cgroup_iter, shrink_node_memcgs).
+    # Walks over the memory groups until something is freed. Full: every group gives its share
+    # (kswapd). Partial: until `want` pages are free, and the next walk goes on where this one
+    # stopped, so that pressure does not always begin with the oldest group (mem_cgroup_iter,
+    # shrink_node_memcgs).
     cdef uint64_t freed = 0
-    cdef uint32_t _i, at = core.reclaim_at
+    cdef uint32_t _i, at = core.reclaim_at, walk
     cdef group_t *g
-    for _i in range(core.groups_max):
-        if at >= core.groups_max:
-            at = 0
-        g = &core.groups[at]
-        at += 1
-        if g.used and g.usage > 0:
-            freed += g.policy.reclaim(core, g, share_of(core, g, want))
-            if freed >= want and not full:
-                break
+    for walk in range(core.groups_used + 1):
+        for _i in range(core.groups_max):
+            if at >= core.groups_max:
+                at = 0
+            g = &core.groups[at]
+            at += 1
+            if g.used and g.usage > 0:
+                freed += give_share(core, g, want, walk == core.groups_used)
+                if freed >= want and not full:
+                    break
+        if freed > 0 or core.groups_used == 1:
+            break
     if not full:
         core.reclaim_at = at
     return freed

@@ -122,6 +122,7 @@ cdef enum:
     CLUSTER = 512        # slots per cluster, 6.18 with THP_SWAP
     NEXTFIT_CLUSTER = 256
     SCAN_BATCH = 32      # SWAP_CLUSTER_MAX
+    SHARE_SHIFT = 16     # group_t.share counts pages in units of 1 / 65536
     DEF_PRIORITY = 12
     MAX_ROTATION = 31
     MAX_PLUG = 8160      # 32 requests of at most 254 pages, and slack
@@ -307,6 +308,7 @@ cdef struct group_t:
     uint32_t id
     uint64_t limit       # pages, 0 = none
     uint64_t usage       # pages in memory charged here
+    int64_t share        # of global pressure, not given yet; below 0: given in advance
     const policy_t *policy
     ring_t inactive
     ring_t active
@@ -360,6 +362,7 @@ cdef struct core_t:
     uint32_t owner_serials   # given so far
     group_t *groups
     uint32_t groups_max
+    uint32_t groups_used
     uint32_t reclaim_at      # where the next partial walk over the groups begins
     # frames
     uint8_t *frames          # contents, or NULL

@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -83,7 +84,8 @@ def interrupted_at(line: int, call: Callable[[], Any], error: type[BaseException
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         above: FrameType | None = frame
         while above is not None:
-            if above.f_code.co_name == "__del__":  # Python drops what is raised there
+            # Python drops what is raised in a finalizer.
+            if above.f_code.co_name == "__del__" or above.f_code.co_filename == weakref.__file__:
                 return None
             above = above.f_back
         return local if frame.f_code.co_filename.startswith(PACKAGE) else None
