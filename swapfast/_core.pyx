@@ -212,6 +212,8 @@ cdef class Core:
         lazy_unmap(c.frame, n * 4)
         lazy_unmap(c.alloc_owner, n * 4)
         lazy_unmap(c.writer, n * 4)
+        lazy_unmap(c.anchor, n * 4)
+        lazy_unmap(c.anchor_home, n * 4)
         lazy_unmap(self.block, REFS_BLOCK * 4)
         lazy_unmap(c.block_mapping, (n >> BLOCK_SHIFT) * 4)
         lazy_unmap(c.slot_page, <size_t>c.slots_max * 4)
@@ -289,6 +291,8 @@ cdef class Core:
         c.prev = <uint32_t *>self.grown(c.prev, old * 4, new * 4)
         c.frame = <uint32_t *>self.grown(c.frame, old * 4, new * 4)
         c.alloc_owner = <uint32_t *>self.grown(c.alloc_owner, old * 4, new * 4)
+        c.anchor = <uint32_t *>self.grown(c.anchor, old * 4, new * 4)
+        c.anchor_home = <uint32_t *>self.grown(c.anchor_home, old * 4, new * 4)
         c.writer = <uint32_t *>self.grown(c.writer, old * 4, new * 4)
         c.block_mapping = <uint32_t *>self.grown(c.block_mapping, (old >> BLOCK_SHIFT) * 4,
                                                  (new >> BLOCK_SHIFT) * 4)

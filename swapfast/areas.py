@@ -38,6 +38,11 @@ class SimulatedDevice:
         self.bad_pages = bad_pages
 
     @property
+    def identity(self) -> str:
+        """What swapoff finds it by: its name."""
+        return self.path
+
+    @property
     def end(self) -> int:
         """One past the highest slot."""
         return self.pages + 1

@@ -72,7 +72,7 @@ PLUG = ("own", "nested")
 TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
 LEAST_PAGES = 64  # of RAM
-FILES_AT_ONCE = 8  # files of other namespaces that a batch looks at
+FILES_AT_ONCE = 8  # files that a batch looks at
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
 
@@ -235,8 +235,10 @@ class Machine:
         self.log: list[str] = []
         self.tasks: dict[int, Task] = {}
         self.areas: dict[int, SwapArea] = {}
+        # By (st_dev, st_ino), or by name where there is no file.
+        self.area_of_file: dict[tuple[int, int] | str, SwapArea] = {}
         self.area_types = IndexSpace(1, 0, 1 << 31)
-        # The files of areas that have one; who was not looked at for the longest time is first.
+        # The files of areas that have one, in order of the last check, the oldest first.
         self.files: OrderedDict[int, SwapBacking] = OrderedDict()
         self._lost: dict[int, OSError] = {}  # areas whose file is not what it was, and why
         self._unseen: dict[int, OSError] = {}  # areas whose file could not be looked at just now
@@ -384,16 +386,22 @@ class Machine:
         task.utime_ns += self.now - before[2]
 
     def check_files(self, namespace: SwapNamespace) -> None:
-        """Give up a swapfile that is not what it was; who needs a page of it will hear of it.
+        """Mark areas as lost whose file was replaced or cut short.
 
-        Looked at are those of a namespace, and of all others a few at a time.
+        Tasks that later need a page of one get EIO or ESTALE. Looked at are the files of a
+        namespace that has a few, and of all others a few at a time.
         """
         if not self.files:
             return
-        for area in namespace.areas:
-            self._check_file(area.type)
+        if len(namespace.areas) <= FILES_AT_ONCE:
+            for area in namespace.areas:
+                self._check_file(area.type)
         for _ in range(min(len(self.files), FILES_AT_ONCE)):
             self._check_file(next(iter(self.files)))
+
+    def check_files_of(self, area: SwapArea) -> None:
+        """The same for one area alone."""
+        self._check_file(area.type)
 
     def _check_file(self, number: int) -> None:
         backing = self.files.get(number)

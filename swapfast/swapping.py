@@ -137,6 +137,7 @@ def add_area(
     number_in_table = machine.area_types.take(1)  # the lowest that is free
     area = SwapArea(machine.core, number_in_table, number, base, backing, priority, ns)
     machine.areas[number_in_table] = area
+    machine.area_of_file[backing.identity] = area
     if not isinstance(backing, SimulatedDevice):
         machine.files[number_in_table] = backing
     ns.areas.append(area)
@@ -183,29 +184,20 @@ def swapoff(machine: Machine, task: Task, path: str | os.PathLike[str]) -> None:
 
 
 def _find(machine: Machine, task: Task, path: str | os.PathLike[str]) -> SwapArea:
+    area = machine.area_of_file.get(os.fspath(path))  # a simulated device
+    if area is None:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            code = error.errno or errno.EIO
+            raise system_error(code, "cannot be opened for swapoff", path) from None
+        area = machine.area_of_file.get((status.st_dev, status.st_ino))
     # The host may swap off what a namespace left on; others see their own areas.
-    seen = list(task.swap_ns.areas)
-    if task.swap_ns.initial:
-        seen += [area for area in machine.areas.values() if area.orphaned]
-    for area in seen:
-        if isinstance(area.backing, SimulatedDevice) and area.path == os.fspath(path):
-            return area
-    if not os.path.exists(path) and any(
-        isinstance(area.backing, SimulatedDevice) and area.path == os.fspath(path)
-        for area in machine.areas.values()
+    if area is None or not (
+        area.namespace is task.swap_ns or (task.swap_ns.initial and area.orphaned)
     ):
-        raise system_error(errno.EINVAL, NOT_ON, path)  # another namespace's
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise system_error(error.errno or errno.EIO, "cannot be opened for swapoff", path) from None
-    for area in seen:
-        backing = area.backing
-        if isinstance(backing, SimulatedDevice):
-            continue
-        if backing.identity == (status.st_dev, status.st_ino):
-            return area
-    raise system_error(errno.EINVAL, NOT_ON, path)
+        raise system_error(errno.EINVAL, NOT_ON, path)
+    return area
 
 
 def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
@@ -224,7 +216,7 @@ def turn_off(machine: Machine, area: SwapArea, payer: Task | None) -> None:
         ENOMEM, EINTR, or EIO: a page could not be read, or, ENOSPC, ... too, old bytes could not be
         wiped; the area is back in its place with its old priority.
     """
-    machine.check_files(area.namespace)
+    machine.check_files_of(area)
     with machine.changes.of("swapoff") as change:
         _read_back(machine, area, payer, change)
         _forget(machine, area)
@@ -269,6 +261,7 @@ def _forget(machine: Machine, area: SwapArea) -> None:
     area.backing.close()  # before the tables forget whose file is to be let go
     machine.slot_space.give(area.base, area.backing.end)
     del machine.areas[area.type]
+    del machine.area_of_file[area.backing.identity]
     machine.area_types.give(area.type, 1)
     machine.forget_file(area.type)
     area.namespace.areas.remove(area)

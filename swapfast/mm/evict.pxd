@@ -15,7 +15,7 @@ from swapfast.core.guard cimport guard_copy
 from swapfast.mm.types cimport *
 from swapfast.mm.frames cimport frame_at, frame_give
 from swapfast.mm.owner cimport *
-from swapfast.mm.rmap cimport group_bits, heir_of, queue_rename
+from swapfast.mm.rmap cimport anchor_give, group_bits, heir_of, queue_rename
 from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.writeback cimport plug_add
@@ -130,6 +130,8 @@ cdef inline void unmap(core_t *core, uint32_t home) noexcept nogil:
             core.prev[p] = NIL
             core.joined -= 1
             p = n
+        if core.next[home] != NIL:
+            anchor_give(core, home)
         core.next[home] = NIL
         core.prev[home] = NIL
         core.page[home].pte |= PTE_SWAP

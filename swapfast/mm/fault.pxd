@@ -491,7 +491,7 @@ cdef inline void zap(core_t *core, uint32_t page) noexcept nogil:
     if bits & PTE_SHARED:
         if bits & PTE_MEMBER:
             if core.watch_writers and wrote(core, page):
-                note_writer(core, core.home[page].where, page)
+                note_writer(core, home_of(core, page), page)
             rmap_unlink(core, page)
     elif not bits & PTE_ZERO:
         heir = rmap_leave(core, page)

@@ -2,6 +2,9 @@
 #
 #   home -> next -> next -> (home)      in order of arrival: the parent before the child
 #
+# Members find the home through the group's *anchor*, a number that stays when the home goes away and
+# the next member takes its place: the cost of that does not depend on how many members there are.
+#
 # A page alone in its group needs no links: next[home] is NIL, and while no page of the machine has
 # links (core.joined is 0) nobody looks. The home of a shared object's page is the object's own, and
 # is never mapped itself.
@@ -22,7 +25,8 @@ cdef inline group_t *group_of(core_t *core, uint32_t page) noexcept nogil:
     return &core.groups[mapping_of(core, page).group]
 
 cdef inline uint32_t home_of(core_t *core, uint32_t page) noexcept nogil:
-    return core.home[page].where if core.page[page].pte & PTE_MEMBER else page
+    return (core.anchor_home[core.home[page].where] if core.page[page].pte & PTE_MEMBER
+            else page)
 
 cdef inline uint32_t heir_of(core_t *core, uint32_t home) noexcept nogil:
     return NIL if LIKELY(core.joined == 0) else core.next[home]
@@ -30,9 +34,27 @@ cdef inline uint32_t heir_of(core_t *core, uint32_t home) noexcept nogil:
 cdef inline bint alone(core_t *core, uint32_t home) noexcept nogil:
     return heir_of(core, home) == NIL
 
+cdef inline void anchor_take(core_t *core, uint32_t home) noexcept nogil:
+    # There is one for each page at most, and room for that.
+    cdef uint32_t a = core.anchor_free
+    if a != 0:
+        core.anchor_free = core.anchor_home[a]
+    else:
+        core.anchor_top += 1
+        a = core.anchor_top
+    core.anchor[home] = a
+    core.anchor_home[a] = home
+
+cdef inline void anchor_give(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t a = core.anchor[home]
+    core.anchor_home[a] = core.anchor_free
+    core.anchor_free = a
+    core.anchor[home] = 0
+
 cdef inline void rmap_join(core_t *core, uint32_t home, uint32_t page) noexcept nogil:
     cdef uint32_t last
     if core.next[home] == NIL:
+        anchor_take(core, home)
         core.next[home] = page
         core.prev[home] = page
         core.next[page] = home
@@ -44,7 +66,7 @@ cdef inline void rmap_join(core_t *core, uint32_t home, uint32_t page) noexcept 
         core.next[page] = home
         core.prev[home] = page
     core.page[page].pte |= PTE_MEMBER
-    core.home[page].where = home
+    core.home[page].where = core.anchor[home]
     core.joined += 1
 
 cdef inline void rmap_unlink(core_t *core, uint32_t page) noexcept nogil:
@@ -54,7 +76,8 @@ cdef inline void rmap_unlink(core_t *core, uint32_t page) noexcept nogil:
     if n == NIL:
         return
     core.joined -= 1
-    if n == p:
+    if n == p:   # the home, alone from now on
+        anchor_give(core, n)
         core.next[n] = NIL
         core.prev[n] = NIL
     else:
@@ -76,8 +99,7 @@ cdef inline void queue_rename(core_t *core, uint32_t old, uint32_t new) noexcept
             core.rotation[i] = new
 
 cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil:
-    # The folio's state moves from one page to another; the members follow. Cost: one step a member.
-    cdef uint32_t p
+    # The folio's state moves from one page to another, and the group's anchor with it.
     cdef group_t *from_group = group_of(core, old)
     cdef group_t *to_group = group_of(core, new)
     cdef uint32_t at = core.home[old].where
@@ -95,11 +117,9 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
         core.writer[old] = 0
     if core.page[old].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
         core.slot_page[core.home[new].entry] = new
-    p = core.next[new]
-    while p != NIL and p != new:
-        if p != old:
-            core.home[p].where = new
-        p = core.next[p]
+    core.anchor[new] = core.anchor[old]
+    core.anchor_home[core.anchor[new]] = new
+    core.anchor[old] = 0
     core.home[new].where = at
     if core.page[new].folio & F_RESIDENT:
         if from_group != to_group:
@@ -116,7 +136,7 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
 cdef inline uint32_t rmap_leave(core_t *core, uint32_t page) noexcept nogil:
     cdef uint32_t heir
     if core.page[page].pte & PTE_MEMBER:
-        heir = core.home[page].where
+        heir = home_of(core, page)
         rmap_unlink(core, page)
         core.page[page].pte &= ~PTE_MEMBER
         return heir

@@ -19,7 +19,7 @@ from swapfast.mm.evict cimport evict_now, is_dirty, note_bad, slot_ready
 from swapfast.mm.fault cimport swapoff_slot
 from swapfast.mm.frames cimport frame_at
 from swapfast.mm.owner cimport area_give_up, area_of, mapping_of, note_free_slot
-from swapfast.mm.rmap cimport group_of, rmap_join
+from swapfast.mm.rmap cimport group_of, home_of, rmap_join
 from swapfast.mm.slots cimport *
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 
@@ -43,7 +43,7 @@ cdef inline void survey_page(core_t *core, uint32_t page, const uint8_t *mine, a
     cdef uint32_t p
     cdef bint here
     if core.page[page].pte & PTE_MEMBER:
-        if not mine[core.block_mapping[core.home[page].where >> BLOCK_SHIFT]]:
+        if not mine[core.block_mapping[home_of(core, page) >> BLOCK_SHIFT]]:
             s.outside = page
         return
     if not holds_data(core, page):

@@ -9,7 +9,8 @@
 #   page[p].folio        1     F_* bits, valid at the home
 #   home[p].entry        4     swap entry of the group (machine-wide slot index), valid at the home
 #   home[p].where        4     home in memory: position in its ring; home swapped out: shadow;
-#                              any other member: its home
+#                              any other member: the anchor of its group
+#   anchor[p]            4     of a home with other members: the number of the group's anchor
 #   next[p], prev[p]     4+4   ring of the group in order of arrival (rmap order), only if shared
 #   frame[p]             4     frame number at the home, only with contents
 #   writer[p]            4     which namespace wrote, at the home of a shared object (writer.pxd)
@@ -71,7 +72,7 @@ cdef enum:
     PTE_DIRTY = 8
     PTE_SWAP = 16        # holds a swap entry (anonymous page, or the page of a shared object)
     PTE_ZERO = 32        # maps the shared zero page: present, no folio behind it
-    PTE_MEMBER = 64      # belongs to a group whose home is where[p]
+    PTE_MEMBER = 64      # belongs to a group whose home is another page
     PTE_SHARED = 128     # page of a shared mapping or of a shared object
 
     # folio bits, at the home
@@ -342,6 +343,10 @@ cdef struct core_t:
     home_t *home
     uint32_t *next
     uint32_t *prev
+    uint32_t *anchor         # of a home that is not alone
+    uint32_t *anchor_home    # anchor -> home of its group; a free one: the next that is free
+    uint32_t anchor_free     # 0: none
+    uint32_t anchor_top      # anchors ever given
     uint32_t joined          # pages that are members of a group; 0: no page has links
     uint32_t *frame
     uint32_t *writer         # serial of the namespace that wrote, WRITER_MANY, or 0 (writer.pxd)

@@ -11,7 +11,7 @@ cdef inline const char *verify_group(core_t *core, uint32_t home, uint32_t *seen
     # The ring of members comes back to the home, and all of them know it.
     cdef uint32_t p = core.next[home], last = home, n = 1
     while p != NIL and p != home:
-        if not core.page[p].pte & PTE_MEMBER or core.home[p].where != home:
+        if not core.page[p].pte & PTE_MEMBER or home_of(core, p) != home:
             return b"a member points at its home"
         if core.prev[p] != last:
             return b"the ring of a group is linked both ways"
@@ -27,7 +27,7 @@ cdef inline const char *verify_page(core_t *core, uint32_t page, bint object) no
     cdef uint32_t bits = core.page[page].pte, home, n = 0, folio
     cdef const char *why
     if bits & PTE_MEMBER:
-        home = core.home[page].where
+        home = home_of(core, page)
         if home == page or core.page[home].pte & PTE_MEMBER:
             return b"a home is not a member"
         if core.page[page].folio != 0:
