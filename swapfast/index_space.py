@@ -23,9 +23,12 @@ class IndexSpace:
         Lowest index ever given, a multiple of ``align``.
     most : int
         Indexes end below this.
+    what : str
+        What is numbered, for the sentence when it is used up.
     """
 
-    def __init__(self, align: int, first: int, most: int) -> None:
+    def __init__(self, align: int, first: int, most: int, what: str) -> None:
+        self._what = what
         self._align = align
         self._top = first
         self._most = most
@@ -52,7 +55,9 @@ class IndexSpace:
                 return base
         base = self._top
         if base + n > self._most:
-            raise MemoryError(f"no run of {n} indexes left below {self._most}")
+            raise MemoryError(
+                f"a machine has {self._most} {self._what} at most; {n} more do not fit"
+            )
         self._top = base + n
         return base
 

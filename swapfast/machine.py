@@ -228,8 +228,10 @@ class Machine:
         # Options whose state a checkpoint does not hold.
         usual = (STATISTICS[0], "off", READAHEAD[0], PLUG[0])
         self.unusual = (statistics, tlb, readahead, plug) != usual
-        self.page_space = IndexSpace(_core.PAGES_PER_BLOCK, _core.PAGES_PER_BLOCK, 0xFFFFFF00)
-        self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00)
+        self.page_space = IndexSpace(
+            _core.PAGES_PER_BLOCK, _core.PAGES_PER_BLOCK, 0xFFFFFF00, "mapped pages"
+        )
+        self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00, "swap slots")
         self.policy = policy or self.profile.policy
         self.root_group = MemoryGroup(self, 0, self.policy)
         self.log: list[str] = []
@@ -237,7 +239,7 @@ class Machine:
         self.areas: dict[int, SwapArea] = {}
         # By (st_dev, st_ino), or by name where there is no file.
         self.area_of_file: dict[tuple[int, int] | str, SwapArea] = {}
-        self.area_types = IndexSpace(1, 0, 1 << 31)
+        self.area_types = IndexSpace(1, 0, 1 << 31, "swap areas")
         # The files of areas that have one, in order of the last check, the oldest first.
         self.files: OrderedDict[int, SwapBacking] = OrderedDict()
         self._lost: dict[int, OSError] = {}  # areas whose file is not what it was, and why
@@ -249,7 +251,7 @@ class Machine:
         self._oom_kills = 0
         self._next_pid = 1
         self._next_namespace = 1
-        self._mm_numbers = IndexSpace(1, 1, 1 << 31)
+        self._mm_numbers = IndexSpace(1, 1, 1 << 31, "address spaces")
         swap_ns = SwapNamespace(0, self.core.owner_add(), machine=self)
         mm = Mm(self, swap_ns, self.root_group.number)
         self.init = self.new_task("init", None, mm, swap_ns, IpcNamespace(0))

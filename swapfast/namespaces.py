@@ -91,7 +91,11 @@ class Rules:
 
     @classmethod
     def strict(cls) -> Rules:
-        """No byte of a namespace may ever reach another's file."""
+        """No byte that a namespace writes reaches another's file.
+
+        What a task inherits at clone is its own: private bytes that its parent wrote before the
+        clone may reach the heir's file, once the parent is gone or the heir writes in the page.
+        """
         return cls(mixed_pages="strict", shared_pages="strict")
 
 

@@ -113,12 +113,8 @@ def add_area(
     priority = flags & f.SWAP_FLAG_PRIO_MASK if chosen else machine.next_rank()
     try:
         base = machine.slot_space.take(backing.end)
-    except MemoryError:
-        raise system_error(
-            errno.ENOMEM,
-            f"all areas of a machine have 2**32 slots at most; {backing.end} more do not fit",
-            backing.path,
-        ) from None
+    except MemoryError as error:
+        raise system_error(errno.ENOMEM, str(error), backing.path) from None
     array = backing.array if machine.contents and not isinstance(backing, SimulatedDevice) else None
     try:
         number = machine.core.area_add(

@@ -32,8 +32,10 @@ static void sigbus_handler(int number, siginfo_t *info, void *context) {
         sigbus_before.sa_sigaction(number, info, context);
     else if (sigbus_before.sa_handler != SIG_DFL && sigbus_before.sa_handler != SIG_IGN)
         sigbus_before.sa_handler(number);
-    else
+    else if (sigbus_before.sa_handler == SIG_DFL || info->si_code > 0) {
         signal(number, SIG_DFL); /* the access is repeated, and ends the process */
+        if (info->si_code <= 0) raise(number); /* sent by somebody: nothing is repeated */
+    }
 }
 
 /* One system call; the caller holds the GIL. */
