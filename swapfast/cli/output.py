@@ -101,7 +101,8 @@ class _Waiting:
 def counting() -> Iterator[None]:
     """Ctrl-C takes effect at the next step, where what was counted belongs together.
 
-    A second one takes effect at once, and a third ends the process.
+    A second one takes effect at once, and a third ends the process. After the last step the result
+    is whole, and none is needed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -117,8 +118,6 @@ def counting() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, on_signal)
     try:
         yield
-        if _Waiting.signals:  # it came after the last step
-            raise KeyboardInterrupt
     finally:
         _Waiting.signals = 0
         signal.signal(signal.SIGINT, before)
