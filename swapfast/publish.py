@@ -23,12 +23,13 @@ from typing import IO, Any, NoReturn, cast
 
 from swapfast.errors import system_error
 
-__all__ = ["publish", "target"]
+__all__ = ["Path", "publish", "target"]
 
 Path = str | os.PathLike[str]
 
 _MOST_LINKS = 40  # fs/namei.c, MAXSYMLINKS
 _KINDS = {
+    stat.S_IFLNK: "a symbolic link",
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a character device",
@@ -67,7 +68,9 @@ def target(path: Path, *, inputs: Iterable[Path] = ()) -> str:
 
 
 @contextmanager
-def publish(path: Path, *, inputs: Iterable[Path] = (), mode: int = 0o666) -> Iterator[IO[bytes]]:
+def publish(
+    path: Path, *, inputs: Iterable[Path] = (), mode: int = 0o666, follow: bool = True
+) -> Iterator[IO[bytes]]:
     """Write a file: the block gets a binary file, which has the name once the block is done.
 
     Parameters
@@ -76,6 +79,8 @@ def publish(path: Path, *, inputs: Iterable[Path] = (), mode: int = 0o666) -> It
         As for `target`.
     mode : int
         Permissions of a new file, less the umask. A file that is there keeps its own.
+    follow : bool
+        False: a name that is a link is refused, for the folder may be somebody else's.
 
     Yields
     ------
@@ -90,7 +95,7 @@ def publish(path: Path, *, inputs: Iterable[Path] = (), mode: int = 0o666) -> It
         nothing else is left.
     """
     given = os.fsdecode(path)
-    place = _Place(path, inputs)
+    place = _Place(path, inputs, follow)
     draft: str | None = None
     try:
         try:
@@ -127,8 +132,9 @@ def publish(path: Path, *, inputs: Iterable[Path] = (), mode: int = 0o666) -> It
 class _Place:
     """A name in a folder that is held open: where a file goes."""
 
-    def __init__(self, path: Path, inputs: Iterable[Path]) -> None:
+    def __init__(self, path: Path, inputs: Iterable[Path], follow: bool = True) -> None:
         self.given = os.fsdecode(path)
+        self.follow = follow
         self.fd = -1
         try:
             self._find(inputs)
@@ -142,7 +148,10 @@ class _Place:
     def _find(self, inputs: Iterable[Path]) -> None:
         before = _status(self.given)
         _check_kind(before, self.given)
-        folder, self.name = os.path.split(_followed(self.given))
+        if not self.follow and os.path.islink(self.given):
+            self._refuse(errno.ELOOP, "is a symbolic link; name the file itself")
+        name = _followed(self.given) if self.follow else self.given
+        folder, self.name = os.path.split(name)
         if before is None and self.name in ("", ".", ".."):
             self._refuse(errno.ENOENT, "is no folder, and its name is not one of a file")
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from swapfast.cli.output import EXIT_NO, progress, reported
+from swapfast.cli.output import EXIT_NO, echo, progress, reported
 from swapfast.measure import Host, make_plan, refusals
 from swapfast.measure import measure as run_measure
 
@@ -91,13 +91,13 @@ def measure(
             with progress(quiet) as step:
                 results = run_measure(plan, host, progress=step)
             killed = sum(run is None for result in results for run in result.runs)
-            click.echo(f"{plan.out}: {len(results)} cells, {runs} runs each, {killed} killed")
+            echo(f"{plan.out}: {len(results)} cells, {runs} runs each, {killed} killed")
             return
         for line in plan.lines():
-            click.echo(line)
+            echo(line)
         reasons = refusals(plan, host)
         for reason in reasons:
-            click.echo(f"refused   {reason}")
-        click.echo("nothing was changed; --yes-change-this-machine carries the plan out")
+            echo(f"refused   {reason}")
+        echo("nothing was changed; --yes-change-this-machine carries the plan out")
         if reasons:
             sys.exit(EXIT_NO)
