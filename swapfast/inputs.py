@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
 import stat
-from typing import IO
 
 from swapfast.errors import system_error
 
@@ -29,7 +29,7 @@ _KINDS = {
 
 def open_input(
     path: str | os.PathLike[str], *, pipes: bool = False, disks: bool = False
-) -> IO[bytes]:
+) -> io.BufferedReader:
     """Open a file for reading.
 
     Parameters
@@ -65,7 +65,7 @@ def open_input(
             code = errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL
             raise system_error(code, f"not a regular file but {what}", name)
         fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_NONBLOCK)
-        return os.fdopen(fd, "rb")
+        return open(fd, "rb")
     except BaseException:
         os.close(fd)
         raise
