@@ -48,7 +48,11 @@ class Screen(Console):
 
     def say(self, *parts: Cell) -> None:
         """Print one line of texts."""
-        super().print(Text.assemble(*map(_text, parts)))
+        self.print(Text.assemble(*map(_text, parts)))
+
+    def heading(self, text: str) -> None:
+        """Print a line across the screen that begins with a text."""
+        self.rule(Text(visible(text)), align="left")
 
     def table(
         self,
@@ -67,7 +71,13 @@ class Screen(Console):
         self.print(table)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """As rich's; tables are whole."""
+        """As rich's; tables are whole.
+
+        Raises
+        ------
+        OSError
+            What was printed could not be written.
+        """
         tables = [one for one in objects if isinstance(one, Table)]
         for table in tables:
             for column in table.columns:
@@ -77,6 +87,11 @@ class Screen(Console):
             if tables and not self._on_terminal:
                 self._width = MOST_COLUMNS
             super().print(*objects, **options)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = "standard error" if self.stderr else "standard output"
+            raise OSError(error.errno, error.strerror, where) from None
         finally:
             self._width = before
 

@@ -16,7 +16,7 @@ from swapfast.ltp import LtpReport, ordered_tests, run
 from swapfast.machine import LEAST_PAGES, Machine
 from swapfast.namespaces import Rules
 from swapfast.screen import Cell
-from swapfast.swapfile import mkswap
+from swapfast.swapfile import mkswap, own_folder
 from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE
 
@@ -94,6 +94,7 @@ def ltp(
         rules = Rules(sysinfo=sysinfo, one_area_check=one_area_check)  # type: ignore[arg-type]
         with (
             tempfile.TemporaryDirectory(prefix="swapfast-ltp-") as folder,
+            own_folder(folder),
             Machine(size, profile, contents=contents, rules=rules, bits=int(bits)) as machine,
             progress(quiet or as_json) as step,
         ):

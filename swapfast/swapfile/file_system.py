@@ -44,7 +44,7 @@ _own: set[tuple[int, int]] = set()
 
 @contextmanager
 def own_folder(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Take swapfiles in a folder on any file system, because this process has just made them.
+    """Take swapfiles below a folder on any file system, because this process makes them.
 
     Nobody else knows of them, so nobody turns them on by another name.
     """
@@ -96,11 +96,17 @@ def never_copied(fd: int) -> None:
 
 
 def _is_own(path: str) -> bool:
-    try:
-        status = os.stat(os.path.dirname(os.path.abspath(path)))
-    except OSError:
-        return False
-    return (status.st_dev, status.st_ino) in _own
+    """Whether one of the folders on the way to a file is this process's own."""
+    folder = os.path.dirname(os.path.abspath(path))
+    while _own:
+        with suppress(OSError):
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in _own:
+                return True
+        if folder == os.path.dirname(folder):
+            return False
+        folder = os.path.dirname(folder)
+    return False
 
 
 def _flags(fd: int) -> int:
