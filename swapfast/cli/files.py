@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from swapfast.cli.options import size_of
+from swapfast.cli.options import no_stream, size_of
 from swapfast.cli.output import EXIT_NO, JSON, console, echo, emit_json, reported
 from swapfast.swapfile import judge
 from swapfast.swapfile import mkswap as make
@@ -20,7 +20,7 @@ __all__ = ["mkswap", "strings", "swaps"]
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path), callback=no_stream)
 @click.argument("size", required=False)
 @click.option("--label", "-L", help="Volume label, at most 15 bytes.")
 @click.option("--uuid", "-U", "uuid_", help="UUID, or clear, random (default) or time.")
@@ -82,7 +82,7 @@ def swaps(paths: tuple[Path, ...], as_json: bool) -> None:
                     one.label or "-",
                     one.uuid or "-",
                     *(
-                        v.refused or f"{v.pages * PAGE_SIZE // 1024} kB"
+                        "refused" if v.refused else f"{v.pages * PAGE_SIZE // 1024} kB"
                         for v in (one.verdicts["2.6.25"], one.verdicts["6.18"])
                     ),
                 )
@@ -90,6 +90,10 @@ def swaps(paths: tuple[Path, ...], as_json: bool) -> None:
             ]
             titles = ("file", "size", "label", "UUID", "Linux 2.6.25", "Linux 6.18")
             console.table(titles, rows, left=titles)
+            for one in facts:
+                for reason in dict.fromkeys(v.refused for v in one.verdicts.values() if v.refused):
+                    kernels = [k for k, v in one.verdicts.items() if v.refused == reason]
+                    console.say(f"{one.path}: refused by Linux {' and '.join(kernels)}: {reason}")
         if any(v.refused for one in facts for v in one.verdicts.values()):
             sys.exit(EXIT_NO)
 

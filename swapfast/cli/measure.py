@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from swapfast.cli.options import no_stream
 from swapfast.cli.output import EXIT_NO, echo, progress, reported
 from swapfast.measure import Host, make_plan, refusals
 from swapfast.measure import measure as run_measure
@@ -17,7 +18,12 @@ __all__ = ["measure"]
 @click.command()
 @click.argument("traces", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--out", "-o", required=True, type=click.Path(path_type=Path), help="Truth file to write."
+    "--out",
+    "-o",
+    required=True,
+    type=click.Path(path_type=Path),
+    callback=no_stream,
+    help="Truth file to write.",
 )
 @click.option(
     "--frac",
@@ -37,7 +43,10 @@ __all__ = ["measure"]
     help="Read-ahead during the runs; put back afterwards.",
 )
 @click.option(
-    "--swapfile", type=click.Path(path_type=Path), help="File to make and remove.  [OUT.swap]"
+    "--swapfile",
+    type=click.Path(path_type=Path),
+    callback=no_stream,
+    help="File to make and remove.  [OUT.swap]",
 )
 @click.option("--group", default="swapfast-measure", show_default=True, help="Group to make.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing; the default.")

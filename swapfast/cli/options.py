@@ -2,13 +2,18 @@
 
 - ``size_of(option, text, ...)``: bytes of "64MiB".
 - ``share_of(option, text, pages)``: pages of "50%" or "64MiB".
+- ``no_stream``: the callback of an option that names a file to write, and takes no ``-``.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import click
+
 from swapfast.units import PAGE_SIZE, format_size, parse_share, parse_size
 
-__all__ = ["MOST_PAGES", "share_of", "size_of"]
+__all__ = ["MOST_PAGES", "no_stream", "share_of", "size_of"]
 
 MOST_PAGES = 1 << 31  # of a simulated machine, and of one swap area
 
@@ -67,6 +72,23 @@ def share_of(option: str, text: str, pages: int) -> int:
             f"({format_size(MOST_PAGES * PAGE_SIZE)})"
         )
     return found
+
+
+def no_stream(context: click.Context, option: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse ``-``, which everywhere else is standard output and not the name of a file.
+
+    Raises
+    ------
+    click.BadParameter
+        With what to do.
+    """
+    if value is not None and str(value) == "-":
+        raise click.BadParameter(
+            "this is not written to standard output; name a file ('./-' is one of that name)",
+            context,
+            option,
+        )
+    return value
 
 
 def _cause(error: ValueError) -> str:

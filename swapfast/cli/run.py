@@ -8,6 +8,7 @@ from typing import cast
 
 import click
 
+from swapfast.cli.options import no_stream
 from swapfast.cli.output import (
     EXIT_NO,
     JSON,
@@ -31,6 +32,7 @@ __all__ = ["run"]
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
+    callback=no_stream,
     help="Make the swapfiles in DIR and leave them there.",
 )
 @JSON

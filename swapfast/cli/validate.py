@@ -7,6 +7,7 @@ from typing import cast
 
 import click
 
+from swapfast.cli.options import no_stream
 from swapfast.cli.output import (
     JSON,
     console,
@@ -64,7 +65,12 @@ __all__ = ["validate"]
     help="linux-6.18: what a reference took where it was measured; swapfast measure reads "
     "statistics in between.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Picture of predicted and measured.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    callback=no_stream,
+    help="Picture of predicted and measured.",
+)
 @click.option("--worst", type=click.IntRange(0, 1000), default=5, show_default=True)
 @JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")

@@ -209,7 +209,7 @@ class _Run:
     def why_killed(self, killed: TaskKilled) -> str:
         """What the kernel printed of it."""
         said = [line for line in self.machine.log if f" {killed.pid} " in f"{line} "]
-        return said[-1] if said else str(killed)
+        return f"out of memory: {said[-1] if said else killed}"
 
     def note_dead(self, facts: ProgramFacts) -> None:
         """Logins that the OOM killer took for somebody else's sake run no more programs."""
