@@ -99,8 +99,8 @@ clean:
 	@"$(VENV)" -c 'import tomllib; t = tomllib.load(open("pyproject.toml", "rb")); \
 		print(*t["build-system"]["requires"], sep="\n")' >.venv/build-requires.txt
 	@$(CACHE); $(PIP) install -r .venv/build-requires.txt
-	@echo "swapfast: compiling the core and installing swapfast[cli]"
-	@$(CACHE); $(PIP) install --no-build-isolation -e '.[cli]'
+	@echo "swapfast: compiling the core and installing swapfast[cli,plot,zstd]"
+	@$(CACHE); $(PIP) install --no-build-isolation -e '.[cli,plot,zstd]'
 	@touch .venv/ready
 
 .venv/ready-test: .venv/ready

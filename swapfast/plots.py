@@ -1,5 +1,6 @@
-"""Pictures, with matplotlib (``pip install 'swapfast[plot]'``).
+"""Pictures, with matplotlib, which ``make setup`` installs.
 
+- ``check_plot(path)``: whether a picture could be written, before what it shows is computed.
 - ``plot_validation(validation, path)``: predicted against measured, a panel a count.
 - ``plot_curves(curves, path)``: miss ratio against memory size.
 """
@@ -7,16 +8,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from swapfast.publish import Path, publish, target
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from swapfast.mrc import Curve
     from swapfast.validate import Validation
 
-__all__ = ["plot_curves", "plot_validation"]
+__all__ = ["check_plot", "plot_curves", "plot_validation"]
 
 MARKS = "ox^sdv*+"
 NAMES = {"majflt": "major faults", "pswpin": "pages swapped in", "pswpout": "pages swapped out"}
@@ -26,14 +28,44 @@ def _pyplot() -> Any:
     try:
         import matplotlib
     except ModuleNotFoundError:
-        raise ValueError("plots need matplotlib: pip install 'swapfast[plot]'") from None
+        raise ValueError(
+            "plots need the package matplotlib, which is not installed; `make setup` installs it "
+            "into .venv"
+        ) from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     return pyplot
 
 
-def plot_validation(validation: Validation, path: str | os.PathLike[str]) -> None:
+def check_plot(path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a picture that could not be written.
+
+    Raises
+    ------
+    ValueError
+        matplotlib is not installed, or does not know the file's suffix.
+    OSError
+        As `swapfast.publish.target`.
+    """
+    _kind(_pyplot(), path)
+    target(path, inputs=inputs)
+
+
+def _kind(plt: Any, path: str | os.PathLike[str]) -> str:
+    """The format that the name's suffix asks for."""
+    name = os.fsdecode(path)
+    kind = os.path.splitext(name)[1].removeprefix(".").lower()
+    known = sorted(plt.gcf().canvas.get_supported_filetypes())
+    plt.close()
+    if kind not in known:
+        raise ValueError(f"{name}: a picture's name ends in one of .{', .'.join(known)}")
+    return kind
+
+
+def plot_validation(
+    validation: Validation, path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()
+) -> None:
     """Predicted against measured on logarithmic axes; the band is 10 % either way.
 
     Raises
@@ -41,7 +73,7 @@ def plot_validation(validation: Validation, path: str | os.PathLike[str]) -> Non
     ValueError
         matplotlib is not installed, or does not know the file's suffix.
     OSError
-        The file cannot be written.
+        The file cannot be written; ``inputs`` are files that it may not be.
     """
     plt = _pyplot()
     counts = ("majflt", "pswpout")
@@ -70,10 +102,12 @@ def plot_validation(validation: Validation, path: str | os.PathLike[str]) -> Non
         )
         panel.legend(loc="upper left", fontsize="small")
     figure.suptitle(f"{os.path.basename(validation.truth)}, page-cluster {validation.page_cluster}")
-    _save(plt, figure, path)
+    _save(plt, figure, path, inputs)
 
 
-def plot_curves(curves: Sequence[Curve], path: str | os.PathLike[str]) -> None:
+def plot_curves(
+    curves: Sequence[Curve], path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()
+) -> None:
     """Misses in per cent of the references against memory; a band of two standard errors.
 
     Raises
@@ -81,7 +115,7 @@ def plot_curves(curves: Sequence[Curve], path: str | os.PathLike[str]) -> None:
     ValueError
         matplotlib is not installed, or does not know the file's suffix.
     OSError
-        The file cannot be written.
+        The file cannot be written; ``inputs`` are files that it may not be.
     """
     plt = _pyplot()
     figure, panel = plt.subplots(figsize=(9, 5.5), layout="constrained")
@@ -102,11 +136,13 @@ def plot_curves(curves: Sequence[Curve], path: str | os.PathLike[str]) -> None:
         ylim=(0, None),
     )
     panel.legend()
-    _save(plt, figure, path)
+    _save(plt, figure, path, inputs)
 
 
-def _save(plt: Any, figure: Any, path: str | os.PathLike[str]) -> None:
+def _save(plt: Any, figure: Any, path: str | os.PathLike[str], inputs: Iterable[Path]) -> None:
     try:
-        figure.savefig(path, dpi=120)
+        kind = _kind(plt, path)
+        with publish(path, inputs=inputs) as file:
+            figure.savefig(file, dpi=120, format=kind)
     finally:
         plt.close(figure)

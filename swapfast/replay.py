@@ -12,15 +12,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from swapfast import _core
-from swapfast.errors import TaskKilled
+from swapfast.errors import Interrupted, TaskKilled
 from swapfast.machine import Machine
 from swapfast.profiles import PROFILES
-from swapfast.replacement import POLICIES, simulate
+from swapfast.replacement import POLICIES, Counts, simulate
 from swapfast.units import PAGE_SIZE, parse_share, parse_size
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class ReplayResult:
         Time this took here, seconds.
     refs_per_s : float
         References a second of wall time.
+    interrupted : bool
+        Ctrl-C ended it: all counts are of the first ``refs_done`` references.
     """
 
     trace: str
@@ -98,6 +100,7 @@ class ReplayResult:
     simulated: dict[str, int]
     wall_s: float
     refs_per_s: float
+    interrupted: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The same, for JSON."""
@@ -163,6 +166,10 @@ def replay(
     ValueError
         A parameter out of range, a policy of one kernel with the other's profile, or one that only
         stands alone with a machine's parameters.
+    Interrupted
+        A KeyboardInterrupt came, which ``progress`` may raise: its ``result`` is a ReplayResult of
+        the references done. Of one that came between two calls of ``progress``, the counts may
+        include a few references more.
     """
     machine_asked = any(p is not None for p in (profile, page_cluster, swap, times)) or (
         (statistics, statistics_phase, tlb, readahead, plug)
@@ -183,7 +190,7 @@ def replay(
         area = parse_size(swap)
     # The machine's own watermarks are not to matter: only the group's limit presses.
     machine = Machine(
-        (2 * limit + 65536) * PAGE_SIZE,
+        (2 * min(limit, trace.pages) + 65536) * PAGE_SIZE,
         profile,
         contents=False,
         cache=0,
@@ -212,13 +219,16 @@ def replay(
         if progress is not None:
             progress(now, of)
 
+    interrupted = False
     try:
         machine.replay(trace, mapping, progress=report)
     except TaskKilled:
         oom = 1
+    except KeyboardInterrupt:
+        interrupted = True
     wall = time.perf_counter() - begin
     n, clock = machine.core.counters(), machine.core.clock()
-    return ReplayResult(
+    result = ReplayResult(
         trace=trace.origin,
         refs=len(trace),
         pages=trace.pages,
@@ -244,17 +254,25 @@ def replay(
         simulated={k: v for k, v in clock.items() if k != "now"},
         wall_s=wall,
         refs_per_s=done / wall if wall > 0 else 0.0,
+        interrupted=interrupted,
     )
+    if interrupted:
+        raise Interrupted(result)
+    return result
 
 
 def _replay_alone(
     trace: Trace, frames: int, policy: str, progress: Progress | None
 ) -> ReplayResult:
-    counts = simulate(trace, frames, policy, progress=progress)
+    interrupted = False
+    try:
+        counts = simulate(trace, frames, policy, progress=progress)
+    except Interrupted as stop:
+        counts, interrupted = cast(Counts, stop.result), True
     major = counts.misses - counts.first
-    return ReplayResult(
+    result = ReplayResult(
         trace=trace.origin,
-        refs=counts.refs,
+        refs=len(trace),
         pages=trace.pages,
         refs_done=counts.refs,
         memory_pages=frames,
@@ -278,7 +296,11 @@ def _replay_alone(
         simulated={},
         wall_s=counts.wall_s,
         refs_per_s=counts.refs / counts.wall_s if counts.wall_s > 0 else 0.0,
+        interrupted=interrupted,
     )
+    if interrupted:
+        raise Interrupted(result)
+    return result
 
 
 def _choose(

@@ -14,6 +14,7 @@ catastrophe.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from swapfast.errors import Interrupted
+from swapfast.inputs import open_input
 from swapfast.replay import MEASURED_SLOTS, replay
 from swapfast.traces import Trace, open_trace
 from swapfast.units import PAGE_SIZE
@@ -105,12 +108,18 @@ class Validation:
         Policy by policy, in the order of the file.
     skipped : list of str
         Lines without counts: runs that were killed.
+    asked : int
+        Predictions that were asked for.
+    interrupted : bool
+        Ctrl-C came before the last of them.
     """
 
     truth: str
     page_cluster: int
     predictions: list[Prediction] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    asked: int = 0
+    interrupted: bool = False
 
     @property
     def policies(self) -> list[str]:
@@ -152,6 +161,7 @@ class Validation:
             "truth": self.truth,
             "page_cluster": self.page_cluster,
             "skipped": self.skipped,
+            "interrupted": self.interrupted,
             "summary": {
                 policy: {kind: self.summary(policy, kind) for kind in ("all", "synthetic", "real")}
                 for policy in self.policies
@@ -182,7 +192,10 @@ def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
     name = os.fspath(path)
     cells: list[Cell] = []
     skipped: list[str] = []
-    with open(path, newline="", encoding="utf-8", errors="strict") as file:
+    with (
+        open_input(path, pipes=True) as raw,
+        io.TextIOWrapper(raw, newline="", encoding="utf-8") as file,
+    ):
         try:
             rows = csv.DictReader(file, strict=True)
             columns = rows.fieldnames or []
@@ -225,10 +238,10 @@ def _cell(where: str, line: int, row: dict[str, str]) -> Cell:
     trace = row["trace"]
     if not trace or "/" in trace or trace.startswith("."):
         raise ValueError(f"{where}: {trace!r:.40} is not the name of a trace")
-    number("frac")
-    pages = int(number("pages"))
-    frac = Fraction(row["frac"].strip())
-    if int(pages * frac) < 1 or frac > 16:
+    pages, share = int(number("pages")), number("frac")
+    # An exponent of nine digits is a number of so many: only what a float can hold becomes one.
+    frac = Fraction(row["frac"].strip()) if 1e-15 < share <= 16 else Fraction(0)
+    if int(pages * frac) < 1:
         raise ValueError(f"{where}: frac {row['frac']} of {pages} pages is no limit")
     measured = {c: number(c) for c in COUNTS}
     spreads = {c: spread(c) for c in COUNTS}
@@ -270,27 +283,35 @@ def validate(
     ------
     OSError, ValueError
         A file that is missing or broken; a trace that is not the one that was measured.
+    Interrupted
+        A KeyboardInterrupt came, which ``progress`` may raise: its ``result`` is a Validation of
+        the cells done.
     """
     cells, skipped = read_truth(truth)
     result = Validation(os.fspath(truth), page_cluster, skipped=skipped)
     loaded: dict[str, Trace] = {}
     modern: dict[str, Any] = {"plug": plug, "times": {"reference": reference_ns}}
     total = len(cells) * len(policies)
-    for policy in policies:
-        for cell in cells:
-            if progress is not None:
-                progress(f"{policy}: {cell.trace}", len(result.predictions), total)
-            if cell.trace not in loaded:
-                loaded = {cell.trace: _load(Path(traces), cell)}
-            result.predictions.append(
-                _predict(
-                    cell,
-                    loaded[cell.trace],
-                    policy,
-                    page_cluster=page_cluster if policy.startswith("linux-") else None,
-                    **(modern if policy == "linux-6.18" else {}),
+    result.asked = total
+    try:
+        for policy in policies:
+            for cell in cells:
+                if progress is not None:
+                    progress(f"{policy}: {cell.trace}", len(result.predictions), total)
+                if cell.trace not in loaded:
+                    loaded = {cell.trace: _load(Path(traces), cell)}
+                result.predictions.append(
+                    _predict(
+                        cell,
+                        loaded[cell.trace],
+                        policy,
+                        page_cluster=page_cluster if policy.startswith("linux-") else None,
+                        **(modern if policy == "linux-6.18" else {}),
+                    )
                 )
-            )
+    except KeyboardInterrupt:
+        result.interrupted = True
+        raise Interrupted(result) from None
     return result
 
 

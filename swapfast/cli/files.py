@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import uuid
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.table import Table
 
-from swapfast.cli.output import EXIT_NO, console, emit_json, reported
-from swapfast.swapfile import RULES, parse_header
+from swapfast.cli.options import no_stream, size_of
+from swapfast.cli.output import EXIT_NO, JSON, console, echo, emit_json, reported
+from swapfast.swapfile import judge
 from swapfast.swapfile import mkswap as make
 from swapfast.swapfile import strings as find
 from swapfast.units import PAGE_SIZE, format_size
+from swapfast.visible import visible
 
 __all__ = ["mkswap", "strings", "swaps"]
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path), callback=no_stream)
 @click.argument("size", required=False)
 @click.option("--label", "-L", help="Volume label, at most 15 bytes.")
-@click.option("--uuid", "-U", "uuid_", help="UUID; random by default.")
+@click.option("--uuid", "-U", "uuid_", help="UUID, or clear, random (default) or time.")
 @click.option("--force", "-f", is_flag=True, help="Format over a partition table.")
 def mkswap(path: Path, size: str | None, label: str | None, uuid_: str | None, force: bool) -> None:
     """Make PATH a swap area; with SIZE, create it: mode 0600, every block allocated.
@@ -33,28 +32,37 @@ def mkswap(path: Path, size: str | None, label: str | None, uuid_: str | None, f
     Examples:
       swapfast mkswap /s1 512MiB
       swapfast mkswap --label c1 existing.swap
+      swapfast mkswap -U clear /s2 64MiB
 
     The result is what mkswap(8) of util-linux writes, byte for byte.
     """
     with reported():
-        result = make(
-            path,
-            size=size,
-            label=label,
-            uuid=None if uuid_ is None else uuid.UUID(uuid_),
-            force=force,
+        bytes_ = (
+            None
+            if size is None
+            else size_of("SIZE", size, least=10, most=1 << 51, what="a swapfile")
         )
+        try:
+            result = make(path, size=bytes_, label=label, uuid=uuid_, force=force)
+        except ValueError as error:
+            if not str(error).startswith("uuid: "):
+                raise
+            cause = str(error).partition(" is not ")[2]
+            raise ValueError(f"--uuid {uuid_}: is not {cause}") from None
         for warning in result.warnings:
-            click.echo(warning, err=True)
+            click.echo(visible(warning), err=True)
         for line in result.lines:
-            click.echo(line)
+            echo(line)
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+@JSON
 def swaps(paths: tuple[Path, ...], as_json: bool) -> None:
     """Show the header of swapfiles, and what each kernel makes of it.
+
+    The verdict is that of swapon in a simulated machine: files with holes, files of which btrfs
+    writes copies, and files on overlayfs are refused.
 
     \b
     Examples:
@@ -63,43 +71,31 @@ def swaps(paths: tuple[Path, ...], as_json: bool) -> None:
     Exit code: 0 every kernel takes every file, 1 some refusal, 3 a file cannot be read.
     """
     with reported():
-        facts = [_header_facts(path) for path in paths]
+        facts = [judge(path) for path in paths]
         if as_json:
-            emit_json({"swapfiles": facts})
+            emit_json({"swapfiles": [asdict(one) for one in facts]})
         else:
-            table = Table(box=None, pad_edge=False)
-            for title in ("file", "size", "label", "UUID", "Linux 2.6.25", "Linux 6.18"):
-                table.add_column(title)
-            for fact in facts:
-                verdicts = [fact["verdicts"][k] for k in ("2.6.25", "6.18")]
-                table.add_row(
-                    fact["path"],
-                    format_size(fact["size"]),
-                    fact["label"] or "-",
-                    fact["uuid"] or "-",
-                    *(v["refused"] or f"{v['pages'] * PAGE_SIZE // 1024} kB" for v in verdicts),
+            rows = [
+                (
+                    one.path,
+                    format_size(one.size),
+                    one.label or "-",
+                    one.uuid or "-",
+                    *(
+                        "refused" if v.refused else f"{v.pages * PAGE_SIZE // 1024} kB"
+                        for v in (one.verdicts["2.6.25"], one.verdicts["6.18"])
+                    ),
                 )
-            console.print(table)
-        if any(v["refused"] for fact in facts for v in fact["verdicts"].values()):
+                for one in facts
+            ]
+            titles = ("file", "size", "label", "UUID", "Linux 2.6.25", "Linux 6.18")
+            console.table(titles, rows, left=titles)
+            for one in facts:
+                for reason in dict.fromkeys(v.refused for v in one.verdicts.values() if v.refused):
+                    kernels = [k for k, v in one.verdicts.items() if v.refused == reason]
+                    console.say(f"{one.path}: refused by Linux {' and '.join(kernels)}: {reason}")
+        if any(v.refused for one in facts for v in one.verdicts.values()):
             sys.exit(EXIT_NO)
-
-
-def _header_facts(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        head = file.read(65536)
-        size = file.seek(0, 2)
-    verdicts: dict[str, dict[str, Any]] = {}
-    for name, rules in RULES.items():
-        try:
-            pages = rules.check(head, size // PAGE_SIZE, path=str(path)).pages
-            verdicts[name] = {"pages": pages, "refused": None}
-        except OSError as error:
-            verdicts[name] = {"pages": 0, "refused": error.strerror}
-    facts: dict[str, Any] = {"path": str(path), "size": size, "label": None, "uuid": None}
-    with contextlib.suppress(ValueError):
-        header = parse_header(head[:PAGE_SIZE], page_size=PAGE_SIZE)
-        facts.update(label=header.label, uuid=str(header.uuid))
-    return {**facts, "verdicts": verdicts}
 
 
 @click.command()

@@ -8,16 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from swapfast import flags as f
-from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
+from swapfast.cli.options import size_of
+from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, progress, reported
 from swapfast.ltp import LtpReport, ordered_tests, run
-from swapfast.machine import Machine
+from swapfast.machine import LEAST_PAGES, Machine
 from swapfast.namespaces import Rules
-from swapfast.swapfile import mkswap
+from swapfast.screen import Cell
+from swapfast.swapfile import mkswap, own_folder
 from swapfast.tasks import Task
-from swapfast.units import PAGE_SIZE, parse_size
+from swapfast.units import PAGE_SIZE
 
 __all__ = ["ltp"]
 
@@ -52,7 +53,7 @@ LETTER_SWAPFILE = 512 << 20
 @click.option("--test", "-t", "tests", multiple=True, help="Only this test; may be given again.")
 @click.option("--list", "list_", is_flag=True, help="Name the tests and stop.")
 @click.option("--verbose", "-v", is_flag=True, help="Every line that a test prints.")
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def ltp(
     newswap: bool,
@@ -87,15 +88,16 @@ def ltp(
     with reported():
         if list_:
             for test in ordered_tests():
-                console.print(f"{test.name:12} {test.summary}", markup=False)
+                console.say(f"{test.name:12} {test.summary}")
             return
+        size = size_of("--memory", memory, least=LEAST_PAGES, what="a machine")
         rules = Rules(sysinfo=sysinfo, one_area_check=one_area_check)  # type: ignore[arg-type]
         with (
             tempfile.TemporaryDirectory(prefix="swapfast-ltp-") as folder,
-            Machine(memory, profile, contents=contents, rules=rules, bits=int(bits)) as machine,
+            own_folder(folder),
+            Machine(size, profile, contents=contents, rules=rules, bits=int(bits)) as machine,
             progress(quiet or as_json) as step,
         ):
-            size = parse_size(memory)
             scale = min(1.0, size / LETTER_MEMORY)
             shell = machine.init
             if newswap:
@@ -144,31 +146,25 @@ def _login(machine: Machine, folder: Path, scale: float, swapon: bool, neighbour
 
 def _show(report: LtpReport, verbose: bool, swaps: str, log: list[str]) -> None:
     where = "a child swap namespace" if swaps else "the initial namespace"
-    console.print(f"[bold]LTP, April 2008, in {where}[/]")
-    if swaps:
-        console.print(swaps.expandtabs().rstrip(), markup=False)
-    table = Table(box=None, pad_edge=False)
-    for title in ("test", "result"):
-        table.add_column(title)
-    for title in ("faults", "swapped out"):
-        table.add_column(title, justify="right")
-    table.add_column("why")
+    console.say((f"LTP, April 2008, in {where}", "bold"))
+    for line in swaps.expandtabs().rstrip().splitlines():
+        console.say(line)
+    rows: list[tuple[Cell, ...]] = []
     for result in report.results:
         why = ""
         if result.signal:
             why = f"killed by signal {result.signal}"
         elif result.failed:
             why = next((m.text for m in reversed(result.messages) if m.level), "")
-        mark = "[red]FAIL[/]" if result.failed else "[green]PASS[/]"
-        table.add_row(
-            result.name, mark, str(result.counters["pgfault"]), str(result.counters["pswpout"]), why
-        )
-    console.print(table)
-    if verbose:
-        for result in report.results:
-            for message in result.messages:
-                console.print(str(message), markup=False)
+        mark = ("FAIL", "red") if result.failed else ("PASS", "green")
+        counts = (str(result.counters[name]) for name in ("pgfault", "pswpout"))
+        rows.append((result.name, mark, *counts, why))
+    titles = ("test", "result", "faults", "swapped out", "why")
+    console.table(titles, rows, left=("test", "result", "why"))
+    for result in report.results if verbose else ():
+        for message in result.messages:
+            console.say(str(message))
     for line in log:
-        console.print(f"console: {line}", markup=False)
+        console.say(f"console: {line}")
     failed = ", ".join(report.failed) or "none"
-    console.print(f"{len(report.results)} tests, {len(report.failed)} failed: {failed}")
+    console.say(f"{len(report.results)} tests, {len(report.failed)} failed: {failed}")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from swapfast.cli.output import EXIT_NO, progress, reported
+from swapfast.cli.options import no_stream
+from swapfast.cli.output import EXIT_NO, echo, progress, reported
 from swapfast.measure import Host, make_plan, refusals
 from swapfast.measure import measure as run_measure
 
@@ -17,7 +18,12 @@ __all__ = ["measure"]
 @click.command()
 @click.argument("traces", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--out", "-o", required=True, type=click.Path(path_type=Path), help="Truth file to write."
+    "--out",
+    "-o",
+    required=True,
+    type=click.Path(path_type=Path),
+    callback=no_stream,
+    help="Truth file to write.",
 )
 @click.option(
     "--frac",
@@ -37,7 +43,10 @@ __all__ = ["measure"]
     help="Read-ahead during the runs; put back afterwards.",
 )
 @click.option(
-    "--swapfile", type=click.Path(path_type=Path), help="File to make and remove.  [OUT.swap]"
+    "--swapfile",
+    type=click.Path(path_type=Path),
+    callback=no_stream,
+    help="File to make and remove.  [OUT.swap]",
 )
 @click.option("--group", default="swapfast-measure", show_default=True, help="Group to make.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing; the default.")
@@ -91,13 +100,13 @@ def measure(
             with progress(quiet) as step:
                 results = run_measure(plan, host, progress=step)
             killed = sum(run is None for result in results for run in result.runs)
-            click.echo(f"{plan.out}: {len(results)} cells, {runs} runs each, {killed} killed")
+            echo(f"{plan.out}: {len(results)} cells, {runs} runs each, {killed} killed")
             return
         for line in plan.lines():
-            click.echo(line)
+            echo(line)
         reasons = refusals(plan, host)
         for reason in reasons:
-            click.echo(f"refused   {reason}")
-        click.echo("nothing was changed; --yes-change-this-machine carries the plan out")
+            echo(f"refused   {reason}")
+        echo("nothing was changed; --yes-change-this-machine carries the plan out")
         if reasons:
             sys.exit(EXIT_NO)

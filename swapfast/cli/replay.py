@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import click
-from rich.table import Table
 
-from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
+from swapfast.cli.options import share_of, size_of
+from swapfast.cli.output import (
+    EXIT_NO,
+    JSON,
+    console,
+    counting,
+    emit_json,
+    interrupted,
+    progress,
+    reported,
+)
+from swapfast.errors import Interrupted
 from swapfast.machine import PLUG, READAHEAD, STATISTICS, TLB
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
@@ -16,6 +27,21 @@ from swapfast.traces import open_trace
 from swapfast.units import PAGE_SIZE, format_count, format_ns, format_size
 
 __all__ = ["replay"]
+
+COUNTERS = (
+    ("pgfault", "faults"),
+    ("pgmajfault", "faults that read swap"),
+    ("pswpin", "swapped in"),
+    ("pswpout", "swapped out"),
+    ("pgscan", "scanned by reclaim"),
+    ("pgsteal", "reclaimed"),
+    ("pgactivate", "activated"),
+    ("pgdeactivate", "deactivated"),
+    ("workingset_refault_anon", "refaults"),
+    ("workingset_activate_anon", "refaults activated"),
+    ("swap_ra", "read ahead"),
+    ("swap_ra_hit", "read ahead and used"),
+)
 
 
 @click.command()
@@ -65,7 +91,7 @@ __all__ = ["replay"]
 )
 @click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
 @click.option("--instructions", is_flag=True, help="Lackey logs: replay instruction fetches too.")
-@click.option("--json", "as_json", is_flag=True, help="Counters as JSON on stdout.")
+@JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def replay(
     trace: Path,
@@ -103,9 +129,11 @@ def replay(
       swapfast replay sort.npz -m 50% --policy sieve --json
       swapfast replay sort.npz -m 50% --policy linux-6.18 --page-cluster 0
 
-    Exit code: 0 done, 1 the program was killed for lack of memory, 2 bad trace or option.
+    Exit code: 0 done, 1 the program was killed for lack of memory, 2 bad trace or option, 130 ended
+    by Ctrl-C: the counts are of the references until then.
     """
     with reported():
+        area = None if swap is None else size_of("--swap", swap, least=2, what="a swap area")
         with progress(quiet or as_json) as step:
             loaded = open_trace(
                 trace,
@@ -113,25 +141,32 @@ def replay(
                 instructions=instructions,
                 progress=lambda done, of: step(f"reading {trace.name}", done, of),
             )
-            result = replay_trace(
-                loaded,
-                memory,
-                policy=policy,
-                profile=profile,
-                page_cluster=page_cluster,
-                swap=swap,
-                swappiness=swappiness,
-                statistics=statistics,
-                tlb=tlb,
-                readahead=readahead,
-                plug=plug,
-                seed=seed,
-                progress=lambda done, of: step(f"replaying {trace.name}", done, of),
-            )
+            limit = share_of("--memory", memory, loaded.pages)
+            try:
+                with counting():
+                    result = replay_trace(
+                        loaded,
+                        limit * PAGE_SIZE,
+                        policy=policy,
+                        profile=profile,
+                        page_cluster=page_cluster,
+                        swap=area,
+                        swappiness=swappiness,
+                        statistics=statistics,
+                        tlb=tlb,
+                        readahead=readahead,
+                        plug=plug,
+                        seed=seed,
+                        progress=lambda done, of: step(f"replaying {trace.name}", done, of),
+                    )
+            except Interrupted as stop:
+                result = cast(ReplayResult, stop.result)
         if as_json:
             emit_json(result.as_dict())
         else:
             show(result)
+        if result.interrupted:
+            interrupted(result.refs_done, result.refs, "references")
         if result.oom:
             click.echo("swapfast: nothing could be reclaimed: the program was killed", err=True)
             sys.exit(EXIT_NO)
@@ -143,37 +178,22 @@ def show(result: ReplayResult) -> None:
     kernel = f"{result.policy}, Linux {result.profile}, page-cluster {result.page_cluster}"
     if result.profile == "none":
         kernel = f"{result.policy} alone"
-    console.print(f"[bold]{result.trace}[/]")
-    console.print(
+    console.say((result.trace, "bold"))
+    console.say(
         f"{format_count(result.refs)} references to {format_count(result.pages)} pages "
         f"({format_size(result.pages * PAGE_SIZE)}); memory for "
         f"{format_count(result.memory_pages)} of them ({share:.0%}); {kernel}"
     )
-    table = Table(box=None, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    table.add_column("pages", justify="right")
-    table.add_column("per 1000 refs", justify="right")
-    for name, meaning in (
-        ("pgfault", "faults"),
-        ("pgmajfault", "faults that read swap"),
-        ("pswpin", "swapped in"),
-        ("pswpout", "swapped out"),
-        ("pgscan", "scanned by reclaim"),
-        ("pgsteal", "reclaimed"),
-        ("pgactivate", "activated"),
-        ("pgdeactivate", "deactivated"),
-        ("workingset_refault_anon", "refaults"),
-        ("workingset_activate_anon", "refaults activated"),
-        ("swap_ra", "read ahead"),
-        ("swap_ra_hit", "read ahead and used"),
-    ):
+    if result.interrupted:
+        console.say((f"interrupted: only the first {format_count(result.refs_done)}", "yellow"))
+    refs = result.refs_done if result.interrupted else result.refs
+    rows = []
+    for name, meaning in COUNTERS:
         value = getattr(result, name)
-        rate = 1000 * value / result.refs if result.refs else 0.0
-        table.add_row(f"{name:26} {meaning}", format_count(value), f"{rate:.2f}")
-    console.print(table)
+        rate = 1000 * value / refs if refs else 0.0
+        rows.append((f"{name:26} {meaning}", format_count(value), f"{rate:.2f}"))
+    console.table(("", "pages", "per 1000 refs"), rows, left=("",))
     spent = ", ".join(f"{name} {format_ns(ns)}" for name, ns in result.simulated.items() if ns > 0)
     if spent:
-        console.print(f"simulated time {result.simulated_s:.3f} s: {spent}")
-    console.print(
-        f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.1f} M references/s"
-    )
+        console.say(f"simulated time {result.simulated_s:.3f} s: {spent}")
+    console.say(f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.1f} M references/s")

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import click
 
-from swapfast.cli.output import EXIT_NO, console, emit_json, progress, reported
-from swapfast.scenario import bundled, execute, load
+from swapfast.cli.options import no_stream
+from swapfast.cli.output import (
+    EXIT_NO,
+    JSON,
+    console,
+    counting,
+    emit_json,
+    progress,
+    reported,
+)
+from swapfast.errors import Interrupted
+from swapfast.scenario import Report, bundled, execute, load
 from swapfast.scenario.render import render
 
 __all__ = ["run"]
@@ -21,9 +32,10 @@ __all__ = ["run"]
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
+    callback=no_stream,
     help="Make the swapfiles in DIR and leave them there.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Facts as JSON on stdout.")
+@JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def run(scenario: Path | None, full: bool, keep: Path | None, as_json: bool, quiet: bool) -> None:
     """Run SCENARIO (TOML), or the bundled one: the two logins of the RFC of 2008.
@@ -38,7 +50,8 @@ def run(scenario: Path | None, full: bool, keep: Path | None, as_json: bool, qui
       swapfast run mine.toml --json
       swapfast run --keep /tmp/rfc       then: strings /tmp/rfc/s2
 
-    Exit code: 0 nothing leaked and every page was right, 1 otherwise, 2 bad scenario, 3 refused.
+    Exit code: 0 nothing leaked, every page was right and no program was killed, 1 otherwise, 2 bad
+    scenario, 3 refused, 130 ended by Ctrl-C: what was there until then is shown.
     """
     with reported():
         if scenario is not None and full:
@@ -46,11 +59,16 @@ def run(scenario: Path | None, full: bool, keep: Path | None, as_json: bool, qui
         chosen = bundled(full) if scenario is None else load(scenario)
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
-        with progress(quiet or as_json) as step:
-            report = execute(chosen, keep, step)
+        try:
+            with progress(quiet or as_json) as step, counting():
+                report = execute(chosen, keep, step)
+        except Interrupted as stop:
+            report = cast(Report, stop.result)
         if as_json:
             emit_json(report.as_dict())
         else:
             render(report, console)
+        if report.interrupted:
+            raise KeyboardInterrupt
         if not report.ok:
             sys.exit(EXIT_NO)

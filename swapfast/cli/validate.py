@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import click
-from rich.table import Table
 
-from swapfast.cli.output import console, emit_json, progress, reported
+from swapfast.cli.options import no_stream
+from swapfast.cli.output import (
+    JSON,
+    console,
+    counting,
+    emit_json,
+    interrupted,
+    progress,
+    reported,
+)
+from swapfast.errors import Interrupted
 from swapfast.machine import PLUG
 from swapfast.validate import COUNTS, FLOOR, OBSERVED_NS, Validation
 from swapfast.validate import validate as run_validation
@@ -55,9 +65,14 @@ __all__ = ["validate"]
     help="linux-6.18: what a reference took where it was measured; swapfast measure reads "
     "statistics in between.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Picture of predicted and measured.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    callback=no_stream,
+    help="Picture of predicted and measured.",
+)
 @click.option("--worst", type=click.IntRange(0, 1000), default=5, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Every cell as JSON on stdout.")
+@JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def validate(
     truth: Path,
@@ -82,58 +97,65 @@ def validate(
       swapfast validate exact.csv --traces traces/ --policy linux-6.18,lru,clock --plot out.png
       swapfast validate ahead.csv --traces traces/ --page-cluster 3
 
-    Exit code: 0 done, 2 a broken truth file or trace, 3 a file is missing.
+    Exit code: 0 done, 2 a broken truth file or trace, 3 a file is missing, 130 ended by Ctrl-C: the
+    cells until then are judged.
     """
     with reported():
-        with progress(quiet or as_json) as step:
-            result = run_validation(
-                truth,
-                traces,
-                [p.strip() for p in policy.split(",")],
-                page_cluster=page_cluster,
-                plug=plug,
-                reference_ns=reference_ns,
-                progress=step,
-            )
         if plot is not None:
-            from swapfast.plots import plot_validation
+            from swapfast.plots import check_plot, plot_validation
 
-            plot_validation(result, plot)
+            check_plot(plot, inputs=[truth])
+        try:
+            with progress(quiet or as_json) as step, counting():
+                result = run_validation(
+                    truth,
+                    traces,
+                    [p.strip() for p in policy.split(",")],
+                    page_cluster=page_cluster,
+                    plug=plug,
+                    reference_ns=reference_ns,
+                    progress=step,
+                )
+        except Interrupted as stop:
+            result = cast(Validation, stop.result)
+        if not result.predictions:
+            raise KeyboardInterrupt
+        if plot is not None and not result.interrupted:
+            plot_validation(result, plot, inputs=[truth])
         if as_json:
             emit_json(result.as_dict())
         else:
             _show(result, worst)
+        if result.interrupted:
+            interrupted(len(result.predictions), result.asked, "predictions")
 
 
 def _show(result: Validation, worst: int) -> None:
     cells = len(result.of(result.policies[0]))
-    console.print(
-        f"[bold]{result.truth}[/]: {cells} measured cells, page-cluster {result.page_cluster}; "
-        f"error in % of the measured value (of {FLOOR} events where there were fewer)"
+    console.say(
+        (result.truth, "bold"),
+        f": {cells} measured cells, page-cluster {result.page_cluster}; "
+        f"error in % of the measured value (of {FLOOR} events where there were fewer)",
     )
     if result.skipped:
-        console.print(f"{len(result.skipped)} killed runs left out")
-    table = Table(box=None, pad_edge=False)
-    for title in ("policy", "cells", "count"):
-        table.add_column(title, no_wrap=True)
-    for title in ("median", "p90", "max", "within 1 % or spread"):
-        table.add_column(title, justify="right")
-    for policy in result.policies:
-        for kind in ("synthetic", "real", "all"):
-            for count, s in result.summary(policy, kind).items():
-                table.add_row(
-                    policy,
-                    f"{kind} ({s['cells']:.0f})",
-                    count,
-                    *(f"{100 * s[k]:.2f}" for k in ("median", "p90", "max")),
-                    f"{100 * s['within']:.1f} %",
-                )
-    console.print(table)
+        console.say(f"{len(result.skipped)} killed runs left out")
+    rows = [
+        (
+            policy,
+            f"{kind} ({s['cells']:.0f})",
+            count,
+            *(f"{100 * s[k]:.2f}" for k in ("median", "p90", "max")),
+            f"{100 * s['within']:.1f} %",
+        )
+        for policy in result.policies
+        for kind in ("synthetic", "real", "all")
+        for count, s in result.summary(policy, kind).items()
+    ]
+    left = ("policy", "cells", "count")
+    console.table((*left, "median", "p90", "max", "within 1 % or spread"), rows, left=left)
     for policy in result.policies if worst else []:
-        console.print(f"\nfurthest off, {policy}:")
+        console.say()
+        console.say(f"furthest off, {policy}:")
         for p in result.worst(policy, n=worst):
             pairs = ", ".join(f"{c} {p.predicted[c]} for {p.cell.measured[c]:g}" for c in COUNTS)
-            console.print(
-                f"  {p.cell.trace} {float(p.cell.frac):.0%} (line {p.cell.line}): {pairs}",
-                markup=False,
-            )
+            console.say(f"  {p.cell.trace} {float(p.cell.frac):.0%} (line {p.cell.line}): {pairs}")

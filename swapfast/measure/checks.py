@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from swapfast.measure.host import Host
 from swapfast.measure.plan import Plan
+from swapfast.publish import target
 from swapfast.units import PAGE_SIZE, format_size
 
 __all__ = ["CHECKS", "refusals"]
@@ -112,6 +113,17 @@ def no_folder(plan: Plan, host: Host) -> str | None:
     return None
 
 
+def out_not_writable(plan: Plan, host: Host) -> str | None:
+    """Better known now than after hours of measuring."""
+    if os.path.lexists(plan.out) or not plan.out.parent.is_dir():
+        return None  # said already
+    try:
+        target(plan.out)
+    except OSError as error:
+        return f"{plan.out}: {error.strerror}"
+    return None
+
+
 def file_system(plan: Plan, host: Host) -> str | None:
     """Not every file system can hold a swapfile."""
     kind = host.file_system(plan.swapfile.parent)
@@ -159,6 +171,7 @@ CHECKS: tuple[Check, ...] = (
     swapfile_exists,
     out_exists,
     no_folder,
+    out_not_writable,
     file_system,
     disk_too_small,
     memory_too_small,

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Iterable, Sequence
@@ -211,10 +212,11 @@ def _cells(path: Path, fracs: Sequence[str], taken: set[str]) -> list[Cell]:
 def _frac(text: str, pages: int) -> str:
     text = text.strip()
     try:
-        share = Fraction(text)
-        float(text)  # a truth file has decimals: 1/3 is none
+        # A truth file has decimals: 1/3 is none. Nor is 1e-999999999, of so many digits.
+        value = float(text)
+        share = Fraction(text) if math.isnan(value) or 1e-15 < value <= 16 else Fraction(0)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"frac {text!r:.40} is not a decimal number such as 0.5") from None
-    if not 0 < share <= 16 or int(pages * share) < 1:
+    if int(pages * share) < 1:
         raise ValueError(f"frac {text} of {pages} pages is no limit")
     return text

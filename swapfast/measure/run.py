@@ -1,6 +1,7 @@
 """The measurement itself: root's part.
 
 - ``measure(plan, host)``: make, run, undo; the results, also written to the truth file.
+- ``Refused``: what it raises where something speaks against it.
 - ``System``: the calls that change the machine, one method each; tests give another.
 """
 
@@ -25,10 +26,24 @@ from swapfast.measure.truth import Counts, Result, write_truth
 from swapfast.measure.undo import Stop, Undo
 from swapfast.swapfile import mkswap
 
-__all__ = ["System", "measure"]
+__all__ = ["Refused", "System", "measure"]
 
 Progress = Callable[[str, int, int], None]
 PACKAGE = Path(__file__).resolve().parents[2]  # the folder that holds swapfast/
+
+
+class Refused(PermissionError):
+    """A measurement that was not begun.
+
+    Attributes
+    ----------
+    problems : list of str
+        Every reason.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(errno.EPERM, "\n".join(problems))
+        self.problems = problems
 
 
 class System:
@@ -131,7 +146,7 @@ def measure(
 
     Raises
     ------
-    PermissionError
+    Refused
         Something speaks against it, see `refusals`; nothing was changed.
     OSError
         A step failed; everything was undone, or the message says what was not.
@@ -143,7 +158,7 @@ def measure(
     with Stop() as stop, Undo() as undo:
         reasons = refusals(plan, host)
         if reasons or plan.group is None:
-            raise system_error(errno.EPERM, "\n".join(reasons))
+            raise Refused(reasons)
         _prepare(plan, system, undo)
         for cell in plan.cells:
             runs = []

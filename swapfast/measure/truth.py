@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swapfast.measure.plan import Cell
+from swapfast.publish import publish
 
 __all__ = ["COLUMNS", "Counts", "Result", "write_truth"]
 
@@ -85,18 +87,13 @@ def write_truth(path: str | os.PathLike[str], results: Sequence[Result]) -> None
     Raises
     ------
     OSError
-        No such folder, no room, ...; the old file, if any, is as it was.
+        No such folder, no room, a link, ...; the old file, if any, is as it was.
     """
-    name = os.fspath(path)
-    draft = f"{name}.part"
     # Root writes into somebody's folder: never through a name that was there.
-    file = open(draft, "x", newline="", encoding="utf-8")  # noqa: SIM115 - closed below
-    try:
-        with file:
-            rows = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-            rows.writeheader()
-            rows.writerows(r.row() for r in results)
-        os.replace(draft, name)
-    except BaseException:
-        os.unlink(draft)
-        raise
+    with (
+        publish(path, follow=False) as raw,
+        io.TextIOWrapper(raw, encoding="utf-8", newline="") as file,
+    ):
+        rows = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(r.row() for r in results)

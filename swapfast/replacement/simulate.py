@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from swapfast.errors import Interrupted
 from swapfast.replacement._replay import Simulation, names, needs_whole
 from swapfast.replacement.python_policy import PythonPolicy, PythonSimulation
 
@@ -97,6 +98,9 @@ def simulate(
     ------
     ValueError
         An unknown policy, or a size out of range.
+    Interrupted
+        A KeyboardInterrupt came, which ``progress`` may raise: its ``result`` has the Counts of
+        the references done.
     """
     simulation: Simulation | PythonSimulation
     if isinstance(policy, PythonPolicy):
@@ -107,20 +111,27 @@ def simulate(
     whole = isinstance(policy, str) and policy in names() and needs_whole(policy)
     done = 0
     begin = time.perf_counter()
-    for refs in [trace.refs] if whole else trace.chunks(CHUNK):
+    interrupted = False
+    try:
+        for refs in [trace.refs] if whole else trace.chunks(CHUNK):
+            if progress is not None:
+                progress(done, n)
+            # References are checked piece by piece: they are still in the cache when they run.
+            step = len(refs) if whole or trace.is_private else PIECE
+            for at in range(0, len(refs), step):
+                simulation.run(refs[at : at + step], checked=trace.is_private)
+            done += len(refs)
         if progress is not None:
-            progress(done, n)
-        # References are checked piece by piece, so that they are still in the cache when they run.
-        step = len(refs) if whole or trace.is_private else PIECE
-        for at in range(0, len(refs), step):
-            simulation.run(refs[at : at + step], checked=trace.is_private)
-        done += len(refs)
-    if progress is not None:
-        progress(n, n)
-    return Counts(
+            progress(n, n)
+    except KeyboardInterrupt:
+        interrupted = True
+    counts = Counts(
         policy=simulation.name,
         frames=frames,
         pages=trace.pages,
         **simulation.counts(),
         wall_s=time.perf_counter() - begin,
     )
+    if interrupted:
+        raise Interrupted(counts)
+    return counts

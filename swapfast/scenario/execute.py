@@ -17,7 +17,7 @@ from pathlib import Path
 
 from swapfast import flags as f
 from swapfast import ltp
-from swapfast.errors import TaskKilled, system_error
+from swapfast.errors import Interrupted, TaskKilled, system_error
 from swapfast.machine import Machine
 from swapfast.namespaces import Rules
 from swapfast.replay import stamp_mismatches
@@ -37,7 +37,7 @@ from swapfast.scenario.report import (
     ReplayFacts,
     Report,
 )
-from swapfast.swapfile import mkswap, nonzero_pages, strings
+from swapfast.swapfile import mkswap, nonzero_pages, own_folder, strings
 from swapfast.tasks import Task
 from swapfast.traces import Trace, bundled_trace, generate, open_trace
 from swapfast.units import PAGE_SIZE, format_size, parse_share
@@ -72,12 +72,17 @@ def execute(
         EEXIST: a swapfile is there already; ENOSPC; whatever a system call of the scenario said.
     ValueError
         A trace file that cannot be read.
+    Interrupted
+        A KeyboardInterrupt came, which ``progress`` may raise: its ``result`` is a Report of the
+        programs until then; the swapfiles are not looked at.
     """
     if folder is not None:
-        return _Run(scenario, folder, progress).run()
+        with own_folder(folder):  # each file is made here, or was there and is refused
+            return _Run(scenario, folder, progress).run()
     temporary = Path(tempfile.mkdtemp(prefix="swapfast-"))
     try:
-        return _Run(scenario, temporary, progress).run()
+        with own_folder(temporary):
+            return _Run(scenario, temporary, progress).run()
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -130,16 +135,21 @@ class _Run:
             self.make_files()
         with make_machine(self.scenario.machine) as machine:
             self.machine = machine
-            with self.phase("logins"):
-                self.log_in()
-            for login in self.scenario.login:
-                self.run_programs(login)
+            try:
+                with self.phase("logins"):
+                    self.log_in()
+                for login in self.scenario.login:
+                    self.run_programs(login)
+            except KeyboardInterrupt:
+                self.report.interrupted = True
             self.collect()
             for task in self.logins.values():
                 if task.alive:
                     task.exit()
             self.report.swaps_after = machine.proc_swaps()
             self.report.console = list(machine.log)
+        if self.report.interrupted:
+            raise Interrupted(self.report)
         with self.phase("isolation check"):
             self.inspect_files()
         return self.report
@@ -175,19 +185,38 @@ class _Run:
     def run_programs(self, login: Login) -> None:
         """What a login runs, one after the other."""
         for number, program in enumerate(login.program):
+            if not self.logins[login.name].alive:
+                return
             name = f"{login.name}: {program.kind}"
             with self.phase(name):
                 begin = time.perf_counter()
-                facts = ProgramFacts(login.name, program.kind, False, 0.0)
+                facts = ProgramFacts(login.name, program.kind, False, 0.0, expected=program.expect)
+                self.report.programs.append(facts)
                 try:
                     if isinstance(program, LtpProgram):
                         facts.ltp = self.run_ltp(login, program)
                     else:
                         facts.replay = self.run_trace(login, program, number)
-                except TaskKilled:
-                    facts.killed = True
-                facts.wall_s = time.perf_counter() - begin
-                self.report.programs.append(facts)
+                except TaskKilled as killed:
+                    facts.killed, facts.reason = True, self.why_killed(killed)
+                except KeyboardInterrupt:
+                    facts.reason = "interrupted"
+                    raise
+                finally:
+                    facts.wall_s = time.perf_counter() - begin
+            self.note_dead(facts)
+
+    def why_killed(self, killed: TaskKilled) -> str:
+        """What the kernel printed of it."""
+        said = [line for line in self.machine.log if f" {killed.pid} " in f"{line} "]
+        return f"out of memory: {said[-1] if said else killed}"
+
+    def note_dead(self, facts: ProgramFacts) -> None:
+        """Logins that the OOM killer took for somebody else's sake run no more programs."""
+        for name, task in self.logins.items():
+            known = any(name == lost for p in self.report.programs for lost in p.logins_killed)
+            if not task.alive and not known:
+                facts.logins_killed.append(name)
 
     # LTP
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import reprlib
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from swapfast.inputs import open_input
 from swapfast.scenario.model import (
     GeneratorProgram,
     Login,
@@ -30,7 +32,9 @@ from swapfast.scenario.model import (
 
 __all__ = ["ScenarioError", "bundled", "load", "parse"]
 
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 16
+MOST_PARTS = 32  # of a key, and of the mistakes that are named
+MOST_TEXT = 400  # characters of a problem
 MODELS: dict[str, type[BaseModel]] = {
     "": Scenario,
     "machine": MachineModel,
@@ -67,7 +71,7 @@ def load(path: str | os.PathLike[str]) -> Scenario:
         It is no scenario; every mistake is named.
     """
     name = os.fspath(path)
-    with open(path, "rb") as file:
+    with open_input(path, pipes=True) as file:
         raw = file.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
         raise ScenarioError([f"{name}: larger than {MOST_BYTES} bytes: no scenario file is"])
@@ -87,25 +91,46 @@ def bundled(full: bool = False) -> Scenario:
 
 def parse(text: str, name: str) -> Scenario:
     """A scenario from TOML text; ``name`` is for the messages."""
+    _check_depth(text, name)
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ScenarioError([f"{name}: {error}"]) from None
-    try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
-        lines = _lines(text)
-        mistakes = error.errors()
-        # A list whose items are wrong counts as empty; the items say it better.
-        inner = {e["loc"][: len(o["loc"])] for e in mistakes for o in mistakes if e is not o}
-        raise ScenarioError(
-            [
-                _problem(name, lines, e["loc"], e["type"], e["msg"], e["input"])
-                for e in mistakes
-                if e["type"] != "too_short" or e["loc"] not in inner
-            ]
-        ) from None
+        raise ScenarioError(_problems(name, text, error)) from None
+    except RecursionError:
+        raise ScenarioError([f"{name}: lists or tables lie too deep in each other"]) from None
+    except ValueError as error:  # TOMLDecodeError, and numbers of too many digits
+        raise ScenarioError([f"{name}: {error}"[:MOST_TEXT]]) from None
     return _resolved(scenario, Path(name).parent)
+
+
+_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
+
+
+def _check_depth(text: str, name: str) -> None:
+    """A key of many parts takes tomllib a time that grows with their square."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") <= MOST_PARTS:
+            continue
+        key = _QUOTED.sub("", line).partition("#")[0]
+        if key.count(".") > MOST_PARTS:
+            raise ScenarioError([f"{name}:{number}: a key of more than {MOST_PARTS} parts"])
+
+
+def _problems(name: str, text: str, error: ValidationError) -> list[str]:
+    """One line a mistake, and how many more there are."""
+    mistakes = error.errors(include_url=False)
+    # A list whose items are wrong counts as empty; the items say it better.
+    inner = {e["loc"][:n] for e in mistakes for n in range(len(e["loc"]))}
+    chosen = [e for e in mistakes if e["type"] != "too_short" or e["loc"] not in inner]
+    lines = _lines(text)
+    found = [
+        _problem(name, lines, e["loc"], e["type"], e["msg"], e["input"])
+        for e in chosen[:MOST_PARTS]
+    ]
+    if len(chosen) > MOST_PARTS:
+        found.append(f"{name}: and {len(chosen) - MOST_PARTS} mistakes more")
+    return found
 
 
 def _resolved(scenario: Scenario, folder: Path) -> Scenario:
@@ -140,15 +165,23 @@ def _problem(
     while at and at not in lines:
         at = at[:-1]
     where = f"{name}:{lines[at]}" if at else name
-    key = ".".join(str(p) for p in path) or "the file"
+    key = ".".join(f"{p!s:.60}" for p in path) or "the file"
     message = message.removeprefix("Value error, ")
     if kind == "extra_forbidden":
         message = "no such key" + _nearest(loc)
     elif kind == "missing":
         message = "is missing"
     elif kind not in ("value_error", "union_tag_invalid", "union_tag_not_found"):
-        message = f"{message}, not {value!r:.60}"
-    return f"{where}: {key}: {message}"
+        message = f"{message}, not {_shown(value)}"
+    problem = f"{where}: {key}: {message}"
+    return problem if len(problem) <= MOST_TEXT else f"{problem[:MOST_TEXT]}..."
+
+
+def _shown(value: Any) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python does not print so many digits
+        return "a number of thousands of digits"
 
 
 def _nearest(loc: tuple[str | int, ...]) -> str:

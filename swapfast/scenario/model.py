@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,7 @@ __all__ = [
     "TraceProgram",
 ]
 
+MOST_ITEMS = 1000  # logins, programs of a login, ...: more is a mistake
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
@@ -92,17 +94,23 @@ class Swapfile(_Strict):
         return value
 
 
-class LtpProgram(_Strict):
+class _Program(_Strict):
+    expect: Literal["done", "killed"] = Field(
+        default="done", description="killed: by the OOM killer; anything else is then not ok"
+    )
+
+
+class LtpProgram(_Program):
     """``kind = "ltp"``: the simulated LTP of 2008."""
 
     kind: Literal["ltp"]
-    tests: tuple[str, ...] | None = None
+    tests: tuple[str, ...] | None = Field(default=None, max_length=MOST_ITEMS)
     scale: float | None = Field(
         default=None, gt=0, le=1, description="of LTP's sizes; the memory's share of 2 GiB"
     )
 
 
-class _Memory(_Strict):
+class _Memory(_Program):
     memory: int | str | None = Field(
         default=None, description="limit of the program's memory group: '64MiB' or '50%'"
     )
@@ -131,7 +139,7 @@ class GeneratorProgram(_Memory):
     refs: int = Field(ge=1, le=1 << 32)
     write_ratio: float = Field(default=0.3, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
-    options: dict[str, float] = Field(default_factory=dict)
+    options: dict[str, float] = Field(default_factory=dict, max_length=MOST_ITEMS)
 
     @field_validator("pattern")
     @classmethod
@@ -149,9 +157,9 @@ class Login(_Strict):
 
     name: str = Field(pattern=NAME)
     namespace: bool = True
-    swapon: tuple[str, ...] = ()
+    swapon: tuple[str, ...] = Field(default=(), max_length=MOST_ITEMS)
     priority: int | None = Field(default=None, ge=0, le=32767)
-    program: tuple[Program, ...] = ()
+    program: tuple[Program, ...] = Field(default=(), max_length=MOST_ITEMS)
 
 
 class Scenario(_Strict):
@@ -159,14 +167,14 @@ class Scenario(_Strict):
 
     title: str = "scenario"
     machine: MachineModel = Field(default_factory=MachineModel)
-    swapfile: tuple[Swapfile, ...] = ()
-    login: tuple[Login, ...] = Field(min_length=1)
+    swapfile: tuple[Swapfile, ...] = Field(default=(), max_length=MOST_ITEMS)
+    login: tuple[Login, ...] = Field(min_length=1, max_length=MOST_ITEMS)
 
     @model_validator(mode="after")
     def _names_agree(self) -> Scenario:
         files = [f.name for f in self.swapfile]
         for what, names in (("swapfile", files), ("login", [g.name for g in self.login])):
-            twice = sorted({n for n in names if names.count(n) > 1})
+            twice = sorted(n for n, times in Counter(names).items() if times > 1)
             if twice:
                 raise ValueError(f"{what} {', '.join(twice)} is there more than once")
         for login in self.login:

@@ -78,7 +78,23 @@ class ReplayFacts:
 
 @dataclass(slots=True)
 class ProgramFacts:
-    """What one program of a login did, and how it ended."""
+    """What one program of a login did, and how it ended.
+
+    Attributes
+    ----------
+    login, kind : str
+    killed : bool
+        The OOM killer took it.
+    wall_s : float
+    ltp, replay : facts or None
+        None where it did not come to its end.
+    expected : {"done", "killed"}
+        How the scenario has it end.
+    reason : str
+        What the kernel printed of its end; "interrupted".
+    logins_killed : list of str
+        Logins that the OOM killer took meanwhile.
+    """
 
     login: str
     kind: str
@@ -86,6 +102,9 @@ class ProgramFacts:
     wall_s: float
     ltp: LtpFacts | None = None
     replay: ReplayFacts | None = None
+    expected: str = "done"
+    reason: str = ""
+    logins_killed: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -166,6 +185,8 @@ class Report:
     console : list of str
     leaked : int
         Pages of shared objects that went to another namespace's area.
+    interrupted : bool
+        Ctrl-C came before the end; the swapfiles were not looked at.
     """
 
     title: str
@@ -182,13 +203,33 @@ class Report:
     phases_s: dict[str, float] = field(default_factory=dict)
     console: list[str] = field(default_factory=list)
     leaked: int = 0
+    interrupted: bool = False
+
+    @property
+    def problems(self) -> list[str]:
+        """Why it is not ok, a sentence each."""
+        found = []
+        for p in self.programs:
+            name = f"{p.login}: {p.kind}"
+            if p.killed and p.expected != "killed":
+                found.append(f"{name} was killed: {p.reason}")
+            if p.expected == "killed" and not p.killed and not self.interrupted:
+                found.append(f"{name} was not killed, as the scenario has it")
+            found += [f"login {lost} was killed while {name} ran" for lost in p.logins_killed]
+            if p.replay and p.replay.pages_wrong:
+                found.append(f"{name}: {p.replay.pages_wrong} pages are not what was written last")
+        found += [f"{i.name} holds data of others" for i in self.isolation if not i.clean]
+        if self.interrupted:
+            found.append("interrupted: the swapfiles were not looked at")
+        return found
 
     @property
     def ok(self) -> bool:
-        """Every page held what was written, and no login's data lie in another's file."""
-        wrong = any(p.replay and p.replay.pages_wrong for p in self.programs)
-        return not wrong and all(i.clean for i in self.isolation)
+        """Every program ended as it should, every page held what was written, and no login's data
+        lie in another's file.
+        """
+        return not self.problems
 
     def as_dict(self) -> dict[str, Any]:
         """The same, for JSON."""
-        return {**asdict(self), "ok": self.ok}
+        return {**asdict(self), "ok": self.ok, "problems": self.problems}

@@ -22,9 +22,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from swapfast.swapfile.extents import has_all_blocks, same_inode, unsupported_extent
+from swapfast.swapfile.extents import has_all_blocks, same_inode
 from swapfast.swapfile.files import claim, insecure_permissions, let_go, named, read_at, refusal
-from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SIGNATURE, SwapHeader, signature_of
+from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SwapHeader, signature_of
+from swapfast.swapfile.judge import unfit, without_checkpoint
 from swapfast.swapfile.mapping import FileMapping
 from swapfast.swapfile.rules import HeaderRules, SwapGeometry
 from swapfast.swapfile.stamp import Kept, Stamp, read_stamp
@@ -105,8 +106,9 @@ class SwapBacking:
         ------
         OSError
             EBUSY: on already, here, in another process or in the running kernel; EINVAL: not a
-            regular file with one name, or with holes, or its header is refused; ENOENT, EACCES,
-            ENOMEM, ...: as the system says. Nothing is held then.
+            regular file with one name, or with holes, on a file system that can hold none, or its
+            header is refused; ENOENT, EACCES, ENOMEM, ...: as the system says. Nothing is held
+            then.
         """
         name = os.fspath(path)
         _check_not_open(name)
@@ -114,7 +116,7 @@ class SwapBacking:
         try:
             with named(name):
                 path = os.path.realpath(name)
-                backing = cls._take(path, file, rules, accept or _without_checkpoint)
+                backing = cls._take(path, file, rules, accept or without_checkpoint)
         except BaseException:
             let_go(file)
             raise
@@ -136,11 +138,9 @@ class SwapBacking:
         size = os.fstat(fd).st_size
         file_pages = size // PAGE_SIZE
         geometry = rules.check(head, file_pages, path=path)
-        fault = unsupported_extent(fd, file_pages * PAGE_SIZE)
+        fault = unfit(fd, file_pages, path)
         if fault is not None:
-            raise refusal(
-                errno.EINVAL, f"{fault}; write it out with dd, or create it with mkswap", path
-            )
+            raise refusal(errno.EINVAL, fault, path)
         try:
             mapping = FileMapping(fd, geometry.end * PAGE_SIZE)
         except OSError as error:
@@ -300,18 +300,6 @@ class SwapBacking:
     def __repr__(self) -> str:
         state = f" {self._gone}" if self._gone else ""
         return f"<SwapBacking {self.path} {self.pages} pages{state}>"
-
-
-def _without_checkpoint(head: bytes) -> bytes:
-    """A run that crashed left the signature of a file that is on, and its checkpoint's slots."""
-    stamp = read_stamp(head)
-    if stamp is not None and stamp.generation and signature_of(head, PAGE_SIZE) == SIGNATURE:
-        raise OSError(
-            errno.EINVAL,
-            f"holds a checkpoint (generation {stamp.generation}); restart it, or run mkswap to "
-            "give it up",
-        )
-    return head
 
 
 def _check_not_open(path: str) -> None:

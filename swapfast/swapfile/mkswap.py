@@ -13,12 +13,14 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import uuid as uuids
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from swapfast.swapfile.extents import same_inode, unsupported_extent
+from swapfast.swapfile.file_system import never_copied, unfit_file_system
 from swapfast.swapfile.files import claim, insecure_permissions, named, read_at, refusal
 from swapfast.swapfile.header import (
     BOOTBITS_BYTES,
@@ -35,6 +37,7 @@ from swapfast.swapfile.header import (
 )
 from swapfast.units import format_size, parse_size
 
+_UUID = r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 MIN_GOOD_PAGES = 10  # disk-utils/mkswap.c: MIN_GOODPAGES
 
 
@@ -85,7 +88,8 @@ def mkswap(
     label : str, optional
         Volume label; cut after 15 bytes of UTF-8, with a warning.
     uuid : UUID or str, optional
-        A UUID, or "clear", "random", "time". Random by default.
+        A UUID, of text only as 8-4-4-4-12 hexadecimal digits; or "clear", "random", "time". Random
+        by default.
     bad_pages : iterable of int
         Pages never to be used. Kernels refuse them in a regular file; they are for images of
         block devices.
@@ -162,14 +166,20 @@ class _Draft:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody swaps to half a file
             os.fchmod(fd, 0o600)  # whatever the umask
+            never_copied(fd)
             self._fill(fd, size, header)
+            warnings = self._of_file_system(fd)
         except BaseException:
             self._unlink(fd)
             raise
         finally:
             with contextlib.suppress(OSError):  # what it holds is on the disk by now
                 os.close(fd)
-        return self._result(header, [])
+        return self._result(header, warnings)
+
+    def _of_file_system(self, fd: int) -> list[str]:
+        fault = unfit_file_system(fd, os.path.realpath(self.path))
+        return [] if fault is None else [f"{self.path}: warning: swapon refuses it: it {fault}"]
 
     def _fill(self, fd: int, size: int, header: SwapHeader) -> None:
         try:
@@ -221,6 +231,7 @@ class _Draft:
             warnings.append(
                 f"{self.path} contains holes or other unsupported extents; swapon refuses it"
             )
+        warnings += self._of_file_system(fd)
         warnings += self._erase(fd, force)
         _write_all(fd, header.pack()[BOOTBITS_BYTES:], BOOTBITS_BYTES)
         os.fsync(fd)
@@ -287,10 +298,12 @@ def _uuid_of(uuid: uuids.UUID | str | None) -> uuids.UUID:
         return uuids.UUID(int=0)
     if uuid == "time":
         return uuids.uuid1()
-    try:
-        return uuids.UUID(uuid)
-    except ValueError:
-        raise ValueError(f'uuid: {uuid!r} is not a UUID, "clear", "random" or "time"') from None
+    if not re.fullmatch(_UUID, uuid):  # libuuid reads no other spelling, and Python several
+        raise ValueError(
+            f"uuid: {uuid!r:.60} is not clear, random, time or a UUID of 8-4-4-4-12 hexadecimal "
+            "digits"
+        )
+    return uuids.UUID(uuid)
 
 
 def _partition_table(head: bytes) -> str | None:

@@ -17,6 +17,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from swapfast.inputs import open_input
+
 Bytes: TypeAlias = NDArray[np.uint8]
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Bytes"
 
@@ -166,7 +168,7 @@ def _pieces(source: Source, start: int) -> Iterator[tuple[int, Bytes]]:
 
 def _file_pieces(path: str | os.PathLike[str], start: int) -> Iterator[tuple[int, Bytes]]:
     buffer = np.empty(_PIECE, dtype=np.uint8)
-    with open(path, "rb", buffering=0) as file:
+    with open_input(path, disks=True) as file:
         file.seek(start)
         at = start
         while True:

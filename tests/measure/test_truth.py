@@ -71,10 +71,14 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
-def test_nothing_is_written_through_a_name_that_is_there(tmp_path):
+def test_nothing_is_written_through_a_link(tmp_path):
+    """Root writes into somebody's folder, for hours."""
     other = tmp_path / "other"
     other.write_text("mine")
-    (tmp_path / "t.csv.part").symlink_to(other)
-    with pytest.raises(FileExistsError):
-        write_truth(tmp_path / "t.csv", [])
-    assert other.read_text() == "mine"
+    for target in ("other", "missing"):
+        path = tmp_path / f"to-{target}.csv"
+        path.symlink_to(target)
+        with pytest.raises(OSError, match="is a symbolic link"):
+            write_truth(path, [])
+        assert path.is_symlink()
+    assert other.read_text() == "mine" and not (tmp_path / "missing").exists()

@@ -1,0 +1,97 @@
+"""Values of options, and errors that name the option.
+
+- ``size_of(option, text, ...)``: bytes of "64MiB".
+- ``share_of(option, text, pages)``: pages of "50%" or "64MiB".
+- ``no_stream``: the callback of an option that names a file to write, and takes no ``-``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from swapfast.units import PAGE_SIZE, format_size, parse_share, parse_size
+
+__all__ = ["MOST_PAGES", "no_stream", "share_of", "size_of"]
+
+MOST_PAGES = 1 << 31  # of a simulated machine, and of one swap area
+
+
+def size_of(
+    option: str, text: str, *, least: int = 0, most: int = MOST_PAGES, what: str = "it"
+) -> int:
+    """Bytes of an option's value.
+
+    Parameters
+    ----------
+    option, text : str
+        As they stand on the command line.
+    least, most : int
+        Bounds in whole pages; what is beyond the last whole page does not count.
+    what : str
+        What has that size, for the error.
+
+    Raises
+    ------
+    ValueError
+        No size, or out of bounds.
+    """
+    try:
+        size = parse_size(text)
+    except ValueError as error:
+        raise ValueError(f"{option} {text}: {_cause(error)}") from None
+    if not least <= size // PAGE_SIZE <= most:
+        raise ValueError(
+            f"{option} {text}: {what} has {least} to {most} pages of {PAGE_SIZE} bytes "
+            f"({format_size(least * PAGE_SIZE)} to {format_size(most * PAGE_SIZE)})"
+        )
+    return size
+
+
+def share_of(option: str, text: str, pages: int) -> int:
+    """Pages of an option's value: of a size, or of a share of a trace's ``pages``.
+
+    Raises
+    ------
+    ValueError
+        Neither, less than a page, or more than a machine can have.
+    """
+    try:
+        found = parse_share(text, pages)
+    except ValueError as error:
+        cause = _cause(error)
+        if "%" in text and cause.startswith("is less"):
+            cause += f"; the trace has {pages}"
+        elif not cause.startswith("is less"):
+            cause += ', or a share of the trace\'s pages such as "50%"'
+        raise ValueError(f"{option} {text}: {cause}") from None
+    if found > MOST_PAGES:
+        raise ValueError(
+            f"{option} {text}: is more than {MOST_PAGES} pages of {PAGE_SIZE} bytes "
+            f"({format_size(MOST_PAGES * PAGE_SIZE)})"
+        )
+    return found
+
+
+def no_stream(context: click.Context, option: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse ``-``, which everywhere else is standard output and not the name of a file.
+
+    Raises
+    ------
+    click.BadParameter
+        With what to do.
+    """
+    if value is not None and str(value) == "-":
+        raise click.BadParameter(
+            "this is not written to standard output; name a file ('./-' is one of that name)",
+            context,
+            option,
+        )
+    return value
+
+
+def _cause(error: ValueError) -> str:
+    """What is wrong, without the value that the caller names."""
+    text = str(error).removeprefix("size: ")
+    return text[text.index(" is ") + 1 :] if " is " in text else text
