@@ -2,6 +2,7 @@
 
 - ``system_error(errno, sentence, path)``: what a system call raises; one place for the wording.
 - ``TaskKilled``: the OOM killer took the task in the middle of its own operation.
+- ``Interrupted``: Ctrl-C, with what was counted until then.
 - ``KernelPanic``: no memory, and nobody left to kill.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["KernelPanic", "TaskKilled", "system_error"]
+__all__ = ["Interrupted", "KernelPanic", "TaskKilled", "system_error"]
 
 
 def system_error(code: int, sentence: str, path: str | os.PathLike[str] | None = None) -> OSError:
@@ -47,3 +48,17 @@ class TaskKilled(Exception):
 
 class KernelPanic(RuntimeError):
     """Out of memory and no killable process (mm/oom_kill.c, out_of_memory)."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C came between two steps of something that counts.
+
+    Attributes
+    ----------
+    result : object
+        What was counted until then, of the type that the call would have returned.
+    """
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result

@@ -19,14 +19,14 @@ PACKAGE = ROOT / "swapfast"
 
 # From the bottom to the top: a module imports from below, or from beside it without a cycle.
 LAYERS = (
-    {"build", "errors", "flags", "index_space", "publish", "units"},
+    {"build", "errors", "flags", "index_space", "publish", "units", "visible"},
     {"replacement", "swapfile", "traces"},
     {"_core", "areas", "mrc", "namespaces", "profiles", "wiping"},
     {"ipc", "mappings", "memcg", "oom", "procfs", "swapping", "tasks"},
     {"checkpoint", "machine"},
     {"replay"},
     {"ltp", "measure", "validate"},
-    {"scenario"},
+    {"scenario", "screen"},
     {"plots"},
     {"cli", "__main__"},
 )

@@ -1,9 +1,15 @@
 """The commands, and nothing of what they do.
 
 - ``swapfast``: the click group; one module a command.
+- ``Commands``: its class: how every command ends.
 """
 
 from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any, NoReturn
 
 import click
 
@@ -14,15 +20,58 @@ from swapfast.cli.images import export, inspect, verify
 from swapfast.cli.ltp import ltp
 from swapfast.cli.measure import measure
 from swapfast.cli.mrc import mrc
+from swapfast.cli.output import EXIT_INTERRUPT, EXIT_SYSTEM
 from swapfast.cli.replay import replay
 from swapfast.cli.run import run
 from swapfast.cli.trace import trace
 from swapfast.cli.validate import validate
+from swapfast.screen import pipe_closed
+from swapfast.visible import visible
 
-__all__ = ["swapfast"]
+__all__ = ["Commands", "swapfast"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """A group whose output is complete when it ends well, and whose errors are fit for a terminal.
+
+    Click writes wrong arguments to the terminal as they are, and does not look whether what was
+    printed could be written.
+    """
+
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> NoReturn:
+        """Run a command and end the process with its exit code."""
+        try:
+            code = self._run(args, options)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            code = pipe_closed()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the rest of it fails no more
+            click.echo(f"swapfast: standard output: {error.strerror}", err=True)
+            code = EXIT_SYSTEM
+        sys.exit(code)
+
+    def _run(self, args: tuple[Any, ...], options: dict[str, Any]) -> int:
+        try:
+            done: Any = super().main(*args, **{**options, "standalone_mode": False})
+            return done if isinstance(done, int) else 0
+        except click.ClickException as error:
+            text, said = io.StringIO(), error.format_message()
+            error.show(text)
+            click.echo(text.getvalue().replace(said, visible(said)), nl=False, err=True)
+            return error.exit_code
+        except click.Abort:
+            click.echo("swapfast: interrupted", err=True)
+            return EXIT_INTERRUPT
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="swapfast")
 def swapfast() -> None:
     """Simulate Linux swap, and give sets of tasks a swapfile of their own.

@@ -1,17 +1,23 @@
 """What the terminal shows, and the way errors end.
 
-- ``console``, ``errors``: rich consoles on stdout and stderr.
+- ``console``, ``errors``: screens on stdout and stderr; nothing printed there is a command.
 - ``progress(quiet)``: a bar on stderr while it is a terminal; nothing otherwise.
+- ``counting()``: a block in which Ctrl-C waits for the next step, where counts are whole.
 - ``JSON``: the option ``--json``; ``emit_json(facts)``: one JSON document on stdout.
+- ``echo(text)``: a line on stdout without any style.
 - ``reported()``: turns errors into one line and an exit code.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
@@ -19,44 +25,142 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from swapfast.errors import KernelPanic, TaskKilled
+from swapfast.screen import Screen, pipe_closed
+from swapfast.visible import hidden, visible
 
-__all__ = ["JSON", "console", "emit_json", "progress", "reported"]
+__all__ = [
+    "JSON",
+    "console",
+    "counting",
+    "echo",
+    "emit_json",
+    "interrupted",
+    "progress",
+    "reported",
+]
 
 EXIT_NO = 1
 EXIT_INPUT = 2
 EXIT_SYSTEM = 3
+EXIT_INTERRUPT = 130  # 128 + SIGINT
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Screen()
+errors = Screen(stderr=True)
 
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 
 Step = Callable[[str, int, int], None]
 
 
+# ---------------------------------------------------------------- while it runs
+
+
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Step]:
-    """A function ``step(what, done, of)`` that moves a bar on the terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda what, done, of: None
+    """A function ``step(what, done, of)`` that moves a bar on the terminal.
+
+    Within `counting`, a step is where Ctrl-C takes effect.
+    """
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+
+        def step(what: str, done: int, of: int) -> None:
+            _Waiting.check()
+
+        yield step
         return
     with Progress(
-        TextColumn("{task.description:40.40}"),
+        TextColumn("{task.description:40.40}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True, emoji=False),
         transient=True,
     ) as bar:
         task = bar.add_task("", total=None)
-        yield lambda what, done, of: bar.update(
-            task, description=what, completed=done, total=of or None
-        )
+
+        def move(what: str, done: int, of: int) -> None:
+            bar.update(task, description=visible(what), completed=done, total=of or None)
+            _Waiting.check()
+
+        yield move
+
+
+class _Waiting:
+    """A Ctrl-C that came within `counting` and was not acted on yet."""
+
+    signals = 0
+
+    @classmethod
+    def check(cls) -> None:
+        if cls.signals:
+            cls.signals = 0
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Ctrl-C takes effect at the next step, where what was counted belongs together.
+
+    A second one takes effect at once, and a third ends the process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        _Waiting.signals += 1
+        if _Waiting.signals == 2:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            raise KeyboardInterrupt
+
+    _Waiting.signals = 0
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield
+        if _Waiting.signals:  # it came after the last step
+            raise KeyboardInterrupt
+    finally:
+        _Waiting.signals = 0
+        signal.signal(signal.SIGINT, before)
+
+
+def interrupted(done: int, of: int, what: str) -> None:
+    """Say how far a result goes that Ctrl-C ended, and end with its exit code."""
+    _end([f"interrupted after {done:,} of {of:,} {what}"], EXIT_INTERRUPT)
+
+
+# ---------------------------------------------------------------- results
+
+
+def echo(text: str) -> None:
+    """Print one line on stdout."""
+    click.echo(visible(text))
 
 
 def emit_json(facts: dict[str, Any]) -> None:
-    """Print facts as JSON on stdout."""
-    click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    """Print facts as JSON on stdout: UTF-8 whatever the locale, and nothing a terminal obeys."""
+    text = json.dumps(_plain(facts), indent=2, ensure_ascii=False, allow_nan=False)
+    if not text.isascii():
+        text = "".join(_json_escape(c) if hidden(c) and c != "\n" else c for c in text)
+    click.echo(text.replace("\x7f", "\\u007f").encode("utf-8"))
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
+
+
+def _plain(value: Any) -> Any:
+    """The same without what JSON has no word for: a number that is none is null."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+# ---------------------------------------------------------------- errors
 
 
 @contextmanager
@@ -65,17 +169,34 @@ def reported() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        _end(str(error), EXIT_INPUT)
+        _end(_problems(error) or [str(error)], EXIT_INPUT)
+    except BrokenPipeError as error:
+        if error.filename is None:
+            sys.exit(pipe_closed())
+        _end([f"{error.filename}: {error.strerror}"], EXIT_SYSTEM)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _end(f"{where}{error.strerror or error}", EXIT_SYSTEM)
+        where = "" if error.filename is None else f"{_name(error.filename)}: "
+        problems = _problems(error) or [error.strerror or str(error)]
+        _end([where + problem for problem in problems], EXIT_SYSTEM)
     except (TaskKilled, KernelPanic, MemoryError) as error:
-        _end(str(error) or "out of memory", EXIT_SYSTEM)
+        _end([str(error) or "out of memory"], EXIT_SYSTEM)
     except KeyboardInterrupt:
-        _end("interrupted", 130)
+        _end(["interrupted"], EXIT_INTERRUPT)
 
 
-def _end(message: str, code: int) -> None:
-    for line in message.splitlines() or [""]:
-        click.echo(f"swapfast: {line}", err=True)
+def _problems(error: Exception) -> list[str]:
+    """The parts of an error that has several."""
+    problems = getattr(error, "problems", None)
+    return list(map(str, problems)) if isinstance(problems, list) else []
+
+
+def _name(filename: Any) -> str:
+    if isinstance(filename, bytes):
+        return filename.decode("utf-8", "surrogateescape")
+    return str(filename)
+
+
+def _end(lines: list[str], code: int) -> None:
+    for line in lines:
+        click.echo(f"swapfast: {visible(line)}", err=True)
     sys.exit(code)
