@@ -11,11 +11,12 @@ import os
 from collections.abc import Callable
 from importlib.resources import as_file, files
 
-from swapfast.traces.npz import read_npy, read_npz, read_raw
-from swapfast.traces.streamed import HOLD, rereadable
+from swapfast.traces.flat import read_npy, read_raw
+from swapfast.traces.npz import read_npz
+from swapfast.traces.streamed import rereadable
 from swapfast.traces.streams import Progress, chunks
 from swapfast.traces.text import BOM, read_csv, read_lackey
-from swapfast.traces.trace import Trace
+from swapfast.traces.trace import HOLD, Trace
 
 __all__ = ["FORMATS", "bundled_trace", "open_trace"]
 
@@ -48,8 +49,8 @@ def open_trace(
     instructions, collapse : bool
         For text formats, see `read_lackey`.
     hold : int
-        References kept in memory; a longer trace is a `StreamedTrace`, read again for each replay.
-        Those of .npy and raw files are never: they are mapped.
+        References kept in memory; a longer trace is a `StreamedTrace`, read again for each replay,
+        as .npy and raw files always are.
     progress : callable, optional
         For text formats: called as ``progress(bytes read, bytes in all)``.
 
