@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib.resources import as_file, files
 
 from swapfast.traces.flat import read_npy, read_raw
+from swapfast.traces.magics import HEAD, found
 from swapfast.traces.npz import read_npz
 from swapfast.traces.streamed import rereadable
 from swapfast.traces.streams import Progress, chunks
@@ -81,14 +82,19 @@ def guess_format(name: str) -> str:
     if not rereadable(name) and not os.path.isdir(name):
         raise ValueError(f"{name}: is no file whose first bytes can be read twice: name its format")
     with open(name, "rb") as file:
-        magic = file.read(8)
+        magic = file.read(HEAD)
     if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return "npz"
     if magic[:6] == b"\x93NUMPY":
         return "npy"
-    if name.endswith(RAW_SUFFIXES):
-        return "raw"
-    if name.endswith((".npz", ".npy")):
+    if name.endswith((*RAW_SUFFIXES, ".npz", ".npy")):
+        raw = name.endswith(RAW_SUFFIXES)
+        what = found(magic, text=not raw)
+        if what is not None:
+            anyway = " (if it is raw references all the same: format raw)" if raw else ""
+            raise ValueError(f"{name}: byte 0: {what}{anyway}")
+        if raw:
+            return "raw"
         raise ValueError(f"{name}: byte 0: is not an {name[-4:]} file")
     first = next(chunks(name), b"").removeprefix(BOM).lstrip()[:200].split(b"\n", 1)[0].lower()
     words = [w.strip() for w in first.split(b",")]
