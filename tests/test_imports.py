@@ -19,7 +19,7 @@ PACKAGE = ROOT / "swapfast"
 
 # From the bottom to the top: a module imports from below, or from beside it without a cycle.
 LAYERS = (
-    {"build", "errors", "flags", "index_space", "units"},
+    {"build", "errors", "flags", "index_space", "publish", "units"},
     {"replacement", "swapfile", "traces"},
     {"_core", "areas", "mrc", "namespaces", "profiles", "wiping"},
     {"ipc", "mappings", "memcg", "oom", "procfs", "swapping", "tasks"},
