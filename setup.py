@@ -6,6 +6,7 @@
 - ``swapfast.replacement._replay``: replacement policies alone, one header each.
 - ``swapfast.measure._walk``: the loop that plays a trace to the kernel of this machine.
 - ``swapfast.mrc._stack``: LRU stack distances.
+- ``swapfast.traces._survey``: the highest page among references, and how many write.
 - ``swapfast.traces._text``: the readers of text traces.
 - ``SWAPFAST_DEBUG=1`` in the environment builds them with bounds checks, debug symbols and the C
   macro ``SWAPFAST_DEBUG``, under which the core walks its invariants.
@@ -72,6 +73,7 @@ setup(
             extension("swapfast.replacement._replay", headers("swapfast/replacement")),
             extension("swapfast.measure._walk", []),
             extension("swapfast.mrc._stack", headers("swapfast/mrc")),
+            extension("swapfast.traces._survey", []),
             extension("swapfast.traces._text", []),
         ],
         include_path=["."],

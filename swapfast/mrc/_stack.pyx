@@ -10,6 +10,8 @@ from libc.string cimport memset
 
 import numpy as np
 
+from swapfast.replacement.private cimport OWN_BLOCK, highest_page, take_over
+
 cdef extern from "stack.h" nogil:
     ctypedef struct stack_t "stack_t_":
         uint64_t *hist
@@ -43,17 +45,9 @@ cdef uint32_t *unseen(uint64_t pages) except NULL:
     return last
 
 
-cdef int inside(const uint32_t[::1] refs, uint64_t pages) except -1:
-    cdef uint64_t i, n = refs.shape[0]
-    cdef uint32_t worst = 0, page
-    with nogil:
-        for i in range(n):
-            page = refs[i] & 0x7FFFFFFF
-            if page > worst:
-                worst = page
-    if n and worst >= pages:
-        raise ValueError(f"page {worst} of a trace of {pages} pages")
-    return 0
+cdef outside(uint32_t page, uint64_t pages, uint64_t done):
+    changed = ": the references were changed meanwhile" if done else ""
+    return ValueError(f"page {page} of a trace of {pages} pages{changed}")
 
 
 cdef histogram(stack_t *s):
@@ -87,16 +81,39 @@ cdef class Distances:
         free(self.last)
 
     def run(self, const uint32_t[::1] refs not None, *, bint checked=False):
-        """Feed references; bit 31 = write, low 31 bits = page."""
+        """Feed references; bit 31 = write, low 31 bits = page.
+
+        They are checked first, and copied piece by piece, so that an array that changes meanwhile
+        does no harm. ``checked``: the caller did that, and nobody else can change them.
+
+        Raises
+        ------
+        ValueError
+            A page outside the trace: nothing was done; or the array was changed meanwhile.
+        """
+        cdef uint32_t own[OWN_BLOCK]
+        cdef uint32_t worst = 0
+        cdef uint64_t n = refs.shape[0], done = 0, piece
         if self.busy:
             raise RuntimeError("these distances are in use by another thread")
-        if not checked:
-            inside(refs, self.pages)
-        if refs.shape[0]:
-            self.busy = True
-            with nogil:
-                stack_run(&self.s, &refs[0], refs.shape[0])
-            self.busy = False
+        if n == 0:
+            return
+        self.busy = True
+        with nogil:
+            if checked:
+                stack_run(&self.s, &refs[0], n)
+                done = n
+            else:
+                worst = highest_page(&refs[0], n)
+            while done < n and worst < self.pages:
+                piece = min(<uint64_t>OWN_BLOCK, n - done)
+                worst = take_over(own, &refs[done], piece)
+                if worst < self.pages:
+                    stack_run(&self.s, own, piece)
+                    done += piece
+        self.busy = False
+        if worst >= self.pages:
+            raise outside(worst, self.pages, done)
 
     @property
     def refs(self):
@@ -161,22 +178,33 @@ cdef class Sample:
         return self.bound / 4294967296.0
 
     def run(self, const uint32_t[::1] refs not None, *, bint checked=False):
-        """Feed references; bit 31 = write, low 31 bits = page."""
-        cdef uint64_t at = 0, n = refs.shape[0], piece, found
+        """Feed references; bit 31 = write, low 31 bits = page; `Distances.run` says the rest."""
+        cdef uint32_t own[OWN_BLOCK]
+        cdef uint32_t worst = 0
+        cdef uint64_t n = refs.shape[0], done = 0, piece, found
         if self.busy:
             raise RuntimeError("this sample is in use by another thread")
-        if not checked:
-            inside(refs, self.pages)
         if n == 0:
             return
         self.busy = True
         with nogil:
-            while at < n:
-                piece = PIECE if n - at > PIECE else n - at
-                found = shards_filter(&refs[at], piece, self.bound, self.kept)
+            if not checked:
+                worst = highest_page(&refs[0], n)
+            while done < n and worst < self.pages:
+                if checked:
+                    piece = min(<uint64_t>PIECE, n - done)
+                    found = shards_filter(&refs[done], piece, self.bound, self.kept)
+                else:
+                    piece = min(<uint64_t>OWN_BLOCK, n - done)
+                    worst = take_over(own, &refs[done], piece)
+                    if worst >= self.pages:
+                        break
+                    found = shards_filter(own, piece, self.bound, self.kept)
                 shards_run(self.parts, PARTS, self.bound, self.kept, found)
-                at += piece
+                done += piece
         self.busy = False
+        if worst >= self.pages:
+            raise outside(worst, self.pages, done)
 
     def histograms(self):
         """For each sample: ``(references, first touches, pages, histogram)``."""

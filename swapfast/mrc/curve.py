@@ -199,7 +199,7 @@ def _exact(
     trace: Trace, progress: Progress | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
     distances = Distances(trace.pages)
-    _feed(trace, lambda refs: distances.run(refs, checked=trace.is_private), progress)
+    _feed(trace, lambda refs: distances.run(refs, checked=True), progress)
     hits = np.cumsum(distances.histogram()[1:], dtype=np.uint64)
     sizes = np.arange(1, trace.pages + 1, dtype=np.int64)
     return sizes, (np.uint64(len(trace)) - hits).astype(np.float64), distances.cold
@@ -209,7 +209,7 @@ def _sampled(
     trace: Trace, rate: float, progress: Progress | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], float, float]:
     sample = Sample(trace.pages, rate)
-    _feed(trace, lambda refs: sample.run(refs, checked=trace.is_private), progress)
+    _feed(trace, lambda refs: sample.run(refs, checked=True), progress)
     n, share = len(trace), sample.rate / SAMPLES
     sizes = np.unique(np.rint(np.geomspace(1, trace.pages, 400)).astype(np.int64))
     ratios, firsts = [], []
@@ -236,11 +236,11 @@ def _replayed(
     workers = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=min(workers, len(simulations))) as pool:
 
-        def take(refs: NDArray[np.uint32]) -> None:
-            list(pool.map(lambda s: s.run(refs, checked=trace.is_private), simulations))
+        def take(refs: NDArray[np.uint32], checked: bool = True) -> None:
+            list(pool.map(lambda s: s.run(refs, checked=checked), simulations))
 
         if needs_whole(policy):
-            take(trace.refs)
+            take(trace.refs, trace.is_private)
         else:
             _feed(trace, take, progress)
     counts = [s.counts() for s in simulations]

@@ -5,7 +5,7 @@
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from swapfast.replacement.arc cimport *
@@ -15,6 +15,7 @@ from swapfast.replacement.fifo cimport *
 from swapfast.replacement.lirs cimport *
 from swapfast.replacement.lru cimport *
 from swapfast.replacement.opt cimport *
+from swapfast.replacement.private cimport OWN_BLOCK, highest_page, take_over
 from swapfast.replacement.s3fifo cimport *
 from swapfast.replacement.sieve cimport *
 
@@ -100,10 +101,16 @@ cdef class Simulation:
     def run(self, const uint32_t[::1] refs not None, *, bint checked=False):
         """Feed references: bit 31 = write, low 31 bits = page.
 
-        ``checked`` skips the range check of a caller that did it.
+        They are checked first, and copied piece by piece, so that an array that changes meanwhile
+        does no harm. ``checked``: the caller did that, and nobody else can change them.
+
+        Raises
+        ------
+        ValueError
+            A page outside the trace: nothing was done; or the array was changed meanwhile.
         """
-        cdef uint64_t n = refs.shape[0], i
-        cdef uint32_t worst = 0, page
+        cdef uint64_t n = refs.shape[0], done = 0
+        cdef uint32_t worst = 0
         cdef int failed
         if self.busy:
             raise RuntimeError("this simulation is in use by another thread; give each its own")
@@ -111,21 +118,46 @@ cdef class Simulation:
             return
         if self.policy.whole and (self.refs > 0 or n >= <uint64_t>0xFFFFFFFF):
             raise ValueError(f"{self.name} takes one trace, whole, of less than 2**32 references")
-        if not checked:
-            with nogil:
-                for i in range(n):
-                    page = refs[i] & PAGE_BITS
-                    if page > worst:
-                        worst = page
-            if worst >= self.s.pages:
-                raise ValueError(f"page {worst} of a trace of {self.s.pages} pages")
         self.busy = True
         with nogil:
-            failed = self.policy.run(&self.s, &refs[0], n)
+            if not checked:
+                worst = highest_page(&refs[0], n)
+            if worst >= self.s.pages:
+                failed = 0
+            elif checked:
+                failed = self.policy.run(&self.s, &refs[0], n)
+                done = n
+            else:
+                failed = self.run_copies(&refs[0], n, &done, &worst)
         self.busy = False
+        self.refs += done
         if failed:
             raise MemoryError(f"no memory for {self.name} over {n} references")
-        self.refs += n
+        if worst >= self.s.pages:
+            changed = ": the references were changed meanwhile" if done else ""
+            raise ValueError(f"page {worst} of a trace of {self.s.pages} pages{changed}")
+
+    cdef int run_copies(self, const uint32_t *refs, uint64_t n, uint64_t *done,
+                        uint32_t *worst) noexcept nogil:
+        # Ends at the first piece with a page outside.
+        cdef uint32_t block[OWN_BLOCK]
+        cdef uint32_t *own = &block[0]
+        cdef uint64_t most = n if self.policy.whole else <uint64_t>OWN_BLOCK, piece
+        cdef int failed = 0
+        if most > OWN_BLOCK:
+            own = <uint32_t *>malloc(n * sizeof(uint32_t))
+            if own == NULL:
+                return -1
+        while done[0] < n and not failed:
+            piece = min(most, n - done[0])
+            worst[0] = take_over(own, refs + done[0], piece)
+            if worst[0] >= self.s.pages:
+                break
+            failed = self.policy.run(&self.s, own, piece)
+            done[0] += piece
+        if own != &block[0]:
+            free(own)
+        return failed
 
     def counts(self):
         """What happened so far, as a dict of int.

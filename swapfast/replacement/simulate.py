@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "simulate"]
 
 CHUNK = 1 << 24  # references between two reports of progress
-PIECE = 1 << 16  # references that are checked at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +115,7 @@ def simulate(
         for refs in [trace.refs] if whole else trace.chunks(CHUNK):
             if progress is not None:
                 progress(done, n)
-            # References are checked piece by piece: they are still in the cache when they run.
-            step = len(refs) if whole or trace.is_private else PIECE
-            for at in range(0, len(refs), step):
-                simulation.run(refs[at : at + step], checked=trace.is_private)
+            simulation.run(refs, checked=not whole or trace.is_private)
             done += len(refs)
         if progress is not None:
             progress(n, n)

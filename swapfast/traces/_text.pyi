@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+NO_FORM: tuple[str, ...]
+OTHER_PROCESS: tuple[str, ...]
+
 class BrokenLine(ValueError):
     line: int
     cause: str
@@ -22,7 +25,13 @@ class _Lines:
     def addresses(self) -> NDArray[np.uint64]: ...
 
 class LackeyParser(_Lines):
-    def __init__(self, instructions: bool = False, collapse: bool = False) -> None: ...
+    def __init__(
+        self, instructions: bool = False, collapse: bool = False, pid: int | None = None
+    ) -> None: ...
+    @property
+    def pids(self) -> list[int]: ...
 
 class CsvParser(_Lines):
-    def __init__(self, columns: Sequence[str], collapse: bool = False) -> None: ...
+    def __init__(
+        self, columns: Sequence[str], collapse: bool = False, separator: str = ","
+    ) -> None: ...

@@ -1,7 +1,7 @@
 """Text traces, line by line, without a Python object a line.
 
-- ``LackeyParser``: logs of ``valgrind --tool=lackey --trace-mem=yes``.
-- ``CsvParser``: columns named in a header line.
+- ``LackeyParser``: logs of ``valgrind --tool=lackey --trace-mem=yes``, of one process.
+- ``CsvParser``: columns named in a header line, with any separator of one character.
 
 Both take chunks of bytes wherever they are cut, number pages in the order of their first touch, and
 stop at the first line that is none: ``BrokenLine`` has its number, its text and the cause.
@@ -9,7 +9,7 @@ stop at the first line that is none: ``BrokenLine`` has its number, its text and
 
 from libc.stdint cimport int8_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memchr, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 import numpy as np
 
@@ -27,6 +27,11 @@ cdef enum:
     E_WRITE = 10
     E_OP = 11
     E_RANGE = 12
+    E_PIDS = 13
+    E_JUMBLED = 14
+    E_AGAIN = 15
+    E_WHOSE = 16
+    E_QUOTES = 17
 
     LINE_MOST = 4096     # bytes of a line
     TEXT_MOST = 80       # bytes of it in an error
@@ -47,11 +52,13 @@ cdef extern from *:
     static const uint32_t WRITE_BIT = 0x80000000u;
     static const uint32_t NO_REF = 0xffffffffu; /* 2**31 - 1 is no page: there are not as many */
     static const uint64_t NO_PAGE = ~(uint64_t)0;
+    static const uint64_t NO_PID = ~(uint64_t)0;
     static const uint64_t TENTH = ~(uint64_t)0 / 10; /* 2**64 - 1 is ten times this and 5 */
     """
     const uint32_t WRITE_BIT
     const uint32_t NO_REF
     const uint64_t NO_PAGE
+    const uint64_t NO_PID
     const uint64_t TENTH
 
 CAUSES = {
@@ -66,7 +73,14 @@ CAUSES = {
     E_WRITE: "write is not 0 or 1",
     E_OP: "op is not one of R, W, L, S, M, I",
     E_RANGE: "a number is too large: pages are below 2**52, all others below 2**64",
+    E_PIDS: "a line of another process",
+    E_JUMBLED: "a line of another process among those of one",
+    E_AGAIN: "the log of another program begins here, under the same process number",
+    E_WHOSE: "a reference before the first line that names its process",
+    E_QUOTES: "a quoted field does not end where the field does",
 }
+NO_FORM = CAUSES[E_FORM], CAUSES[E_ADDRESS]
+OTHER_PROCESS = CAUSES[E_PIDS], CAUSES[E_JUMBLED]
 
 
 class BrokenLine(ValueError):
@@ -233,15 +247,16 @@ cdef class _Lines:
             page += 1
         return OK
 
-    cdef bint banner(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
-        return False
+    cdef int overlong(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        # A line of which only the first LINE_MOST bytes are known.
+        return E_LONG
 
     cdef inline int one(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         # A line, whole unless it is too long anyway.
         cdef int status
         self.line += 1
         if end - p > LINE_MOST:
-            status = SKIP if self.banner(p, end) else E_LONG
+            status = self.overlong(p, end)
         else:
             status = self.parse(p, end)
         if status > SKIP:
@@ -346,6 +361,34 @@ cdef inline int hex_digit(uint8_t c) noexcept nogil:
     return VALUES[c]
 
 
+cdef inline bint is_banner(const uint8_t *p, const uint8_t *end) noexcept nogil:
+    # "==PID==", "--PID--" and "**PID**" are valgrind's own lines.
+    return end - p >= 2 and (p[0] == 61 or p[0] == 45 or p[0] == 42) and p[1] == p[0]
+
+
+cdef inline const uint8_t *banner_pid(const uint8_t *p, const uint8_t *end,
+                                      uint64_t *pid) noexcept nogil:
+    # What comes after "==PID==", or "==TIME PID==" with --time-stamp=yes; NULL if it is none.
+    cdef uint8_t sign = p[0]
+    cdef uint64_t number = 0
+    cdef int digits = 0
+    p += 2
+    while p < end and p[0] != sign:
+        if p[0] == 32 or p[0] == 58 or p[0] == 46:   # blank : .
+            number = 0
+            digits = 0
+        elif 48 <= p[0] <= 57 and digits < 10:
+            number = number * 10 + (p[0] - 48)
+            digits += 1
+        else:
+            return NULL
+        p += 1
+    if digits == 0 or end - p < 2 or p[1] != sign:
+        return NULL
+    pid[0] = number
+    return p + 2
+
+
 cdef class LackeyParser(_Lines):
     """Parse a lackey log.
 
@@ -355,33 +398,115 @@ cdef class LackeyParser(_Lines):
         Keep instruction fetches ('I' lines).
     collapse : bool
         Merge a reference into the one before if it is to the same page and writes no more.
+    pid : int, optional
+        Keep what is of this process. The log must be several ones, one after the other: lines with
+        references do not say whose they are.
     """
 
     cdef bint instructions
+    cdef bint ours           # references are kept
+    cdef bint begun          # the section has the line that begins a log
+    cdef uint64_t wanted     # NO_PID: the one that there is
+    cdef uint64_t *seen      # processes, in order
+    cdef size_t seen_count
+    cdef size_t seen_cap
 
-    def __init__(self, bint instructions=False, bint collapse=False):
+    def __init__(self, bint instructions=False, bint collapse=False, pid=None):
         self.instructions = instructions
         self.collapse = collapse
+        self.wanted = NO_PID if pid is None else <uint64_t>pid
+        self.ours = pid is None
 
-    cdef bint banner(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
-        # "==PID==", "--PID--" and "**PID**" are valgrind's own lines.
-        return end - p >= 2 and (p[0] == 61 or p[0] == 45 or p[0] == 42) and p[1] == p[0]
+    def __dealloc__(self):
+        free(self.seen)
+
+    @property
+    def pids(self):
+        """Processes whose lines were read, in their order."""
+        return [self.seen[i] for i in range(self.seen_count)]
+
+    cdef int remember(self, uint64_t pid) noexcept nogil:
+        cdef uint64_t *more
+        if self.seen_count == self.seen_cap:
+            more = <uint64_t *>realloc(self.seen, (2 * self.seen_cap + 16) * 8)
+            if more == NULL:
+                return E_MEMORY
+            self.seen = more
+            self.seen_cap = 2 * self.seen_cap + 16
+        self.seen[self.seen_count] = pid
+        self.seen_count += 1
+        return SKIP
+
+    cdef int section(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        # One of valgrind's own lines: of the process that goes on, or of another.
+        cdef uint64_t pid = 0
+        cdef size_t i
+        cdef bint begins
+        p = banner_pid(p, end, &pid)
+        if p == NULL:
+            return SKIP
+        begins = end - p >= 7 and memcmp(p, <const char *>b" Lackey", 7) == 0
+        if self.seen_count and self.seen[self.seen_count - 1] == pid:
+            if begins and self.begun:
+                return E_AGAIN
+            self.begun = self.begun or begins
+            return SKIP
+        if self.seen_count:
+            if self.wanted == NO_PID:
+                self.remember(pid)
+                return E_PIDS
+            if not begins:
+                return E_JUMBLED
+            for i in range(self.seen_count):
+                if self.seen[i] == pid:
+                    return E_JUMBLED
+        self.begun = begins
+        self.ours = self.wanted == NO_PID or self.wanted == pid
+        return self.remember(pid)
+
+    cdef int overlong(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        return self.section(p, end) if is_banner(p, end) else E_LONG
+
+    cdef int other(self, const uint8_t *p, const uint8_t *end, size_t *before) noexcept nogil:
+        # SKIP, or OK for a fetch with so many bytes before its address.
+        cdef const uint8_t *digit = p + 3
+        if end == p:
+            return SKIP
+        if is_banner(p, end):
+            return self.section(p, end)
+        if end - p < 4:
+            return E_FORM
+        if p[0] == 83 and p[1] == 66 and p[2] == 32:
+            # "SB ADDRESS" of --trace-superblocks=yes.
+            while digit < end and digit - p < 19 and hex_digit(digit[0]) >= 0:
+                digit += 1
+            return SKIP if digit == end else E_FORM
+        # Those who teach with such logs write "I address,size", with one blank.
+        if p[0] == 73 and p[1] == 32 and end - p >= 5:
+            before[0] = 2
+            return OK
+        if p[0] == 32 and p[1] == 73 and p[2] == 32 and end - p >= 6:
+            before[0] = 3
+            return OK
+        return E_FORM
 
     cdef int parse(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         cdef uint64_t address = 0, size = 0
-        cdef int digit, digits = 0
-        cdef uint8_t op
-        cdef bint fetch
+        cdef size_t before = 3
+        cdef int digit, digits = 0, status
+        cdef uint8_t op = 0
+        cdef bint fetch = False
         end = trimmed(p, end)
-        if end == p or self.banner(p, end):
-            return SKIP
-        if end - p < 6 or p[2] != 32:
-            return E_FORM
-        op = p[1]
-        fetch = p[0] == 73 and op == 32
-        if not fetch and (p[0] != 32 or (op != 76 and op != 83 and op != 77)):
-            return E_FORM
-        p += 3
+        if end - p >= 6 and p[0] == 32 and p[2] == 32 and (p[1] == 76 or p[1] == 83 or p[1] == 77):
+            op = p[1]
+        elif end - p >= 6 and p[0] == 73 and p[1] == 32 and p[2] == 32:
+            fetch = True
+        else:
+            status = self.other(p, end, &before)
+            if status != OK:
+                return status
+            fetch = True
+        p += before
         while p < end and p[0] != 44:
             digit = hex_digit(p[0])
             digits += 1
@@ -399,13 +524,15 @@ cdef class LackeyParser(_Lines):
                 return E_SIZE
             size = size * 10 + (p[0] - 48)
             p += 1
-        if fetch and not self.instructions:
+        if not self.ours and self.seen_count == 0:
+            return E_WHOSE
+        if not self.ours or (fetch and not self.instructions):
             return SKIP if 0 < size <= SIZE_MOST else E_SIZE
         return self.touch(address, size, op == 83 or op == 77)
 
 
 cdef class CsvParser(_Lines):
-    """Parse comma-separated references.
+    """Parse separated references.
 
     Parameters
     ----------
@@ -413,13 +540,19 @@ cdef class CsvParser(_Lines):
         The header: 'page' or 'address'; 'write' (0 or 1) or 'op' (R W L S M I); 'size' in bytes.
         Others are ignored.
     collapse : bool
+    separator : str
+        One character; a blank stands for any number of them.
+
+    Blanks around a field do not belong to it, nor do quotes around it. Lines that are empty or begin
+    with '#' are passed over.
     """
 
     cdef uint32_t kinds[COLUMNS_MOST]
     cdef uint32_t columns
+    cdef uint8_t separator
     cdef bint by_page
 
-    def __init__(self, columns, bint collapse=False):
+    def __init__(self, columns, bint collapse=False, str separator=","):
         known = {"page": C_PAGE, "address": C_ADDRESS, "write": C_WRITE, "op": C_OP, "size": C_SIZE}
         if len(columns) > COLUMNS_MOST:
             raise ValueError(f"more than {COLUMNS_MOST} columns")
@@ -428,6 +561,27 @@ cdef class CsvParser(_Lines):
             self.kinds[i] = known.get(name, C_IGNORED)
         self.by_page = "page" in columns
         self.collapse = collapse
+        self.separator = ord(separator)
+
+    cdef inline bint blank(self, uint8_t c) noexcept nogil:
+        return c == 32 or (c == 9 and self.separator != 9)
+
+    cdef int overlong(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        return SKIP if p[0] == 35 else E_LONG
+
+    cdef const uint8_t *quoted(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        # Past the closing quote of a field that begins with one; NULL if there is none. Two quotes
+        # stand for one.
+        p += 1
+        while p < end:
+            p = <const uint8_t *>memchr(p, 34, end - p)
+            if p == NULL:
+                return NULL
+            p += 1
+            if p == end or p[0] != 34:
+                return p
+            p += 1
+        return NULL
 
     cdef int number(self, const uint8_t *p, const uint8_t *end, uint64_t *value) noexcept nogil:
         cdef uint64_t x = 0
@@ -453,31 +607,54 @@ cdef class CsvParser(_Lines):
 
     cdef int parse(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         cdef const uint8_t *stop
+        cdef const uint8_t *last
         cdef uint64_t where = 0, size = 1, flag = 0
         cdef uint32_t i, kind
         cdef uint8_t op
         cdef int status = OK
         cdef bint write = False
         end = trimmed(p, end)
-        if end == p:
+        while end > p and self.blank((end - 1)[0]):
+            end -= 1
+        if end == p or p[0] == 35:
             return SKIP
         for i in range(self.columns):
-            stop = <const uint8_t *>memchr(p, 44, end - p) if p < end else NULL
+            while p < end and self.blank(p[0]):
+                p += 1
+            last = NULL
+            if p < end and p[0] == 34:
+                last = stop = self.quoted(p, end)
+                if stop == NULL:
+                    return E_QUOTES
+                while stop < end and self.blank(stop[0]) and stop[0] != self.separator:
+                    stop += 1
+                if stop == end:
+                    stop = NULL
+                elif stop[0] != self.separator:
+                    return E_QUOTES
+                p += 1
+                last -= 1
+            else:
+                stop = <const uint8_t *>memchr(p, self.separator, end - p) if p < end else NULL
             if (stop == NULL) != (i + 1 == self.columns):
                 return E_FIELDS
             if stop == NULL:
                 stop = end
+            if last == NULL:
+                last = stop
+            while last > p and self.blank((last - 1)[0]):
+                last -= 1
             kind = self.kinds[i]
             if kind == C_PAGE or kind == C_ADDRESS:
-                status = self.number(p, stop, &where)
+                status = self.number(p, last, &where)
             elif kind == C_SIZE:
-                status = self.number(p, stop, &size)
+                status = self.number(p, last, &size)
             elif kind == C_WRITE:
-                if self.number(p, stop, &flag) != OK or flag > 1:
+                if self.number(p, last, &flag) != OK or flag > 1:
                     return E_WRITE
                 write = flag == 1
             elif kind == C_OP:
-                op = p[0] & ~32 if stop == p + 1 else 0
+                op = p[0] & ~32 if last == p + 1 else 0
                 if op == 87 or op == 83 or op == 77:
                     write = True
                 elif op == 82 or op == 76 or op == 73:

@@ -11,11 +11,13 @@ import os
 from collections.abc import Callable
 from importlib.resources import as_file, files
 
-from swapfast.traces.npz import read_npy, read_npz, read_raw
-from swapfast.traces.streamed import HOLD, rereadable
+from swapfast.traces.flat import read_npy, read_raw
+from swapfast.traces.magics import HEAD, found
+from swapfast.traces.npz import read_npz
+from swapfast.traces.streamed import rereadable
 from swapfast.traces.streams import Progress, chunks
 from swapfast.traces.text import BOM, read_csv, read_lackey
-from swapfast.traces.trace import Trace
+from swapfast.traces.trace import HOLD, Trace
 
 __all__ = ["FORMATS", "bundled_trace", "open_trace"]
 
@@ -48,8 +50,8 @@ def open_trace(
     instructions, collapse : bool
         For text formats, see `read_lackey`.
     hold : int
-        References kept in memory; a longer trace is a `StreamedTrace`, read again for each replay.
-        Those of .npy and raw files are never: they are mapped.
+        References kept in memory; a longer trace is a `StreamedTrace`, read again for each replay,
+        as .npy and raw files always are.
     progress : callable, optional
         For text formats: called as ``progress(bytes read, bytes in all)``.
 
@@ -80,14 +82,19 @@ def guess_format(name: str) -> str:
     if not rereadable(name) and not os.path.isdir(name):
         raise ValueError(f"{name}: is no file whose first bytes can be read twice: name its format")
     with open(name, "rb") as file:
-        magic = file.read(8)
+        magic = file.read(HEAD)
     if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return "npz"
     if magic[:6] == b"\x93NUMPY":
         return "npy"
-    if name.endswith(RAW_SUFFIXES):
-        return "raw"
-    if name.endswith((".npz", ".npy")):
+    if name.endswith((*RAW_SUFFIXES, ".npz", ".npy")):
+        raw = name.endswith(RAW_SUFFIXES)
+        what = found(magic, text=not raw)
+        if what is not None:
+            anyway = " (if it is raw references all the same: format raw)" if raw else ""
+            raise ValueError(f"{name}: byte 0: {what}{anyway}")
+        if raw:
+            return "raw"
         raise ValueError(f"{name}: byte 0: is not an {name[-4:]} file")
     first = next(chunks(name), b"").removeprefix(BOM).lstrip()[:200].split(b"\n", 1)[0].lower()
     words = [w.strip() for w in first.split(b",")]

@@ -151,4 +151,5 @@ def generate(
     if fill:
         body = np.concatenate([np.arange(pages, dtype=np.uint32) | WRITE, body])
     text = ", ".join(f"{k}={v:g}" for k, v in sorted(options.items()))
-    return Trace(body, pages, f"{pattern}({text}) {pages} pages, seed {seed}")
+    origin = f"{pattern}({text}) {pages} pages, seed {seed}"
+    return Trace(body, pages, origin, private=True)

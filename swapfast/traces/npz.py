@@ -1,14 +1,13 @@
-"""Traces that are arrays: ``.npz`` with ``refs`` and ``pages``, ``.npy``, and raw uint32.
+"""Traces in an ``.npz``: ``refs`` and ``pages``, and perhaps ``addresses`` and ``origin``.
 
 - ``read_npz(path)``, ``save_npz(path, trace)``.
-- ``read_npy(path)``, ``read_raw(path)``: memory-mapped, nothing is copied.
+- ``read_header(where, file)``: shape and type of an ``.npy`` array.
 
 Nothing is unpickled; sizes are checked before memory is taken.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import zipfile
@@ -24,15 +23,18 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from swapfast.traces.streamed import HOLD, StreamedTrace
-from swapfast.traces.trace import MOST_PAGES, Trace
+from swapfast.traces.streamed import StreamedTrace, identity
+from swapfast.traces.trace import HOLD, MOST_PAGES, Trace, printable
 
-__all__ = ["read_npy", "read_npz", "read_raw", "save_npz"]
+__all__ = ["read_header", "read_npz", "save_npz"]
 
 MEMBERS = ("refs", "pages", "addresses", "origin")
 DEFLATE_MOST = 1032  # the best ratio that deflate can reach
 ORIGIN_MOST = 1000  # characters
 PIECE = 1 << 22  # bytes
+SMALL = 1 << 24  # bytes of addresses that are held whatever they belong to
+DIRECTORY_MOST = 1 << 16  # bytes; four members need some 250
+END_MOST = (1 << 16) + 98  # bytes at the end of an archive: a comment, and what is before it
 FAILURES = (
     zipfile.BadZipFile,
     zlib.error,
@@ -64,7 +66,8 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
         ``refs`` (uint32, bit 31 = write) and ``pages`` (an integer); optionally ``addresses``
         (uint64) and ``origin`` (text).
     hold : int
-        References kept in memory; a trace of more is a `StreamedTrace`.
+        References kept in memory; a trace of more is a `StreamedTrace`. Addresses that take more
+        memory than so many references stay in the file until they are asked for.
 
     Raises
     ------
@@ -74,6 +77,9 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
         Not such a file: its name, the member, and the cause.
     """
     name = os.fspath(path)
+    opened = identity(name)
+    room = 4 * hold  # bytes, of all arrays together
+    refs, addresses = None, None
     with _archive(name) as archive:
         members = _members(name, archive)
         with _opened(name, archive, members["pages"]) as member:
@@ -82,26 +88,55 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
             pages = int(member.read().item())
         if not 1 <= pages <= MOST_PAGES:
             raise ValueError(f"{name}: pages.npy: {pages} pages; a trace has 1 to {MOST_PAGES}")
-        label = os.path.basename(name)
+        label = printable(os.path.basename(name))
         if "origin" in members:
             with _opened(name, archive, members["origin"]) as member:
                 label = member.text()
-        addresses = None
-        if "addresses" in members:
-            with _opened(name, archive, members["addresses"]) as member:
-                if member.shape != (pages,) or member.dtype != np.uint64:
-                    raise member.error(f"is uint64, one for each of {pages} pages")
-                addresses = member.read().view(np.uint64)
         with _opened(name, archive, members["refs"]) as member:
             if len(member.shape) != 1 or member.dtype != np.uint32:
                 raise member.error("is uint32 of one dimension")
             count = member.size
-            refs = member.read().view(np.uint32) if count <= hold else None
+        if not count:
+            raise ValueError(f"{name}: refs.npy: no references")
+        held = True
+        if "addresses" in members:
+            held = 8 * pages <= room and (pages <= count or 8 * pages <= SMALL)
+            room -= 8 * pages
+            with _opened(name, archive, members["addresses"]) as member:
+                _check_addresses(member, pages)
+                if held:
+                    addresses = member.read().view(np.uint64)
+        if held and 4 * count <= room:
+            with _opened(name, archive, members["refs"]) as member:
+                refs = member.read().view(np.uint32)
     if refs is None:
-        return StreamedTrace(name, lambda: _stream(name), count, pages, None, label, addresses)
-    trace = Trace(refs, pages, f"{name}: refs.npy", addresses)
+        return StreamedTrace(
+            name,
+            lambda: _stream(name),
+            count,
+            pages,
+            None,
+            label,
+            addresses if held else lambda: _addresses(name, pages),
+            opened=opened,
+        )
+    trace = Trace(refs, pages, f"{name}: refs.npy", addresses, private=True)
     trace.origin = label
     return trace
+
+
+def _check_addresses(member: _Member, pages: int) -> None:
+    if member.shape != (pages,) or member.dtype != np.uint64:
+        raise member.error(f"is uint64, one for each of {pages} pages")
+
+
+def _addresses(name: str, pages: int) -> NDArray[np.uint64]:
+    with (
+        _archive(name) as archive,
+        _opened(name, archive, _members(name, archive)["addresses"]) as member,
+    ):
+        _check_addresses(member, pages)
+        return member.read().view(np.uint64)
 
 
 def _stream(name: str) -> Iterator[NDArray[np.uint32]]:
@@ -116,15 +151,41 @@ def _stream(name: str) -> Iterator[NDArray[np.uint32]]:
 @contextmanager
 def _archive(name: str) -> Iterator[zipfile.ZipFile]:
     try:
+        _check_directory(name)
         with zipfile.ZipFile(name) as archive:
             yield archive
     except FAILURES as error:
         raise ValueError(f"{name}: not a readable .npz: {error}") from None
 
 
+def _check_directory(name: str) -> None:
+    """The directory of the archive, which zipfile has in memory as objects, is small."""
+    with open(name, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - END_MOST))
+        tail = file.read(END_MOST)
+    at = tail.find(b"PK\5\6")
+    while at >= 0:
+        directory = struct.unpack_from("<I", tail, at + 12)[0] if at + 16 <= len(tail) else 0
+        if directory == 0xFFFFFFFF and at >= 76:  # zip64: that record is before its locator
+            directory = struct.unpack_from("<Q", tail, at - 76 + 40)[0]
+        if directory > DIRECTORY_MOST:
+            raise ValueError(
+                f"{name}: byte {size - len(tail) + at}: the directory of the archive has "
+                f"{directory} bytes; that of a trace has {DIRECTORY_MOST} at most"
+            )
+        at = tail.find(b"PK\5\6", at + 1)
+
+
 def _members(name: str, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     found: dict[str, zipfile.ZipInfo] = {}
-    for info in archive.infolist():
+    infos = archive.infolist()
+    if infos and not any(info.filename.endswith(".npy") for info in infos):
+        raise ValueError(
+            f"{name}: is a zip archive ({infos[0].filename!r:.60} is its first member), no .npz of "
+            "a trace: unzip it first"
+        )
+    for info in infos:
         member = info.filename.removesuffix(".npy")
         if member not in MEMBERS or member in found:
             raise ValueError(
@@ -188,7 +249,7 @@ class _Member:
             text = raw.decode("utf-32-le").rstrip("\0")
         except UnicodeDecodeError as error:
             raise ValueError(f"{self.where}: is no text: {error}") from None
-        return "".join(c if c.isprintable() else "?" for c in text)
+        return printable(text)
 
 
 @contextmanager
@@ -208,7 +269,7 @@ def _opened(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Itera
             f"{where}: claims {info.file_size} bytes from {info.compress_size} compressed ones"
         )
     with archive.open(info) as file:
-        shape, dtype = _read_header(where, file)
+        shape, dtype = read_header(where, file)
         member = _Member(where, file, shape, dtype)
         claimed, left = member.size * dtype.itemsize, info.file_size - file.tell()
         if claimed != left:
@@ -216,7 +277,14 @@ def _opened(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Itera
         yield member
 
 
-def _read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+def read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+    """Shape and type of an ``.npy`` array; the file is at its data then.
+
+    Raises
+    ------
+    ValueError
+        It is none, or none of integers or text of at most one dimension: ``where`` and the cause.
+    """
     try:
         version = npy.read_magic(file)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
@@ -246,7 +314,7 @@ def save_npz(path: str | os.PathLike[str], trace: Trace) -> None:
         with open(temporary, "xb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                 _save(archive, "pages", np.array(trace.pages, dtype="<i8"))
-                _save(archive, "origin", np.array(trace.origin[:ORIGIN_MOST]))
+                _save(archive, "origin", np.array(printable(trace.origin)[:ORIGIN_MOST] or "?"))
                 if trace.addresses is not None:
                     _save(archive, "addresses", trace.addresses)
                 with _created(archive, "refs") as member:
@@ -270,39 +338,7 @@ def _created(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 
 
 def _save(archive: zipfile.ZipFile, name: str, array: NDArray[np.generic]) -> None:
-    whole = io.BytesIO()
-    npy.write_array(whole, array, allow_pickle=False)
+    header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
     with _created(archive, name) as member:
-        member.write(whole.getbuffer())
-
-
-def read_npy(path: str | os.PathLike[str]) -> Trace:
-    """Map a ``.npy`` of references (uint32); errors as `read_npz`."""
-    name = os.fspath(path)
-    with open(name, "rb") as file:
-        shape, dtype = _read_header(name, file)
-        offset = file.tell()
-        size = os.fstat(file.fileno()).st_size
-    if dtype != np.uint32 or len(shape) != 1:
-        raise ValueError(f"{name}: {dtype} {shape}; references are uint32 of one dimension")
-    if size - offset != 4 * shape[0]:
-        raise ValueError(f"{name}: {size - offset} bytes of data, {4 * shape[0]} announced")
-    return _mapped(name, offset, shape[0])
-
-
-def read_raw(path: str | os.PathLike[str]) -> Trace:
-    """Map a file of little-endian uint32 references; errors as `read_npz`."""
-    name = os.fspath(path)
-    size = os.stat(name).st_size
-    if size % 4:
-        raise ValueError(f"{name}: {size} bytes are no whole number of uint32 references")
-    return _mapped(name, 0, size // 4)
-
-
-def _mapped(name: str, offset: int, n: int) -> Trace:
-    if n == 0:
-        raise ValueError(f"{name}: no references")
-    refs = np.memmap(name, dtype="<u4", mode="r", offset=offset, shape=(n,))
-    trace = Trace(refs, origin=name)
-    trace.origin = os.path.basename(name)
-    return trace
+        npy.write_array_header_1_0(member, header)
+        member.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

@@ -2,7 +2,7 @@
 
 - ``StreamedTrace``: a ``Trace`` whose references stay in their file.
 - ``gather(parts, hold)``: pieces in one array, unless they are more than ``hold`` references.
-- ``HOLD``: how many references the readers keep in memory, unless told otherwise.
+- ``identity(path)``: which file it is, and in which state; ``rereadable(path)``.
 """
 
 from __future__ import annotations
@@ -10,15 +10,35 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swapfast.traces.trace import CHUNK, WRITE, Trace
+from swapfast.traces._survey import writes_among
+from swapfast.traces.trace import CHUNK, Trace
 
-__all__ = ["HOLD", "StreamedTrace", "gather", "rereadable"]
+__all__ = ["Identity", "StreamedTrace", "changed", "gather", "identity", "rereadable"]
 
-HOLD = 1 << 28  # references, 1 GiB
+
+class Identity(NamedTuple):
+    """Which file, and in which state."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+def identity(file: str | int) -> Identity:
+    """Of a path or an open file."""
+    now = os.stat(file)
+    return Identity(now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns)
+
+
+def changed(path: str) -> ValueError:
+    """What is raised if a file is not what it was."""
+    return ValueError(f"{path}: was changed since it was opened as a trace")
 
 
 class StreamedTrace(Trace):
@@ -34,7 +54,9 @@ class StreamedTrace(Trace):
     writes : int, optional
         References that write; counted, and so all of the file checked, if not given.
     origin : str
-    addresses : uint64 array, optional
+    addresses : uint64 array, or a function that reads it, optional
+    opened : Identity, optional
+        Of the file before that first pass; as it is now by default.
 
     Raises
     ------
@@ -50,24 +72,40 @@ class StreamedTrace(Trace):
         pages: int,
         writes: int | None,
         origin: str,
-        addresses: NDArray[np.uint64] | None = None,
+        addresses: NDArray[np.uint64] | Callable[[], NDArray[np.uint64]] | None = None,
+        *,
+        opened: Identity | None = None,
     ) -> None:
         self._path = path
-        self._identity = _identity(path)
+        self._opened = identity(path) if opened is None else opened
         self._read = read
         self._count = count
         self._writes = writes
         self.pages = pages
         self.origin = path  # the checks name the file
-        self.addresses = addresses
-        self._check_pages()
+        self._addresses = addresses
+        if not callable(addresses):
+            self._check_pages()
         self._writes = self.writes
         self.origin = origin
 
     @property
+    def addresses(self) -> NDArray[np.uint64] | None:  # type: ignore[override]
+        """Virtual page number of each page; read from the file if there are too many to hold."""
+        if not callable(self._addresses):
+            return self._addresses
+        self._check_unchanged()
+        return self._addresses()
+
+    @property
     def refs(self) -> NDArray[np.uint32]:
         """All references in one new array: 4 bytes of memory for each."""
-        return np.concatenate(list(self.chunks()))
+        whole = np.empty(self._count, dtype=np.uint32)
+        done = 0
+        for part in self.chunks():
+            whole[done : done + len(part)] = part
+            done += len(part)
+        return whole
 
     @property
     def is_private(self) -> bool:
@@ -84,20 +122,26 @@ class StreamedTrace(Trace):
         ValueError
             It is not what it was.
         """
-        if _identity(self._path) != self._identity:
-            raise ValueError(f"{self._path}: was changed since it was opened as a trace")
+        self._check_unchanged()
         done = 0
         for part in self._read():
             if not len(part):
                 continue
-            self._check_part(part, done)
-            done += len(part)
+            first, done = done, done + len(part)
+            if done > self._count:
+                break
+            self._check_part(part, first)
             for i in range(0, len(part), most):
                 yield part[i : i + most]
         if done != self._count:
             raise ValueError(
                 f"{self._path}: has {done} references now, {self._count} when it was opened"
             )
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        if identity(self._path) != self._opened:
+            raise changed(self._path)
 
     def __len__(self) -> int:
         return self._count
@@ -111,12 +155,8 @@ class StreamedTrace(Trace):
             if left <= 0:
                 break
         refs = np.concatenate(parts)
-        return Trace(refs, self.pages, f"{self.origin}, first {n}", self.addresses)
-
-
-def _identity(path: str) -> tuple[int, int, int, int]:
-    now = os.stat(path)
-    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns
+        origin = f"{self.origin}, first {n}"
+        return Trace(refs, self.pages, origin, self.addresses, private=True)
 
 
 def rereadable(path: str) -> bool:
@@ -139,7 +179,7 @@ def gather(
     count = writes = 0
     for part in parts:
         end = count + len(part)
-        writes += int(np.count_nonzero(part & WRITE))
+        writes += writes_among(part)
         if end > hold:
             kept = None
         if kept is not None:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.traces._text import BrokenLine, CsvParser, LackeyParser
-from swapfast.traces.streamed import HOLD, StreamedTrace, gather, rereadable
+from swapfast.traces.streamed import StreamedTrace, gather, identity, rereadable
 from swapfast.traces.streams import Progress, chunks
-from swapfast.traces.trace import Trace
+from swapfast.traces.trace import HOLD, Trace, printable
 
 __all__ = ["read_csv", "read_lackey"]
 
@@ -113,6 +113,7 @@ def _header(name: str, data: Iterator[bytes]) -> tuple[list[str], bytes]:
 def _read(
     name: str, begin: Begin, kind: str, lines_before: int, hold: int, progress: Progress | None
 ) -> Trace:
+    opened = identity(name)
     parser, data = begin(progress)
     again = rereadable(name)
     refs, count, writes = gather(
@@ -120,9 +121,9 @@ def _read(
     )
     if not count:
         raise ValueError(f"{name}: no memory reference in it; is it a {kind}?")
-    origin = os.path.basename(name)
+    origin = printable(os.path.basename(name))
     if refs is not None:
-        return Trace(refs, parser.pages, origin, parser.addresses())
+        return Trace(refs, parser.pages, origin, parser.addresses(), private=True)
     return StreamedTrace(
         name,
         lambda: _parsed(name, *begin(None), lines_before),
@@ -131,6 +132,7 @@ def _read(
         writes,
         origin,
         parser.addresses(),
+        opened=opened,
     )
 
 

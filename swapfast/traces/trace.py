@@ -2,27 +2,51 @@
 
 - ``Trace``: references, how many pages there are, where it came from.
 - ``WRITE``: bit 31 of a reference; the low 31 bits are the page.
+- ``HOLD``: how many references are kept in memory, unless told otherwise.
+- ``printable(text)``: a name of any origin as text that can be shown and stored.
 
 Pages are dense, 0 to ``pages - 1``; in traces made from addresses they are numbered in the order of
 their first touch.
+
+What is replayed was checked and cannot change afterwards: ``chunks()`` hands out memory that nobody
+else writes to. A check of a mapped file, or of an array of the caller, would only say what was
+there before.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swapfast.traces._survey import highest_page, writes_among
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["PAGE_MASK", "WRITE", "Trace"]
+__all__ = ["HOLD", "PAGE_MASK", "WRITE", "Trace", "printable"]
 
 WRITE = np.uint32(0x80000000)
 PAGE_MASK = np.uint32(0x7FFFFFFF)
 MOST_PAGES = 0x7FFFFFFF
 CHUNK = 1 << 22  # references looked at in one step
+BLOCK = 1 << 17  # references copied and checked in one step: they stay in the processor's cache
+HOLD = 1 << 28  # references, 1 GiB
+
+
+def printable(text: str) -> str:
+    """A name with nothing in it that a terminal would obey, or that UTF-8 cannot express.
+
+    Bytes of a file name that are no UTF-8 (PEP 383) become ``\\xe9``, control characters ``?``.
+    """
+    known = os.fsencode(text) if _escapes_bytes(text) else text.encode("utf-8", "backslashreplace")
+    shown = known.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else "?" for c in shown)
+
+
+def _escapes_bytes(text: str) -> bool:
+    return all(not "\ud800" <= c <= "\udfff" or "\udc80" <= c <= "\udcff" for c in text)
 
 
 class Trace:
@@ -31,13 +55,16 @@ class Trace:
     Parameters
     ----------
     refs : uint32 array, shape (n,)
-        Bit 31: write; low 31 bits: page. Kept, not copied; a memory map stays one.
+        Bit 31: write; low 31 bits: page. Copied, so that changes made to it later do not reach
+        the trace; of more than ``HOLD`` references, each piece is copied when it is replayed.
     pages : int, optional
         Distinct pages; the highest page plus one by default.
     origin : str
         Where it came from, for people.
     addresses : uint64 array, shape (pages,), optional
         Virtual page number of each page.
+    private : bool
+        The caller gives ``refs`` away and will not change it: it is kept as it is.
 
     Raises
     ------
@@ -51,6 +78,8 @@ class Trace:
         pages: int | None = None,
         origin: str = "array",
         addresses: NDArray[np.uint64] | None = None,
+        *,
+        private: bool = False,
     ) -> None:
         if not isinstance(refs, np.ndarray) or refs.dtype != np.uint32 or refs.ndim != 1:
             kind = getattr(refs, "dtype", type(refs).__name__)
@@ -61,16 +90,17 @@ class Trace:
             raise ValueError(f"{origin}: references must be contiguous")
         if not len(refs):
             raise ValueError(f"{origin}: no references")
-        self._refs = refs
+        self._private = private or len(refs) <= HOLD
+        self._refs = refs if private or not self._private else np.array(refs)
         self._writes: int | None = None
         self.origin = origin
         self.addresses = addresses
-        highest = max(int((part & PAGE_MASK).max()) for part in self.chunks())
+        highest = max(highest_page(part) for part in self._parts(BLOCK))
         self.pages = highest + 1 if pages is None else pages
         self._check_pages()
         if highest >= self.pages:
             done = 0
-            for part in self.chunks():
+            for part in self._parts(BLOCK):
                 self._check_part(part, done)
                 done += len(part)
 
@@ -83,8 +113,8 @@ class Trace:
             )
 
     def _check_part(self, part: NDArray[np.uint32], first: int) -> None:
-        pages = part & PAGE_MASK
-        if int(pages.max()) >= self.pages:
+        if highest_page(part) >= self.pages:
+            pages = part & PAGE_MASK
             at = int(np.argmax(pages >= self.pages))
             raise ValueError(
                 f"{self.origin}: reference {first + at}: page {pages[at]} of {self.pages} pages"
@@ -97,13 +127,30 @@ class Trace:
 
     @property
     def is_private(self) -> bool:
-        """The references are in memory of this process: no other can change them any more."""
-        return not isinstance(self._refs, np.memmap)
+        """``refs`` was checked, and nobody else can change it: not a large array of the caller."""
+        return self._private
 
-    def chunks(self, most: int = CHUNK) -> Iterator[NDArray[np.uint32]]:
-        """The references in order, at most ``most`` at a time; nothing is copied."""
+    def _parts(self, most: int) -> Iterator[NDArray[np.uint32]]:
         for i in range(0, len(self._refs), most):
             yield self._refs[i : i + most]
+
+    def chunks(self, most: int = CHUNK) -> Iterator[NDArray[np.uint32]]:
+        """The references in order, at most ``most`` at a time: checked, and in memory of our own.
+
+        Raises
+        ------
+        ValueError
+            A page outside the trace: the caller changed a large array in the meantime.
+        """
+        if self._private:
+            yield from self._parts(most)
+            return
+        done = 0
+        for shared in self._parts(min(most, BLOCK)):
+            part = np.array(shared)
+            self._check_part(part, done)
+            done += len(part)
+            yield part
 
     def __len__(self) -> int:
         return len(self._refs)
@@ -112,12 +159,18 @@ class Trace:
     def writes(self) -> int:
         """References that write."""
         if self._writes is None:
-            self._writes = sum(int(np.count_nonzero(part & WRITE)) for part in self.chunks())
+            self._writes = sum(writes_among(part) for part in self.chunks())
         return self._writes
 
     def head(self, n: int) -> Trace:
         """The first ``n`` references, over the same pages."""
-        return Trace(self._refs[:n], self.pages, f"{self.origin}, first {n}", self.addresses)
+        return Trace(
+            self._refs[:n],
+            self.pages,
+            f"{self.origin}, first {n}",
+            self.addresses,
+            private=self._private,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Facts: origin, refs, writes, pages, and the footprint in bytes."""

@@ -236,11 +236,3 @@ def test_a_bad_reference_is_found_wherever_it_is():
     refs[(1 << 22) + 7] = 5 | 1 << 31
     with pytest.raises(ValueError, match="reference 4194311: page 5 of 3 pages"):
         Trace(refs, 3)
-
-
-def test_a_trace_keeps_its_array():
-    trace = Trace(REFS)
-    assert trace.refs is REFS
-    assert all(np.shares_memory(part, REFS) for part in trace.chunks(1))
-    assert trace.is_private
-    assert trace.writes == 1

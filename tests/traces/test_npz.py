@@ -18,11 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib import format as npy
 
-from swapfast.machine import Machine
-from swapfast.replay import replay
 from swapfast.traces import StreamedTrace, Trace, generate, open_trace, save_npz
 from swapfast.traces.npz import read_npz
-from swapfast.units import PAGE_SIZE
 
 REFS = np.array([0, 1 | 1 << 31, 2, 1], dtype=np.uint32)
 
@@ -328,99 +325,3 @@ def test_a_streamed_npz_is_checked_when_it_is_opened(tmp_path):
     path = archive(tmp_path / "t.npz", {**GOOD, "pages.npy": np.int64(2)})
     with pytest.raises(ValueError, match=r"t.npz: reference 2: page 2 of 2 pages"):
         read_npz(path, hold=1)
-
-
-# --------------------------------------------------------------------- mapped files
-
-
-@pytest.fixture
-def mapped(tmp_path):
-    """A function: the same references as .npy and raw."""
-
-    def make(refs):
-        np.save(tmp_path / "t.npy", refs)
-        (tmp_path / "t.raw").write_bytes(refs.tobytes())
-        return open_trace(tmp_path / "t.npy"), open_trace(tmp_path / "t.raw")
-
-    return make
-
-
-def test_npy_and_raw_are_mapped_and_not_copied(mapped):
-    refs = generate("uniform", pages=1000, refs=3_000_000).refs  # 12 MB
-    tracemalloc.start()
-    try:
-        for trace in mapped(refs):
-            tracemalloc.reset_peak()
-            base, _ = tracemalloc.get_traced_memory()
-            assert isinstance(trace.refs, np.memmap)
-            assert not trace.refs.flags.writeable
-            assert not trace.is_private
-            first = next(trace.chunks(1000))
-            assert np.shares_memory(first, trace.refs)
-            assert trace.pages == 1000
-            assert tracemalloc.get_traced_memory()[1] - base < 1 << 16
-    finally:
-        tracemalloc.stop()
-
-
-def replayed(trace, pages):
-    machine = Machine("64MiB", contents=False)
-    task = machine.init.fork("t")
-    machine.add_swap("8MiB")
-    machine.memory_group("256KiB").add(task)
-    machine.replay(trace, task.mmap(pages * PAGE_SIZE))
-    return machine.core.counters()
-
-
-def test_a_mapped_trace_replays_as_the_array_does(mapped):
-    whole = generate("zipf", pages=200, refs=5000)
-    expected = replayed(whole, 200)
-    assert expected["pswpin"] > 0
-    for trace in mapped(whole.refs):
-        assert replayed(trace, 200) == expected
-        for policy in ("lru", "opt"):
-            alone = replay(trace, "30%", policy=policy)
-            assert alone.pswpin == replay(whole, "30%", policy=policy).pswpin > 0
-
-
-def test_a_file_that_changes_under_the_map_cannot_leave_the_mapping(tmp_path, mapped):
-    _, trace = mapped(REFS)
-    with open(tmp_path / "t.raw", "r+b") as file:
-        file.write(np.uint32(1 << 30).tobytes())
-    with pytest.raises(ValueError, match="page 1073741824 of a mapping of 3 pages"):
-        replayed(trace, 3)
-
-
-NPY_BROKEN = {
-    "signed": (packed(REFS.astype("i4")), "references are uint32 of one dimension"),
-    "scalar": (packed(REFS[0]), "references are uint32 of one dimension"),
-    "table": (packed(REFS.reshape(2, 2)), "one dimension"),
-    "objects": (OBJECTS, "integers and text only"),
-    "short": (packed(REFS)[:-1], "15 bytes of data, 16 announced"),
-    "long": (packed(REFS) + b"x", "17 bytes of data, 16 announced"),
-    "empty": (packed(REFS[:0]), "no references"),
-    "header": (packed(REFS)[:40], "not an .npy array"),
-    "unclosed": (header("'<u4'", "(1,"), "not an .npy array"),
-    "deep": (header("'<u4'", "(" * 3000 + ")" * 3000), "not an .npy array"),
-}
-
-
-@pytest.mark.parametrize("case", NPY_BROKEN)
-def test_broken_npy(tmp_path, case):
-    data, cause = NPY_BROKEN[case]
-    path = tmp_path / "t.npy"
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=cause) as error:
-        open_trace(path)
-    assert str(error.value).startswith(f"{path}: ")
-
-
-@pytest.mark.parametrize(
-    "data, cause", [(b"", "no references"), (bytes(7), "7 bytes are no whole")]
-)
-def test_broken_raw(tmp_path, data, cause):
-    path = tmp_path / "t.u32"
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=cause) as error:
-        open_trace(path)
-    assert str(error.value).startswith(f"{path}: ")
