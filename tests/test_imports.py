@@ -20,7 +20,7 @@ PACKAGE = ROOT / "swapfast"
 # From the bottom to the top: a module imports from below, or from beside it without a cycle.
 LAYERS = (
     {"build", "changes", "core", "errors", "flags", "index_space"},
-    {"inputs", "publish", "screen", "units", "visible"},
+    {"inputs", "publish", "units", "visible"},
     {"replacement", "swapfile", "traces"},
     {"_core", "areas", "mrc", "namespaces", "profiles", "wiping"},
     {"ipc", "mappings", "memcg", "oom", "procfs", "swapping", "tasks"},
