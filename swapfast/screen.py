@@ -65,7 +65,7 @@ class Screen(Console):
         """Print a table; columns named in ``left`` begin at their left edge, others end at it."""
         table = Table(box=None, pad_edge=False, show_header=header)
         for title in titles:
-            table.add_column(Text(title), justify="left" if title in left else "right")
+            table.add_column(_text(title), justify="left" if title in left else "right")
         for row in rows:
             table.add_row(*map(_text, row))
         self.print(table)

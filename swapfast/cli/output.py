@@ -141,7 +141,12 @@ def emit_json(facts: dict[str, Any]) -> None:
     text = json.dumps(_plain(facts), indent=2, ensure_ascii=False, allow_nan=False)
     if not text.isascii():
         text = "".join(_json_escape(c) if hidden(c) and c != "\n" else c for c in text)
-    click.echo(text.replace("\x7f", "\\u007f").encode("utf-8"))
+    left = memoryview(text.replace("\x7f", "\\u007f").encode("utf-8") + b"\n")
+    sys.stdout.flush()
+    stream = sys.stdout.buffer
+    while left:  # without a buffer, as with PYTHONUNBUFFERED, a part may be written
+        left = left[stream.write(left) :]
+    stream.flush()
 
 
 def _json_escape(character: str) -> str:
