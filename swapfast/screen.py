@@ -82,6 +82,8 @@ class Screen(Console):
         for table in tables:
             for column in table.columns:
                 column.no_wrap, column.overflow = False, "fold"
+                # A cell has no lines of its own: they would break the table.
+                column._cells = [visible(c) if isinstance(c, str) else c for c in column._cells]
         before = self._width
         try:
             if tables and not self._on_terminal:

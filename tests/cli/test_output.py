@@ -153,12 +153,12 @@ def test_figures_are_whole_where_there_is_no_terminal(run, tmp_path):
     policies = "lru,fifo,clock,sieve,s3fifo,arc,lirs,opt"
     assert "…" not in run("mrc", "-q", tmp_path / "t.npz", "-p", policies).stdout
     out = io.StringIO()
-    table = Table()
+    table = Table("name\nand more", box=None)
     for _ in range(40):
         table.add_column("a title", no_wrap=True)
-    table.add_row(*["1234567.890"] * 40)
+    table.add_row("a\nb", *["1234567.890"] * 40)
     screen(out).print(table)
-    assert out.getvalue().count("1234567.890") == 40
+    assert out.getvalue().count("1234567.890") == 40 and "a\\x0ab" in out.getvalue()
 
 
 @pytest.mark.parametrize("width", [20, 40, 79])
