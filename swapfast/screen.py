@@ -43,8 +43,8 @@ def pipe_closed() -> int:
 class Screen(Console):
     """A console for texts that may be anybody's."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+    def __init__(self) -> None:
+        super().__init__(highlight=False, soft_wrap=True, emoji=False)
 
     def say(self, *parts: Cell) -> None:
         """Print one line of texts."""
@@ -92,8 +92,7 @@ class Screen(Console):
         except BrokenPipeError:
             raise
         except OSError as error:
-            where = "standard error" if self.stderr else "standard output"
-            raise OSError(error.errno, error.strerror, where) from None
+            raise OSError(error.errno, error.strerror, "standard output") from None
         finally:
             self._width = before
 

@@ -1,6 +1,6 @@
 """What the terminal shows, and the way errors end.
 
-- ``console``, ``errors``: screens on stdout and stderr; nothing printed there is a command.
+- ``console``: the screen on stdout; nothing printed there is a command.
 - ``progress(quiet)``: a bar on stderr while it is a terminal; nothing otherwise.
 - ``counting()``: a block in which Ctrl-C waits for the next step, where counts are whole.
 - ``JSON``: the option ``--json``; ``emit_json(facts)``: one JSON document on stdout.
@@ -45,7 +45,6 @@ EXIT_SYSTEM = 3
 EXIT_INTERRUPT = 130  # 128 + SIGINT
 
 console = Screen()
-errors = Screen(stderr=True)
 
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 

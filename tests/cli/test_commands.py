@@ -81,6 +81,7 @@ def test_replay_table_names_units(run, trace):
         (["-m", "0%"], "--memory 0%: is less than one page"),
         (["-m", "0"], "--memory 0: is less than one page"),
         (["-m", "100TiB"], "--memory 100TiB: is more than"),
+        (["-m", "8TiB", "-p", "lru"], "--memory 8TiB: is more than 2147483647 pages"),
         (["-m", "9999999EiB"], "--memory 9999999EiB: is more than"),
         (["-m", "50%", "--swap", "0"], "--swap 0: a swap area has 2 to 2147483648 pages"),
         (["-m", "50%", "--swap", "8191"], "--swap 8191: a swap area has"),
