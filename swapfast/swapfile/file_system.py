@@ -59,7 +59,7 @@ def own_folder(path: str | os.PathLike[str]) -> Iterator[None]:
         _own.discard(key)
 
 
-def unfit_file_system(fd: int, path: str) -> str | None:
+def unfit_file_system(fd: int, path: str, *, restart: bool = False) -> str | None:
     """Say why the file system of a file cannot hold a swap area.
 
     Parameters
@@ -68,13 +68,16 @@ def unfit_file_system(fd: int, path: str) -> str | None:
         The file, open.
     path : str
         Its name; links in it are resolved.
+    restart : bool
+        It holds a checkpoint, and may be a copy that somebody made: a simulated machine can go on
+        with it where btrfs copies on write, and it cannot be made anew.
 
     Returns
     -------
     str or None
         A phrase to follow the name of the file, with what to do.
     """
-    if _magic(fd) == _BTRFS and not _flags(fd) & _NOCOW:
+    if not restart and _magic(fd) == _BTRFS and not _flags(fd) & _NOCOW:
         return (
             "is copied on write by btrfs; make it anew with mkswap and a size, which turns that "
             "off (chattr +C)"

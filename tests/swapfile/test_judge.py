@@ -10,7 +10,7 @@ import pytest
 import swapfast as sf
 from swapfast.inputs import open_input
 from swapfast.swapfile import RULES, SwapBacking, file_system, judge, mkswap, own_folder
-from tests.faults.disks import call
+from tests.faults.disks import call, mounted
 
 OVERLAY, FUSE, BTRFS, EXT4 = 0x794C7630, 0x65735546, 0x9123683E, 0xEF53
 
@@ -89,8 +89,18 @@ def test_copied_on_write(tmp_path, monkeypatch):
     monkeypatch.setattr(file_system, "_magic", lambda fd: BTRFS)
     monkeypatch.setattr(file_system, "_flags", lambda fd: 0)
     agree(path, "is copied on write by btrfs")
+    with SwapBacking.open(path, RULES["6.18"], accept=bytes):  # as a restart opens it
+        pass
     monkeypatch.setattr(file_system, "_flags", lambda fd: 0x00800000)
     taken(path)
+
+
+def test_btrfs_takes_what_mkswap_makes(tmp_path):
+    with mounted("btrfs", 128, tmp_path / "store", tmp_path / "disk"):
+        taken(swapfile(tmp_path / "disk" / "s"))
+        (tmp_path / "disk" / "t").write_bytes(bytes(65536))
+        mkswap(tmp_path / "disk" / "t")
+        agree(tmp_path / "disk" / "t", "is copied on write by btrfs")
 
 
 def test_the_number_of_a_file_system_is_read(tmp_path):
