@@ -64,7 +64,8 @@ def open_input(
             what = _KINDS.get(kind, "a special file")
             code = errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL
             raise system_error(code, f"not a regular file but {what}", name)
-        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_NONBLOCK)
+        if kind == stat.S_IFIFO:  # files such as /proc/kmsg are to make nobody wait either
+            fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_NONBLOCK)
         return open(fd, "rb")
     except BaseException:
         os.close(fd)

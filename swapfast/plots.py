@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from swapfast.publish import Path, publish, target
+from swapfast.publish import AnyPath, publish, target
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _pyplot() -> Any:
     return pyplot
 
 
-def check_plot(path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()) -> None:
+def check_plot(path: str | os.PathLike[str], *, inputs: Iterable[AnyPath] = ()) -> None:
     """Refuse a picture that could not be written.
 
     Raises
@@ -64,7 +64,7 @@ def _kind(plt: Any, path: str | os.PathLike[str]) -> str:
 
 
 def plot_validation(
-    validation: Validation, path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()
+    validation: Validation, path: str | os.PathLike[str], *, inputs: Iterable[AnyPath] = ()
 ) -> None:
     """Predicted against measured on logarithmic axes; the band is 10 % either way.
 
@@ -106,7 +106,7 @@ def plot_validation(
 
 
 def plot_curves(
-    curves: Sequence[Curve], path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()
+    curves: Sequence[Curve], path: str | os.PathLike[str], *, inputs: Iterable[AnyPath] = ()
 ) -> None:
     """Misses in per cent of the references against memory; a band of two standard errors.
 
@@ -139,7 +139,7 @@ def plot_curves(
     _save(plt, figure, path, inputs)
 
 
-def _save(plt: Any, figure: Any, path: str | os.PathLike[str], inputs: Iterable[Path]) -> None:
+def _save(plt: Any, figure: Any, path: str | os.PathLike[str], inputs: Iterable[AnyPath]) -> None:
     try:
         kind = _kind(plt, path)
         with publish(path, inputs=inputs) as file:

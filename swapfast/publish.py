@@ -23,9 +23,9 @@ from typing import IO, Any, NoReturn, cast
 
 from swapfast.errors import system_error
 
-__all__ = ["Path", "publish", "target"]
+__all__ = ["AnyPath", "publish", "target"]
 
-Path = str | os.PathLike[str]
+AnyPath = str | os.PathLike[str]
 
 _MOST_LINKS = 40  # fs/namei.c, MAXSYMLINKS
 _KINDS = {
@@ -38,7 +38,7 @@ _KINDS = {
 _STREAMS = ("standard input", "standard output", "standard error")
 
 
-def target(path: Path, *, inputs: Iterable[Path] = ()) -> str:
+def target(path: AnyPath, *, inputs: Iterable[AnyPath] = ()) -> str:
     """The file that `publish` writes for `path`.
 
     Parameters
@@ -69,7 +69,7 @@ def target(path: Path, *, inputs: Iterable[Path] = ()) -> str:
 
 @contextmanager
 def publish(
-    path: Path, *, inputs: Iterable[Path] = (), mode: int = 0o666, follow: bool = True
+    path: AnyPath, *, inputs: Iterable[AnyPath] = (), mode: int = 0o666, follow: bool = True
 ) -> Iterator[IO[bytes]]:
     """Write a file: the block gets a binary file, which has the name once the block is done.
 
@@ -132,7 +132,7 @@ def publish(
 class _Place:
     """A name in a folder that is held open: where a file goes."""
 
-    def __init__(self, path: Path, inputs: Iterable[Path], follow: bool = True) -> None:
+    def __init__(self, path: AnyPath, inputs: Iterable[AnyPath], follow: bool = True) -> None:
         self.given = os.fsdecode(path)
         self.follow = follow
         self.fd = -1
@@ -145,7 +145,7 @@ class _Place:
             self.close()
             raise
 
-    def _find(self, inputs: Iterable[Path]) -> None:
+    def _find(self, inputs: Iterable[AnyPath]) -> None:
         before = _status(self.given)
         _check_kind(before, self.given)
         if not self.follow and os.path.islink(self.given):
@@ -184,7 +184,7 @@ class _Place:
         _check_kind(status, self.given)
         return status
 
-    def _check_input(self, status: os.stat_result, inputs: Iterable[Path]) -> None:
+    def _check_input(self, status: os.stat_result, inputs: Iterable[AnyPath]) -> None:
         for name in inputs:
             one = _status(name)
             if one is not None and _same(one, status):
@@ -307,7 +307,7 @@ def _renamed(error: OSError, given: str) -> NoReturn:
     raise system_error(code, os.strerror(code), given) from None
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _status(path: AnyPath) -> os.stat_result | None:
     try:
         return os.stat(path)
     except FileNotFoundError:

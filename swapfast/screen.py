@@ -43,8 +43,8 @@ def pipe_closed() -> int:
 class Screen(Console):
     """A console for texts that may be anybody's."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+    def __init__(self) -> None:
+        super().__init__(highlight=False, soft_wrap=True, emoji=False)
 
     def say(self, *parts: Cell) -> None:
         """Print one line of texts."""
@@ -65,7 +65,7 @@ class Screen(Console):
         """Print a table; columns named in ``left`` begin at their left edge, others end at it."""
         table = Table(box=None, pad_edge=False, show_header=header)
         for title in titles:
-            table.add_column(Text(title), justify="left" if title in left else "right")
+            table.add_column(_text(title), justify="left" if title in left else "right")
         for row in rows:
             table.add_row(*map(_text, row))
         self.print(table)
@@ -82,6 +82,8 @@ class Screen(Console):
         for table in tables:
             for column in table.columns:
                 column.no_wrap, column.overflow = False, "fold"
+                # A cell has no lines of its own: they would break the table.
+                column._cells = [visible(c) if isinstance(c, str) else c for c in column._cells]
         before = self._width
         try:
             if tables and not self._on_terminal:
@@ -90,8 +92,7 @@ class Screen(Console):
         except BrokenPipeError:
             raise
         except OSError as error:
-            where = "standard error" if self.stderr else "standard output"
-            raise OSError(error.errno, error.strerror, where) from None
+            raise OSError(error.errno, error.strerror, "standard output") from None
         finally:
             self._width = before
 

@@ -41,6 +41,7 @@ REQUIRED = ("trace", "frac", "pages", "refs", *COUNTS)
 OBSERVED_NS = 400
 TOLERANCE = 0.01  # of the measured value, or the kernel's own spread if that is larger
 MOST_CELLS = 100_000
+MOST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +193,11 @@ def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
     name = os.fspath(path)
     cells: list[Cell] = []
     skipped: list[str] = []
-    with (
-        open_input(path, pipes=True) as raw,
-        io.TextIOWrapper(raw, newline="", encoding="utf-8") as file,
-    ):
+    with open_input(path, pipes=True) as raw:
+        content = raw.read(MOST_BYTES + 1) or b""
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{name}: larger than {MOST_BYTES} bytes: no truth file is")
+    with io.TextIOWrapper(io.BytesIO(content), newline="", encoding="utf-8") as file:
         try:
             rows = csv.DictReader(file, strict=True)
             columns = rows.fieldnames or []

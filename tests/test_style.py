@@ -24,7 +24,7 @@ MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:work|home/\w+|root|Users/\w+)/\w")
 
 def run(module: str, *arguments: str) -> None:
     if util.find_spec(module.split(".")[0]) is None:
-        pytest.skip(f"{module} is not installed: pip install 'swapfast[test]'")
+        pytest.skip(f"{module} is not installed; `make test` installs it")
     # cython-lint calls pycodestyle by name, which an environment not activated has not on its PATH.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     done = subprocess.run(

@@ -1,7 +1,7 @@
 """Fuzz every parser: ``python tools/fuzz.py [--seconds S] [--loads N] [--seed K] [TARGET ...]``.
 
-1. S seconds a target (60) under atheris, guided by coverage, if it is installed (``pip install
-   'swapfast[fuzz]'``). What it finds worth keeping stays in ``build/fuzz/TARGET``.
+1. S seconds a target (60) under atheris, guided by coverage, if it is installed (``make
+   fuzz`` does so where it can). What it finds worth keeping stays in ``build/fuzz/TARGET``.
 2. N seeded loads in all (1,000,000), in processes with 64 MiB to spare.
 3. A tenth of them again, with the compiled modules under AddressSanitizer and UBSan.
 
@@ -43,7 +43,7 @@ def run(command: list[str], cwd: Path, env: dict[str, str]) -> str:
 
 def guided(names: list[str], seconds: int, env: dict[str, str]) -> None:
     if find_spec("atheris") is None:
-        print("atheris is not installed (pip install 'swapfast[fuzz]'): no guided part")
+        print("atheris is not installed (`make fuzz` does so where it can): no guided part")
         return
     for name in names:
         corpus = ROOT / "build" / "fuzz" / name

@@ -16,6 +16,7 @@ import stat
 import struct
 
 from swapfast.errors import system_error
+from swapfast.swapfile.file_system import never_copied
 
 __all__ = ["Disk"]
 
@@ -63,6 +64,7 @@ class Disk:
             raise system_error(errno.EBUSY, "another process has just written it", path)
         os.fchmod(fd, 0o600)
         os.ftruncate(fd, 0)
+        never_copied(fd)  # as the swapfile is: btrfs shares blocks of two such files only
 
     def write(self, fd: int, data: bytes | memoryview, at: int) -> None:
         """Write all of ``data`` at an offset."""

@@ -17,6 +17,13 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # before a command has begun
+        sys.exit(130)
+
+
+def _run() -> None:
     _open_streams()
     try:
         from swapfast.cli.commands import swapfast

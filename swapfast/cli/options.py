@@ -66,9 +66,9 @@ def share_of(option: str, text: str, pages: int) -> int:
         elif not cause.startswith("is less"):
             cause += ', or a share of the trace\'s pages such as "50%"'
         raise ValueError(f"{option} {text}: {cause}") from None
-    if found > MOST_PAGES:
+    if found >= MOST_PAGES:
         raise ValueError(
-            f"{option} {text}: is more than {MOST_PAGES} pages of {PAGE_SIZE} bytes "
+            f"{option} {text}: is more than {MOST_PAGES - 1} pages of {PAGE_SIZE} bytes "
             f"({format_size(MOST_PAGES * PAGE_SIZE)})"
         )
     return found

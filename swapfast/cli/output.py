@@ -1,6 +1,6 @@
 """What the terminal shows, and the way errors end.
 
-- ``console``, ``errors``: screens on stdout and stderr; nothing printed there is a command.
+- ``console``: the screen on stdout; nothing printed there is a command.
 - ``progress(quiet)``: a bar on stderr while it is a terminal; nothing otherwise.
 - ``counting()``: a block in which Ctrl-C waits for the next step, where counts are whole.
 - ``JSON``: the option ``--json``; ``emit_json(facts)``: one JSON document on stdout.
@@ -45,7 +45,6 @@ EXIT_SYSTEM = 3
 EXIT_INTERRUPT = 130  # 128 + SIGINT
 
 console = Screen()
-errors = Screen(stderr=True)
 
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 
@@ -141,7 +140,12 @@ def emit_json(facts: dict[str, Any]) -> None:
     text = json.dumps(_plain(facts), indent=2, ensure_ascii=False, allow_nan=False)
     if not text.isascii():
         text = "".join(_json_escape(c) if hidden(c) and c != "\n" else c for c in text)
-    click.echo(text.replace("\x7f", "\\u007f").encode("utf-8"))
+    left = memoryview(text.replace("\x7f", "\\u007f").encode("utf-8") + b"\n")
+    sys.stdout.flush()
+    stream = sys.stdout.buffer
+    while left:  # without a buffer, as with PYTHONUNBUFFERED, a part may be written
+        left = left[stream.write(left) :]
+    stream.flush()
 
 
 def _json_escape(character: str) -> str:

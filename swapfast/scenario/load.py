@@ -72,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> Scenario:
     """
     name = os.fspath(path)
     with open_input(path, pipes=True) as file:
-        raw = file.read(MOST_BYTES + 1)
+        raw = file.read(MOST_BYTES + 1) or b""
     if len(raw) > MOST_BYTES:
         raise ScenarioError([f"{name}: larger than {MOST_BYTES} bytes: no scenario file is"])
     try:

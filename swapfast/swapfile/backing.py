@@ -138,7 +138,7 @@ class SwapBacking:
         size = os.fstat(fd).st_size
         file_pages = size // PAGE_SIZE
         geometry = rules.check(head, file_pages, path=path)
-        fault = unfit(fd, file_pages, path)
+        fault = unfit(fd, file_pages, path, restart=accept is not without_checkpoint)
         if fault is not None:
             raise refusal(errno.EINVAL, fault, path)
         try:

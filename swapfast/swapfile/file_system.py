@@ -2,6 +2,8 @@
 
 - `unfit_file_system(fd, path)`: a phrase about the file system of a file; None: it may be there.
 - `own_folder(path)`: a block in which the files of a folder are known to be this process's alone.
+- `stacked(fd)`: the name of such a file system.
+- `ALLOWED`: with this variable set to 1 the user answers for it that no file has a second name.
 - `never_copied(fd)`: a new file on btrfs is overwritten in place.
 
 A stacked file system shows the files of another one. Its file and the one beneath are two inodes
@@ -57,7 +59,7 @@ def own_folder(path: str | os.PathLike[str]) -> Iterator[None]:
         _own.discard(key)
 
 
-def unfit_file_system(fd: int, path: str) -> str | None:
+def unfit_file_system(fd: int, path: str, *, restart: bool = False) -> str | None:
     """Say why the file system of a file cannot hold a swap area.
 
     Parameters
@@ -66,25 +68,32 @@ def unfit_file_system(fd: int, path: str) -> str | None:
         The file, open.
     path : str
         Its name; links in it are resolved.
+    restart : bool
+        It holds a checkpoint, and may be a copy that somebody made: a simulated machine can go on
+        with it where btrfs copies on write, and it cannot be made anew.
 
     Returns
     -------
     str or None
         A phrase to follow the name of the file, with what to do.
     """
-    kind = _magic(fd)
-    if kind == _BTRFS and not _flags(fd) & _NOCOW:
+    if not restart and _magic(fd) == _BTRFS and not _flags(fd) & _NOCOW:
         return (
             "is copied on write by btrfs; make it anew with mkswap and a size, which turns that "
             "off (chattr +C)"
         )
-    name = _STACKED.get(kind)
+    name = stacked(fd)
     if name is None or os.environ.get(ALLOWED) == "1" or _is_own(path):
         return None
     return (
         f"is on {name}, where one storage can have two names and be on twice (Linux refuses it "
         "too); put it on another file system, such as /dev/shm or a volume"
     )
+
+
+def stacked(fd: int) -> str | None:
+    """Name of the stacked file system that a file or folder is on, if it is on one."""
+    return _STACKED.get(_magic(fd))
 
 
 def never_copied(fd: int) -> None:

@@ -94,7 +94,7 @@ def judge(path: str | os.PathLike[str]) -> SwapFacts:
     return SwapFacts(name, status.st_size, label, uuid, verdicts)
 
 
-def unfit(fd: int, file_pages: int, path: str) -> str | None:
+def unfit(fd: int, file_pages: int, path: str, *, restart: bool = False) -> str | None:
     """Say why a file can be no swap area.
 
     Parameters
@@ -105,13 +105,15 @@ def unfit(fd: int, file_pages: int, path: str) -> str | None:
         Its whole pages.
     path : str
         Its name, without links.
+    restart : bool
+        It holds a checkpoint, see `unfit_file_system`.
 
     Returns
     -------
     str or None
         A phrase to follow the name, with what to do; None: it can be one.
     """
-    fault = unfit_file_system(fd, path)
+    fault = unfit_file_system(fd, path, restart=restart)
     if fault is not None:
         return fault
     fault = unsupported_extent(fd, file_pages * PAGE_SIZE)

@@ -1,5 +1,6 @@
 """The commands: what they print, as text and as JSON, and their exit codes."""
 
+import os
 import subprocess
 import sys
 
@@ -76,8 +77,17 @@ def test_replay_table_names_units(run, trace):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["-m", "50x"], "is not a size"),
-        (["-m", "0%"], "less than one page"),
+        (["-m", "50x"], "--memory 50x: is not a size"),
+        (["-m", "0%"], "--memory 0%: is less than one page"),
+        (["-m", "0"], "--memory 0: is less than one page"),
+        (["-m", "100TiB"], "--memory 100TiB: is more than"),
+        (["-m", "8TiB", "-p", "lru"], "--memory 8TiB: is more than 2147483647 pages"),
+        (["-m", "9999999EiB"], "--memory 9999999EiB: is more than"),
+        (["-m", "50%", "--swap", "0"], "--swap 0: a swap area has 2 to 2147483648 pages"),
+        (["-m", "50%", "--swap", "8191"], "--swap 8191: a swap area has"),
+        (["-m", "50%", "--swap", "100TiB"], "--swap 100TiB: a swap area has"),
+        (["-m", "50%", "--swap", "x"], "--swap x: is not a size"),
+        (["-m", "50%", "--swap", "1.5"], "--swap 1.5: is not a whole number"),
         (["-m", "50%", "--policy", "mru"], "no policy 'mru'"),
         (["-m", "50%", "--policy", "linux-6.18", "--profile", "2.6.25"], "is of profile 6.18"),
         (["-m", "50%", "--format", "elf"], "no trace format 'elf'"),
@@ -118,6 +128,90 @@ def test_mkswap_swaps_and_strings(run, tmp_path):
     assert run("strings", path).stdout.split() == ["mine", "SWAPSPACE2"]
     assert run("strings", "--beyond-header", path).stdout == ""
     assert "EEXIST" not in run("mkswap", path, "1MiB", code=3).stderr
+
+
+def test_a_bad_memory_of_ltp_is_named(run):
+    for value in ("0", "x", "100TiB", "4KiB"):
+        result = run("ltp", "-t", "fork01", "--memory", value, code=2)
+        assert f"--memory {value}: " in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("clear", "UUID=00000000-0000-0000-0000-000000000000"),
+        ("random", "-4"),  # the version of a random one
+        ("time", "-1"),
+        ("12345678-9ABC-def0-1234-56789abcdef0", "UUID=12345678-9abc-def0-1234-56789abcdef0"),
+    ],
+)
+def test_mkswap_uuids(run, tmp_path, given, shown):
+    assert shown in run("mkswap", tmp_path / "s", "64KiB", "-U", given).stdout
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(
+            "123456789abcdef0123456789abcdef0",
+            "{12345678-9abc-def0-1234-56789abcdef0}",
+            "",
+            "cleaR",
+        ),
+        *(
+            "urn:uuid:12345678-9abc-def0-1234-56789abcdef0",
+            "12345678-9abc-def0-1234-56789abcdef0\n",
+        ),
+        *("12345678-9abcdef0-1234-5678-9abcdef0", "１2345678-9abc-def0-1234-56789abcdef0"),
+    ],
+)
+def test_mkswap_refuses_what_libuuid_does_not_read(run, tmp_path, given):
+    result = run("mkswap", tmp_path / "s", "64KiB", "-U", given, code=2)
+    assert "--uuid " in result.stderr and not (tmp_path / "s").exists()
+
+
+def test_a_size_that_is_none_is_named(run, tmp_path):
+    for value in ("0", "x", "4KiB"):
+        assert f"SIZE {value}: " in run("mkswap", tmp_path / "s", value, code=2).stderr
+
+
+@pytest.mark.parametrize("command", ["swaps", "strings", "mkswap", "run", "validate --traces ."])
+def test_no_command_waits_at_a_fifo(tmp_path, command):
+    os.mkfifo(tmp_path / "fifo")
+    name, *options = command.split()
+    done = subprocess.run(
+        [sys.executable, "-m", "swapfast", name, tmp_path / "fifo", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 3
+    assert done.stderr == f"swapfast: {tmp_path}/fifo: not a regular file but a FIFO\n"
+
+
+@pytest.mark.parametrize("option", ["run --keep", "validate t --traces . --plot", "measure t -o"])
+def test_a_dash_is_no_file(run, tmp_path, monkeypatch, option):
+    monkeypatch.chdir(tmp_path)
+    assert "standard output" in run(*option.split(), "-", code=2).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_are_published(run, trace, tmp_path):
+    pytest.importorskip("matplotlib")
+    truth = tmp_path / "t.csv"
+    header = "trace,frac,pages,refs,majflt,pswpin,pswpout\n"
+    truth.write_text(f"{header}zipf,0.5,500,20500,100,100,100\n")
+    args = ("validate", truth, "--traces", tmp_path, "--plot")
+    (tmp_path / "link.png").symlink_to("real.png")
+    run(*args, tmp_path / "link.png")
+    assert (tmp_path / "link.png").is_symlink()
+    assert (tmp_path / "real.png").read_bytes().startswith(b"\x89PNG")
+    os.mkfifo(tmp_path / "fifo.png")
+    assert "is a FIFO" in run(*args, tmp_path / "fifo.png", code=3).stderr
+    assert "ends in one of" in run(*args, tmp_path / "x.exe", code=2).stderr
+    (tmp_path / "t.svg").hardlink_to(truth)
+    assert "is the same file" in run(*args, tmp_path / "t.svg", code=3).stderr
+    assert truth.read_text().startswith(header)
 
 
 def test_swaps_of_no_swapfile_is_exit_1(run, tmp_path):

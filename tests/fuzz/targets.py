@@ -34,6 +34,7 @@ from swapfast.swapfile import RULES_2_6_25, RULES_6_18, mkswap, parse_header, st
 from swapfast.swapfile.stamp import read_stamp
 from swapfast.traces import open_trace
 from swapfast.units import parse_size
+from tests.fuzz import outputs
 
 HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "checkpoint" / "data"
@@ -247,6 +248,13 @@ def scenario(data: bytes) -> bool:
     return True
 
 
+def output(data: bytes) -> bool:
+    """A name of an output file, among links, pipes and folders."""
+    base = folder() / "output"
+    base.mkdir(exist_ok=True)
+    return outputs.output(base, data)
+
+
 TARGETS: dict[str, Callable[[bytes], bool]] = {
     "header": header,
     "text": text_of_a_file,
@@ -260,6 +268,7 @@ TARGETS: dict[str, Callable[[bytes], bool]] = {
     "npy": npy,
     "raw": raw,
     "scenario": scenario,
+    "output": output,
 }
 
 # ---------------------------------------------------------------- inputs to begin with
@@ -315,6 +324,10 @@ def _made(name: str) -> list[bytes]:
         from importlib.resources import files
 
         return [(files("swapfast") / "scenarios" / "letter.toml").read_bytes()]
+    if name == "output":
+        return [
+            bytes([how, *part]) for how in range(3) for part in ((0,), (3,), (7,), (9, 0), (11,))
+        ]
     if name == "text":
         return [b"MemTotal: 100 kB\nanon 5\n"]
     return [b"64MiB", b"1.5 GiB", b"4096"]
