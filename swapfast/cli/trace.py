@@ -18,8 +18,11 @@ __all__ = ["trace"]
 
 # What somebody who gives such a name expects to get.
 OTHER_SUFFIXES = frozenset(
-    (".csv", ".tsv", ".txt", ".json", ".log", ".lackey", ".trace", ".npy", ".raw", ".u32", ".zip")
-    + (".tar", ".parquet", ".h5", ".gz", ".xz", ".zst", ".bz2", ".lzma", ".lz4", ".7z")
+    f".{suffix}"
+    for suffix in (
+        *("csv", "tsv", "txt", "json", "log", "lackey", "trace", "npy", "raw", "u32", "zip"),
+        *("tar", "parquet", "h5", "gz", "xz", "zst", "bz2", "lzma", "lz4", "7z"),
+    )
 )
 
 
