@@ -65,6 +65,7 @@ __all__ = ["replay"]
 )
 @click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
 @click.option("--instructions", is_flag=True, help="Lackey logs: replay instruction fetches too.")
+@click.option("--pid", type=click.IntRange(0), help="Lackey logs of several processes: which one.")
 @click.option("--json", "as_json", is_flag=True, help="Counters as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def replay(
@@ -82,6 +83,7 @@ def replay(
     seed: int,
     format_: str | None,
     instructions: bool,
+    pid: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -111,6 +113,7 @@ def replay(
                 trace,
                 format=format_,
                 instructions=instructions,
+                pid=pid,
                 progress=lambda done, of: step(f"reading {trace.name}", done, of),
             )
             result = replay_trace(
