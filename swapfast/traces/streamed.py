@@ -54,7 +54,7 @@ class StreamedTrace(Trace):
     writes : int, optional
         References that write; counted, and so all of the file checked, if not given.
     origin : str
-    addresses : uint64 array, or a function that reads it, optional
+    addresses : uint64 array, or a function that reads it in pieces, optional
     opened : Identity, optional
         Of the file before that first pass; as it is now by default.
 
@@ -72,7 +72,7 @@ class StreamedTrace(Trace):
         pages: int,
         writes: int | None,
         origin: str,
-        addresses: NDArray[np.uint64] | Callable[[], NDArray[np.uint64]] | None = None,
+        addresses: NDArray[np.uint64] | Callable[[], Iterator[NDArray[np.uint64]]] | None = None,
         *,
         opened: Identity | None = None,
     ) -> None:
@@ -94,8 +94,20 @@ class StreamedTrace(Trace):
         """Virtual page number of each page; read from the file if there are too many to hold."""
         if not callable(self._addresses):
             return self._addresses
-        self._check_unchanged()
-        return self._addresses()
+        whole = np.empty(self.pages, dtype=np.uint64)
+        done = 0
+        for part in self.address_chunks():
+            whole[done : done + len(part)] = part
+            done += len(part)
+        return whole
+
+    def address_chunks(self) -> Iterator[NDArray[np.uint64]]:
+        """``addresses`` in pieces, which are in memory one at a time; none if they are not known."""
+        if callable(self._addresses):
+            self._check_unchanged()
+            yield from self._addresses()
+        elif self._addresses is not None:
+            yield self._addresses
 
     @property
     def refs(self) -> NDArray[np.uint32]:

@@ -152,6 +152,11 @@ class Trace:
             done += len(part)
             yield part
 
+    def address_chunks(self) -> Iterator[NDArray[np.uint64]]:
+        """``addresses`` in pieces; none if they are not known."""
+        if self.addresses is not None:
+            yield self.addresses
+
     def __len__(self) -> int:
         return len(self._refs)
 

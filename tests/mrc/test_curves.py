@@ -112,7 +112,7 @@ def test_a_sampled_curve_begins_where_it_knows_something() -> None:
     curve = miss_ratio_curve(trace, rate=0.2)
     assert curve.sizes[0] in (40, 41)  # eight samples, of a fortieth each
     assert (curve.miss_ratio < 1).all()
-    with pytest.raises(ValueError, match="the curve begins at 4[01] pages"):
+    with pytest.raises(ValueError, match=r"the curve begins at 4[01] pages"):
         miss_ratio_curve(trace, rate=0.2, sizes=[39, 100])
 
 
