@@ -335,7 +335,7 @@ def test_many_addresses_stay_in_the_file(tmp_path, pages, count, hold):
         trace = read_npz(path, hold=hold)
         assert sum(map(len, trace.chunks())) == count
         save_npz(tmp_path / "again.npz", trace)
-        assert tracemalloc.get_traced_memory()[1] < 3 * PIECE + (1 << 22)
+        assert tracemalloc.get_traced_memory()[1] < 5 * PIECE
     finally:
         tracemalloc.stop()
     assert isinstance(trace, StreamedTrace)
@@ -354,7 +354,7 @@ def test_addresses_of_a_file_that_changed_are_refused(tmp_path):
 def test_addresses_are_checked_though_they_are_not_held(tmp_path):
     members = {**GOOD, "addresses.npy": np.zeros(2, "u8")}
     path = archive(tmp_path / "t.npz", members)
-    with pytest.raises(ValueError, match="addresses.npy: is uint64, one for each of 3 pages"):
+    with pytest.raises(ValueError, match=r"addresses.npy: is uint64, one for each of 3 pages"):
         read_npz(path, hold=1)
 
 
