@@ -102,7 +102,7 @@ class StreamedTrace(Trace):
         return whole
 
     def address_chunks(self) -> Iterator[NDArray[np.uint64]]:
-        """``addresses`` in pieces, which are in memory one at a time; none if they are not known."""
+        """``addresses`` in pieces, one in memory at a time; none if they are not known."""
         if callable(self._addresses):
             self._check_unchanged()
             yield from self._addresses()

@@ -170,9 +170,10 @@ def _advice(name: str, parser: LackeyParser, error: BrokenLine) -> str:
         )
     if error.cause not in NO_FORM:
         return ""
+    advice = "; if the program wrote it: run valgrind with --log-file=NAME"
     if parser.pids or parser.pages:
-        return "; if the program wrote it: run valgrind with --log-file=NAME"
-    return ", nor the header of a CSV (page or address, write or op)"
+        return advice
+    return f", nor the header of a CSV (page or address, write or op){advice}"
 
 
 def _processes(pids: list[int]) -> str:

@@ -87,6 +87,7 @@ banners = st.builds(
     ),
 )
 others = st.sampled_from(["==8== Lackey, an example Valgrind tool", "==8== Counted 1", "--9-- x",
+                          "==7== Lackey, an example Valgrind tool", "==7== Lackey, an example",
                           "==7== Lackey", "==00:00:00:01.123 8== Lackey"])  # fmt: skip
 odd = st.sampled_from(
     ["", "\r", "=", "-", "I", " L", " L ", " L 1", " L 1,", " L ,1", " L g,1", " X 10,4", "L 10,4",

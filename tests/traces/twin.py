@@ -18,6 +18,7 @@ SIZE_MOST = 1 << 20
 
 BANNER = re.compile(rb"(==|--|\*\*)")
 OF_PID = re.compile(rb"(==|--|\*\*)([0-9:. ]*[ :.])?([0-9]{1,10})\1 *([^ ].*)", re.DOTALL)
+FIRST_LINE = b"Lackey, an example Valgrind tool"
 SUPERBLOCK = re.compile(rb"SB [0-9a-fA-F]{1,16}")
 ACCESS = re.compile(rb"(?:(I) | (I) | ([LSM]) )(.*)", re.DOTALL)
 OPERANDS = re.compile(rb"([0-9a-fA-F]{1,16}),(.*)", re.DOTALL)
@@ -84,9 +85,9 @@ def lackey(
     """A log of ``valgrind --tool=lackey --trace-mem=yes``."""
     sections: list[tuple[int, bool]] = []  # process, and whether its log begins there
 
-    def section(number: int, begins: bool) -> None:
+    def section(number: int, begins: bool, in_its_words: bool) -> None:
         if sections and sections[-1][0] == number:
-            if begins and sections[-1][1]:
+            if in_its_words and sections[-1][1]:
                 raise Broken("the log of another program")
             sections[-1] = number, sections[-1][1] or begins
             return
@@ -100,7 +101,8 @@ def lackey(
         if BANNER.match(line):
             whose = OF_PID.fullmatch(line[: LINE_MOST + 1].removesuffix(b"\r"))
             if whose is not None:
-                section(int(whose[3]), whose[4].startswith(b"Lackey"))
+                begins = whose[4].startswith(b"Lackey")
+                section(int(whose[3]), begins, whose[4].startswith(FIRST_LINE))
             return None
         if len(line) > LINE_MOST:
             raise Broken("more than 4096 bytes")
