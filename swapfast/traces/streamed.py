@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.traces._survey import writes_among
-from swapfast.traces.trace import CHUNK, Trace
+from swapfast.traces.trace import CHUNK, HOLD, Trace
 
 __all__ = ["Identity", "StreamedTrace", "changed", "gather", "identity", "rereadable"]
 
@@ -79,6 +79,7 @@ class StreamedTrace(Trace):
         self._path = path
         self._opened = identity(path) if opened is None else opened
         self._read = read
+        self._whole: NDArray[np.uint32] | None = None
         self._count = count
         self._writes = writes
         self.pages = pages
@@ -111,12 +112,20 @@ class StreamedTrace(Trace):
 
     @property
     def refs(self) -> NDArray[np.uint32]:
-        """All references in one new array: 4 bytes of memory for each."""
+        """All references in one array: 4 bytes of memory for each.
+
+        It is kept, so that the file is not read again; one of more than ``HOLD`` references is not.
+        """
+        if self._whole is not None:
+            return self._whole
         whole = np.empty(self._count, dtype=np.uint32)
         done = 0
         for part in self.chunks():
             whole[done : done + len(part)] = part
             done += len(part)
+        whole.flags.writeable = False
+        if self._count <= HOLD:
+            self._whole = whole
         return whole
 
     @property
