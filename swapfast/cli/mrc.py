@@ -10,6 +10,7 @@ from rich.table import Table
 
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
+from swapfast.publish import target
 from swapfast.replacement import POLICIES
 from swapfast.traces import open_trace
 from swapfast.units import PAGE_SIZE, format_count, format_size, parse_share
@@ -37,11 +38,17 @@ ROWS = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # % of the pages, as 
 @click.option(
     "--sample",
     metavar="SHARE",
-    help="lru only: look at this share of the pages ('1%'), and state the error.",
+    help="lru only: look at this share of the pages ('1%', 1000 pages or more), and state the "
+    "error.",
 )
 @click.option("--threads", type=click.IntRange(1, 1024), help="For policies other than lru.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Picture of the curves.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Picture of the curves; needs the Python package matplotlib.",
+)
 @click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
+@click.option("--pid", type=click.IntRange(0), help="Lackey logs of several processes: which one.")
 @click.option("--json", "as_json", is_flag=True, help="Every point as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def mrc(
@@ -52,13 +59,14 @@ def mrc(
     threads: int | None,
     plot: Path | None,
     format_: str | None,
+    pid: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Miss-ratio curve of TRACE: how many references fault at which memory size.
 
     For lru it is exact at every size, in one pass. Other policies are replayed at many sizes side
-    by side, on all cores.
+    by side, on all cores. A sample is quicker and says how far off it may be; 100% is exact.
 
     \b
     Examples:
@@ -69,15 +77,19 @@ def mrc(
     Exit code: 0 done, 2 bad trace or option, 3 a file is missing.
     """
     with reported():
+        rate = None if sample is None else _rate(sample)
+        if plot is not None:
+            _check_plot(plot, trace)
         with progress(quiet or as_json) as step:
             loaded = open_trace(
                 trace,
                 format=format_,
+                pid=pid,
                 progress=lambda done, of: step(f"reading {trace.name}", done, of),
             )
             wanted = None
             if sizes is not None:
-                wanted = [parse_share(s.strip(), loaded.pages) for s in sizes.split(",")]
+                wanted = [_size(s.strip(), loaded.pages) for s in sizes.split(",")]
             curves = []
             for name in (p.strip() for p in policy.split(",")):
                 what = f"{name}, {trace.name}"
@@ -86,7 +98,7 @@ def mrc(
                         loaded,
                         name,
                         sizes=wanted,
-                        rate=None if sample is None else _rate(sample),
+                        rate=rate,
                         threads=threads,
                         progress=lambda done, of, what=what: step(what, done, of),  # type: ignore[misc]
                     )
@@ -105,8 +117,27 @@ def _rate(text: str) -> float:
     try:
         value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
-        raise ValueError(f"a sample is a share of the pages like '1%', not {text!r:.40}") from None
+        value = float("nan")
+    if not 0 < value <= 1:
+        raise ValueError(
+            f"--sample {text:.40}: a sample is a share of the pages, above 0 and at most 100%, "
+            "like '1%'"
+        )
     return value
+
+
+def _size(text: str, pages: int) -> int:
+    try:
+        return parse_share(text, pages)
+    except ValueError as error:
+        raise ValueError(f"--sizes {text:.40}: {error}") from None
+
+
+def _check_plot(plot: Path, trace: Path) -> None:
+    """Before hours are spent on what it shows."""
+    if str(plot) == "-":
+        raise ValueError("--plot -: a picture is not written to standard output; name a file")
+    target(plot, inputs=(trace,))
 
 
 def _show(curves: list[Curve], wanted: list[int] | None) -> None:

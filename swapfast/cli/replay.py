@@ -91,6 +91,7 @@ COUNTERS = (
 )
 @click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
 @click.option("--instructions", is_flag=True, help="Lackey logs: replay instruction fetches too.")
+@click.option("--pid", type=click.IntRange(0), help="Lackey logs of several processes: which one.")
 @JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def replay(
@@ -108,6 +109,7 @@ def replay(
     seed: int,
     format_: str | None,
     instructions: bool,
+    pid: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -139,6 +141,7 @@ def replay(
                 trace,
                 format=format_,
                 instructions=instructions,
+                pid=pid,
                 progress=lambda done, of: step(f"reading {trace.name}", done, of),
             )
             limit = share_of("--memory", memory, loaded.pages)

@@ -29,6 +29,7 @@ __all__ = ["Curve", "miss_ratio_curve"]
 
 CHUNK = 1 << 22  # references in one step
 POINTS = 50  # sizes of a curve if none are named
+SAMPLED_LEAST = 1000  # pages: of fewer, the error that eight parts state is itself a guess
 Progress = Callable[[int, int], None]
 
 
@@ -128,7 +129,8 @@ def miss_ratio_curve(
         Memory sizes in pages. By default every size for LRU, else 50 from 2 % to 100 % of the
         trace's pages.
     rate : float, optional
-        LRU only: look at this share of the pages (0.01 for 1 %) and state the error.
+        LRU only: look at this share of the pages (0.01 for 1 %) and state the error. 1 is the
+        exact curve. A sampled curve begins where each of the disjoint samples has one frame.
     threads : int, optional
         For other policies; all cores by default.
     progress : callable, optional
@@ -141,16 +143,17 @@ def miss_ratio_curve(
     Raises
     ------
     ValueError
-        A parameter out of range, or a sampled curve of another policy than LRU.
+        A parameter out of range, a sampled curve of another policy than LRU, a sample of fewer
+        than 1000 pages, or a size below the first of the curve.
     """
     begin = time.perf_counter()
     wanted = _wanted(trace, sizes)
     first: float
     error = None
-    if policy == "lru" and rate is not None:
+    if rate is not None:
+        rate = _checked_rate(trace, policy, rate)
+    if rate is not None:
         known, faults, error, first, rate = _sampled(trace, rate, progress)
-    elif rate is not None:
-        raise ValueError(f"sampling is for lru, not {policy}: small samples of others mislead")
     elif policy == "lru":
         known, faults, first = _exact(trace, progress)
     else:
@@ -171,6 +174,24 @@ def miss_ratio_curve(
         time.perf_counter() - begin,
     )
     return curve if wanted is None else curve.at(wanted.tolist())
+
+
+def _checked_rate(trace: Trace, policy: str, rate: float) -> float | None:
+    """None if all pages are looked at."""
+    if policy != "lru":
+        raise ValueError(f"sampling is for lru, not {policy}: small samples of others mislead")
+    if not 0 < rate <= 1:
+        raise ValueError(f"a sampling rate is above 0 and at most 1, not {rate}")
+    if rate == 1:
+        return None
+    if rate * trace.pages < SAMPLED_LEAST:
+        least = SAMPLED_LEAST / trace.pages
+        more = f"sample {100 * least:.2g} % or more, or" if least < 1 else "the trace is small:"
+        raise ValueError(
+            f"{100 * rate:g} % of {trace.pages} pages is less than {SAMPLED_LEAST} pages, of which "
+            f"a sample says too little: {more} leave the sample (--sample) out"
+        )
+    return rate
 
 
 def _wanted(trace: Trace, sizes: Sequence[int] | None) -> NDArray[np.int64] | None:
@@ -211,7 +232,8 @@ def _sampled(
     sample = Sample(trace.pages, rate)
     _feed(trace, lambda refs: sample.run(refs, checked=True), progress)
     n, share = len(trace), sample.rate / SAMPLES
-    sizes = np.unique(np.rint(np.geomspace(1, trace.pages, 400)).astype(np.int64))
+    smallest = min(int(np.ceil(1 / share)), trace.pages)
+    sizes = np.unique(np.rint(np.geomspace(smallest, trace.pages, 400)).astype(np.int64))
     ratios, firsts = [], []
     for _, cold, _, histogram in sample.histograms():
         misses = cold + np.concatenate([np.cumsum(histogram[::-1])[::-1][1:], [0]])

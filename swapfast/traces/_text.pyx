@@ -53,12 +53,14 @@ cdef extern from *:
     static const uint32_t NO_REF = 0xffffffffu; /* 2**31 - 1 is no page: there are not as many */
     static const uint64_t NO_PAGE = ~(uint64_t)0;
     static const uint64_t NO_PID = ~(uint64_t)0;
+    #define FIRST_LINE "Lackey, an example Valgrind tool"
     static const uint64_t TENTH = ~(uint64_t)0 / 10; /* 2**64 - 1 is ten times this and 5 */
     """
     const uint32_t WRITE_BIT
     const uint32_t NO_REF
     const uint64_t NO_PAGE
     const uint64_t NO_PID
+    const char *FIRST_LINE
     const uint64_t TENTH
 
 CAUSES = {
@@ -256,7 +258,7 @@ cdef class _Lines:
         cdef int status
         self.line += 1
         if end - p > LINE_MOST:
-            status = self.overlong(p, end)
+            status = self.overlong(p, p + LINE_MOST + 1)
         else:
             status = self.parse(p, end)
         if status > SKIP:
@@ -443,11 +445,14 @@ cdef class LackeyParser(_Lines):
         cdef size_t i
         cdef bint begins
         p = banner_pid(p, end, &pid)
-        if p == NULL:
-            return SKIP
-        begins = end - p >= 7 and memcmp(p, <const char *>b" Lackey", 7) == 0
+        while p != NULL and p < end and p[0] == 32:
+            p += 1
+        if p == NULL or p == end:
+            return SKIP  # it says nothing
+        begins = end - p >= 6 and memcmp(p, <const char *>b"Lackey", 6) == 0
         if self.seen_count and self.seen[self.seen_count - 1] == pid:
-            if begins and self.begun:
+            # Only in valgrind's own words: what people make up for a log may repeat.
+            if self.begun and begins and end - p >= 32 and memcmp(p, FIRST_LINE, 32) == 0:
                 return E_AGAIN
             self.begun = self.begun or begins
             return SKIP
@@ -531,6 +536,38 @@ cdef class LackeyParser(_Lines):
         return self.touch(address, size, op == 83 or op == 77)
 
 
+cdef inline const uint8_t *plain(const uint8_t *p, const uint8_t *end, uint8_t separator,
+                                 uint64_t *value) noexcept nogil:
+    # A number that fills its field: where the field ends. NULL: it has to be looked at closely.
+    cdef const uint8_t *begin = p
+    cdef uint64_t x = 0
+    cdef int digit
+    while p < end and 48 <= p[0] <= 57:
+        x = x * 10 + (p[0] - 48)
+        p += 1
+    if p == begin + 1 and x == 0 and p < end and (p[0] | 32) == 120:
+        p += 1
+        begin = p
+        while p < end:
+            digit = hex_digit(p[0])
+            if digit < 0:
+                break
+            x = x << 4 | <uint64_t>digit
+            p += 1
+        if p > begin + 16:
+            return NULL
+    elif p > begin + 19:
+        return NULL
+    if p == begin or (p < end and p[0] != separator):
+        return NULL
+    value[0] = x
+    return p
+
+
+cdef inline bint is_blank(uint8_t c, uint8_t separator) noexcept nogil:
+    return c <= 32 and (c == 32 or (c == 9 and separator != 9))
+
+
 cdef class CsvParser(_Lines):
     """Parse separated references.
 
@@ -543,8 +580,8 @@ cdef class CsvParser(_Lines):
     separator : str
         One character; a blank stands for any number of them.
 
-    Blanks around a field do not belong to it, nor do quotes around it. Lines that are empty or begin
-    with '#' are passed over.
+    Blanks around a field do not belong to it, nor do quotes around it. Lines that are empty or
+    begin with '#' are passed over.
     """
 
     cdef uint32_t kinds[COLUMNS_MOST]
@@ -562,9 +599,6 @@ cdef class CsvParser(_Lines):
         self.by_page = "page" in columns
         self.collapse = collapse
         self.separator = ord(separator)
-
-    cdef inline bint blank(self, uint8_t c) noexcept nogil:
-        return c == 32 or (c == 9 and self.separator != 9)
 
     cdef int overlong(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         return SKIP if p[0] == 35 else E_LONG
@@ -610,41 +644,52 @@ cdef class CsvParser(_Lines):
         cdef const uint8_t *last
         cdef uint64_t where = 0, size = 1, flag = 0
         cdef uint32_t i, kind
-        cdef uint8_t op
+        cdef uint8_t op, separator = self.separator
         cdef int status = OK
         cdef bint write = False
         end = trimmed(p, end)
-        while end > p and self.blank((end - 1)[0]):
+        while end > p and is_blank((end - 1)[0], separator):
             end -= 1
         if end == p or p[0] == 35:
             return SKIP
         for i in range(self.columns):
-            while p < end and self.blank(p[0]):
+            kind = self.kinds[i]
+            if kind == C_PAGE or kind == C_ADDRESS or kind == C_SIZE:
+                stop = plain(p, end, separator, &flag)
+                if stop != NULL:
+                    if (stop == end) != (i + 1 == self.columns):
+                        return E_FIELDS
+                    if kind == C_SIZE:
+                        size = flag
+                    else:
+                        where = flag
+                    p = stop + 1
+                    continue
+            while p < end and is_blank(p[0], separator):
                 p += 1
             last = NULL
             if p < end and p[0] == 34:
                 last = stop = self.quoted(p, end)
                 if stop == NULL:
                     return E_QUOTES
-                while stop < end and self.blank(stop[0]) and stop[0] != self.separator:
+                while stop < end and is_blank(stop[0], separator) and stop[0] != separator:
                     stop += 1
                 if stop == end:
                     stop = NULL
-                elif stop[0] != self.separator:
+                elif stop[0] != separator:
                     return E_QUOTES
                 p += 1
                 last -= 1
             else:
-                stop = <const uint8_t *>memchr(p, self.separator, end - p) if p < end else NULL
+                stop = <const uint8_t *>memchr(p, separator, end - p) if p < end else NULL
             if (stop == NULL) != (i + 1 == self.columns):
                 return E_FIELDS
             if stop == NULL:
                 stop = end
             if last == NULL:
                 last = stop
-            while last > p and self.blank((last - 1)[0]):
+            while last > p and is_blank((last - 1)[0], separator):
                 last -= 1
-            kind = self.kinds[i]
             if kind == C_PAGE or kind == C_ADDRESS:
                 status = self.number(p, last, &where)
             elif kind == C_SIZE:

@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable
 from importlib.resources import as_file, files
 
+from swapfast.traces.dialect import is_table
 from swapfast.traces.flat import read_npy, read_raw
 from swapfast.traces.magics import HEAD, found
 from swapfast.traces.npz import read_npz
 from swapfast.traces.streamed import rereadable
 from swapfast.traces.streams import Progress, chunks
-from swapfast.traces.text import BOM, read_csv, read_lackey
+from swapfast.traces.text import read_csv, read_lackey
 from swapfast.traces.trace import HOLD, Trace
 
 __all__ = ["FORMATS", "bundled_trace", "open_trace"]
@@ -37,6 +38,7 @@ def open_trace(
     format: str | None = None,
     instructions: bool = False,
     collapse: bool = False,
+    pid: int | None = None,
     hold: int = HOLD,
     progress: Progress | None = None,
 ) -> Trace:
@@ -49,6 +51,8 @@ def open_trace(
         One of ``FORMATS``; guessed by default.
     instructions, collapse : bool
         For text formats, see `read_lackey`.
+    pid : int, optional
+        For a lackey log of several processes: the one to read, see `read_lackey`.
     hold : int
         References kept in memory; a longer trace is a `StreamedTrace`, read again for each replay,
         as .npy and raw files always are.
@@ -68,8 +72,15 @@ def open_trace(
         raise ValueError(f"no trace format {chosen!r}; there are {', '.join(FORMATS)}")
     if chosen == "lackey":
         return read_lackey(
-            name, instructions=instructions, collapse=collapse, hold=hold, progress=progress
+            name,
+            instructions=instructions,
+            collapse=collapse,
+            pid=pid,
+            hold=hold,
+            progress=progress,
         )
+    if pid is not None:
+        raise ValueError(f"{name}: pid is for lackey logs, and this is {chosen}")
     if chosen == "csv":
         return read_csv(name, collapse=collapse, hold=hold, progress=progress)
     if chosen == "npz":
@@ -96,9 +107,7 @@ def guess_format(name: str) -> str:
         if raw:
             return "raw"
         raise ValueError(f"{name}: byte 0: is not an {name[-4:]} file")
-    first = next(chunks(name), b"").removeprefix(BOM).lstrip()[:200].split(b"\n", 1)[0].lower()
-    words = [w.strip() for w in first.split(b",")]
-    return "csv" if b"page" in words or b"address" in words else "lackey"
+    return "csv" if is_table(name, next(chunks(name), b"")) else "lackey"
 
 
 def bundled_trace() -> Trace:

@@ -68,13 +68,13 @@ def hotspot(
     if not (0 <= jumps <= MOST_JUMPS and jumps == int(jumps)):
         raise ValueError(f"jumps is a whole number, 0 to {MOST_JUMPS}, not {jumps}")
     centres = rng.integers(0, pages, int(jumps) + 1).astype(np.float64)
-    phase = np.arange(refs, dtype=np.int64) * len(centres) // refs
+    phase = np.arange(refs, dtype=np.int64) * len(centres) // max(refs, 1)
     return _gaussian(rng, centres[phase], pages, width)
 
 
 def drift(rng: np.random.Generator, pages: int, refs: int, width: float = 0.05) -> Pages:
     """A gaussian spot that moves once around."""
-    return _gaussian(rng, np.arange(refs, dtype=np.float64) * pages / refs, pages, width)
+    return _gaussian(rng, np.arange(refs, dtype=np.float64) * pages / max(refs, 1), pages, width)
 
 
 def mixed(rng: np.random.Generator, pages: int, refs: int, s: float = 1.0) -> Pages:
@@ -112,12 +112,13 @@ def generate(
     pattern : str
         One of ``GENERATORS``.
     pages, refs : int
-        Size; ``refs`` without the fill.
+        Size; ``refs`` is the length of the trace, the fill among them.
     write_ratio : float
         Share of references of the body that write, 0 to 1.
     seed : int
     fill : bool
-        Write every page once, in order, before the body, as a program fills its memory.
+        Begin by writing every page once, in order, as a program fills its memory; as many as
+        there are references for.
     options : dict, optional
         Of the pattern: ``s`` (zipf, mixed), ``width`` (hotspot, drift), ``jumps`` (hotspot).
 
@@ -144,12 +145,13 @@ def generate(
             takes = ", ".join(known) or "none"
             raise ValueError(f"{pattern} has no option {name!r}; it takes {takes}")
     rng = np.random.Generator(np.random.PCG64(seed))
-    body = make(rng, pages, refs, **options)
-    for i in range(0, refs, CHUNK):
+    filled = min(pages, refs) if fill else 0
+    body = make(rng, pages, refs - filled, **options)
+    for i in range(0, len(body), CHUNK):
         part = body[i : i + CHUNK]
         part[rng.random(len(part)) < write_ratio] |= WRITE
-    if fill:
-        body = np.concatenate([np.arange(pages, dtype=np.uint32) | WRITE, body])
+    if filled:
+        body = np.concatenate([np.arange(filled, dtype=np.uint32) | WRITE, body])
     text = ", ".join(f"{k}={v:g}" for k, v in sorted(options.items()))
     origin = f"{pattern}({text}) {pages} pages, seed {seed}"
     return Trace(body, pages, origin, private=True)

@@ -1,6 +1,6 @@
 """Traces in an ``.npz``: ``refs`` and ``pages``, and perhaps ``addresses`` and ``origin``.
 
-- ``read_npz(path)``, ``save_npz(path, trace)``.
+- ``read_npz(path)``, ``save_npz(path, trace)``; ``write_npz(file, trace)``.
 - ``read_header(where, file)``: shape and type of an ``.npy`` array.
 
 Nothing is unpickled; sizes are checked before memory is taken.
@@ -12,24 +12,27 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 from tokenize import TokenError
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from swapfast.publish import publish
 from swapfast.traces.streamed import StreamedTrace, identity
 from swapfast.traces.trace import HOLD, MOST_PAGES, Trace, printable
 
-__all__ = ["read_header", "read_npz", "save_npz"]
+__all__ = ["read_header", "read_npz", "save_npz", "write_npz"]
 
 MEMBERS = ("refs", "pages", "addresses", "origin")
 DEFLATE_MOST = 1032  # the best ratio that deflate can reach
+REF, ADDRESS = np.dtype("<u4"), np.dtype("<u8")
 ORIGIN_MOST = 1000  # characters
 PIECE = 1 << 22  # bytes
 SMALL = 1 << 24  # bytes of addresses that are held whatever they belong to
@@ -130,13 +133,14 @@ def _check_addresses(member: _Member, pages: int) -> None:
         raise member.error(f"is uint64, one for each of {pages} pages")
 
 
-def _addresses(name: str, pages: int) -> NDArray[np.uint64]:
+def _addresses(name: str, pages: int) -> Iterator[NDArray[np.uint64]]:
     with (
         _archive(name) as archive,
         _opened(name, archive, _members(name, archive)["addresses"]) as member,
     ):
         _check_addresses(member, pages)
-        return member.read().view(np.uint64)
+        for piece in member.pieces():
+            yield np.frombuffer(piece, dtype=np.uint64)
 
 
 def _stream(name: str) -> Iterator[NDArray[np.uint32]]:
@@ -298,37 +302,44 @@ def read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[
     return shape, dtype
 
 
-def save_npz(path: str | os.PathLike[str], trace: Trace) -> None:
+def save_npz(
+    path: str | os.PathLike[str], trace: Trace, *, inputs: Iterable[str | os.PathLike[str]] = ()
+) -> None:
     """Write a trace as a compressed ``.npz``; an existing file is replaced at once, or not at all.
 
     A trace gives the same bytes whenever it is written, and is never wholly in memory for it.
 
+    Parameters
+    ----------
+    path : path
+        A regular file, or a name that is free.
+    trace : Trace
+    inputs : iterable of path, optional
+        Files that must not be replaced: those that are read.
+
     Raises
     ------
     OSError
-        The file cannot be written; nothing is left of it.
+        The file cannot be written, see `swapfast.publish`; nothing is left of it.
+    ValueError
+        The file that ``trace`` is read from is not what it was.
     """
-    name = os.fspath(path)
-    temporary = f"{name}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                _save(archive, "pages", np.array(trace.pages, dtype="<i8"))
-                _save(archive, "origin", np.array(printable(trace.origin)[:ORIGIN_MOST] or "?"))
-                if trace.addresses is not None:
-                    _save(archive, "addresses", trace.addresses)
-                with _created(archive, "refs") as member:
-                    header = {"descr": "<u4", "fortran_order": False, "shape": (len(trace),)}
-                    npy.write_array_header_1_0(member, header)
-                    for part in trace.chunks():
-                        member.write(np.ascontiguousarray(part, dtype="<u4").data.cast("B"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, name)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    with publish(path, inputs=inputs) as file:
+        write_npz(file, trace)
+
+
+def write_npz(file: IO[bytes], trace: Trace) -> None:
+    """Write a trace to an open file that is seekable; otherwise as `save_npz`."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        pages = np.array([trace.pages], dtype="<i8")
+        _save(archive, "pages", pages.dtype, (), [pages])
+        origin = np.array([printable(trace.origin)[:ORIGIN_MOST] or "?"])
+        _save(archive, "origin", origin.dtype, (), [origin])
+        addresses = trace.address_chunks()
+        first = next(addresses, None)
+        if first is not None:
+            _save(archive, "addresses", ADDRESS, (trace.pages,), chain([first], addresses))
+        _save(archive, "refs", REF, (len(trace),), trace.chunks())
 
 
 def _created(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
@@ -337,8 +348,15 @@ def _created(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
     return archive.open(info, "w", force_zip64=True)
 
 
-def _save(archive: zipfile.ZipFile, name: str, array: NDArray[np.generic]) -> None:
-    header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
+def _save(
+    archive: zipfile.ZipFile,
+    name: str,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    parts: Iterable[NDArray[Any]],
+) -> None:
+    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     with _created(archive, name) as member:
         npy.write_array_header_1_0(member, header)
-        member.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        for part in parts:
+            member.write(np.ascontiguousarray(part, dtype=dtype).view(np.uint8).data)

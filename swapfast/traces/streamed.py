@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.traces._survey import writes_among
-from swapfast.traces.trace import CHUNK, Trace
+from swapfast.traces.trace import CHUNK, HOLD, Trace
 
 __all__ = ["Identity", "StreamedTrace", "changed", "gather", "identity", "rereadable"]
 
@@ -54,7 +54,7 @@ class StreamedTrace(Trace):
     writes : int, optional
         References that write; counted, and so all of the file checked, if not given.
     origin : str
-    addresses : uint64 array, or a function that reads it, optional
+    addresses : uint64 array, or a function that reads it in pieces, optional
     opened : Identity, optional
         Of the file before that first pass; as it is now by default.
 
@@ -72,13 +72,14 @@ class StreamedTrace(Trace):
         pages: int,
         writes: int | None,
         origin: str,
-        addresses: NDArray[np.uint64] | Callable[[], NDArray[np.uint64]] | None = None,
+        addresses: NDArray[np.uint64] | Callable[[], Iterator[NDArray[np.uint64]]] | None = None,
         *,
         opened: Identity | None = None,
     ) -> None:
         self._path = path
         self._opened = identity(path) if opened is None else opened
         self._read = read
+        self._whole: NDArray[np.uint32] | None = None
         self._count = count
         self._writes = writes
         self.pages = pages
@@ -94,17 +95,37 @@ class StreamedTrace(Trace):
         """Virtual page number of each page; read from the file if there are too many to hold."""
         if not callable(self._addresses):
             return self._addresses
-        self._check_unchanged()
-        return self._addresses()
+        whole = np.empty(self.pages, dtype=np.uint64)
+        done = 0
+        for part in self.address_chunks():
+            whole[done : done + len(part)] = part
+            done += len(part)
+        return whole
+
+    def address_chunks(self) -> Iterator[NDArray[np.uint64]]:
+        """``addresses`` in pieces, one in memory at a time; none if they are not known."""
+        if callable(self._addresses):
+            self._check_unchanged()
+            yield from self._addresses()
+        elif self._addresses is not None:
+            yield self._addresses
 
     @property
     def refs(self) -> NDArray[np.uint32]:
-        """All references in one new array: 4 bytes of memory for each."""
+        """All references in one array: 4 bytes of memory for each.
+
+        It is kept, so that the file is not read again; one of more than ``HOLD`` references is not.
+        """
+        if self._whole is not None:
+            return self._whole
         whole = np.empty(self._count, dtype=np.uint32)
         done = 0
         for part in self.chunks():
             whole[done : done + len(part)] = part
             done += len(part)
+        whole.flags.writeable = False
+        if self._count <= HOLD:
+            self._whole = whole
         return whole
 
     @property

@@ -40,8 +40,8 @@ def chunks(path: str, progress: Progress | None = None) -> Iterator[bytes]:
     path : str
         Plain text, gzip, xz, zstd (needs ``zstandard``), bzip2 or lzma.
     progress : callable, optional
-        Called as ``progress(bytes of the file read, bytes in all)``; never for a pipe, whose size is
-        not known.
+        Called as ``progress(bytes of the file read, bytes in all)``; never for a pipe, of which
+        the size is not known.
 
     Raises
     ------
@@ -184,8 +184,8 @@ class _Bounded:
             except (OSError, lzma.LZMAError) as error:  # bz2 has an OSError for it
                 if "Memory usage limit" in str(error):
                     raise ValueError(
-                        f"needs a window of more than {WINDOW_MOST >> 20} MiB: decompress it first: "
-                        "xz -d"
+                        f"needs a window of more than {WINDOW_MOST >> 20} MiB: decompress it "
+                        "first: xz -d"
                     ) from None
                 raise _Damaged(str(error)) from None
             data, self.ended = b"", self._decoder.eof

@@ -2,29 +2,33 @@
 
 - ``read_lackey(path)``: a log of ``valgrind --tool=lackey --trace-mem=yes``.
 - ``read_csv(path)``: columns by name: ``page`` or ``address``; ``write`` (0, 1) or ``op`` (R, W, L,
-  S, M, I); ``size`` in bytes.
+  S, M, I); ``size`` in bytes; separated by commas, tabs, semicolons, ``|`` or blanks.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swapfast.traces._text import BrokenLine, CsvParser, LackeyParser
+from swapfast.traces._text import NO_FORM, OTHER_PROCESS, BrokenLine, CsvParser, LackeyParser
+from swapfast.traces.dialect import header
 from swapfast.traces.streamed import StreamedTrace, gather, identity, rereadable
 from swapfast.traces.streams import Progress, chunks
 from swapfast.traces.trace import HOLD, Trace, printable
 
 __all__ = ["read_csv", "read_lackey"]
 
-HEADER_MOST = 4096
-BOM = b"\xef\xbb\xbf"
+PIDS_MOST = 20  # processes that an error names
+LOOKED_AT = 1 << 28  # bytes of a log in which they are looked for
+BANNER = re.compile(rb"^(?:==|--|\*\*)(?:[0-9:.]+ )?([0-9]{1,10})(?:==|--|\*\*)", re.MULTILINE)
 Parser = LackeyParser | CsvParser
-Begin = Callable[[Progress | None], tuple[Parser, Iterator[bytes]]]
+Begun = tuple[Parser, Iterator[bytes], int]  # the last: lines before those that are parsed
+Begin = Callable[[Progress | None], Begun]
 
 
 def read_lackey(
@@ -32,19 +36,25 @@ def read_lackey(
     *,
     instructions: bool = False,
     collapse: bool = False,
+    pid: int | None = None,
     hold: int = HOLD,
     progress: Progress | None = None,
 ) -> Trace:
     """Read a lackey log.
 
+    Lines of ``--trace-superblocks=yes`` are passed over; ``I address,size`` with one blank, as in
+    the traces of courses, is a fetch too.
+
     Parameters
     ----------
     path : path
-        Plain, gz, xz or zst.
+        Plain, gz, xz, zst, bz2 or lzma.
     instructions : bool
         Keep instruction fetches; loads, stores and modifies always are.
     collapse : bool
         Merge runs of references to one page: those that write no more than the one before.
+    pid : int, optional
+        Of a log that is those of several processes, one after the other: the one to read.
     hold : int
         References kept in memory. Of a file that has more, none is: it is a `StreamedTrace`, read
         again for each replay. A pipe can be read only once and is kept whole.
@@ -60,14 +70,17 @@ def read_lackey(
     OSError
         The file cannot be read.
     ValueError
-        A broken line: file, line number, cause and text; or a damaged compressed stream.
+        A broken line: file, line number, cause and text; lines of several processes, whose
+        address spaces are not one; or a damaged compressed stream.
     """
     name = os.fspath(path)
+    if pid is not None and not 0 <= pid < 1 << 32:
+        raise ValueError(f"pid is the number of a process, not {pid}")
 
-    def begin(progress: Progress | None) -> tuple[Parser, Iterator[bytes]]:
-        return LackeyParser(instructions, collapse), chunks(name, progress)
+    def begin(progress: Progress | None) -> Begun:
+        return LackeyParser(instructions, collapse, pid), chunks(name, progress), 0
 
-    return _read(name, begin, "lackey log", 0, hold, progress)
+    return _read(name, begin, "lackey log", hold, progress, pid)
 
 
 def read_csv(
@@ -77,56 +90,49 @@ def read_csv(
     hold: int = HOLD,
     progress: Progress | None = None,
 ) -> Trace:
-    """Read comma-separated references; parameters and errors as `read_lackey`."""
+    """Read references as a table of text; parameters and errors as `read_lackey`.
+
+    The first line names the columns; one of an operation and an address of the form 0x1000 needs no
+    names. Empty lines and comments (``#``) are passed over, blanks and quotes around fields do not
+    matter.
+    """
     name = os.fspath(path)
 
-    def begin(progress: Progress | None) -> tuple[Parser, Iterator[bytes]]:
+    def begin(progress: Progress | None) -> Begun:
         data = chunks(name, progress)
-        columns, rest = _header(name, data)
+        table = header(name, data)
         try:
-            return CsvParser(columns, collapse), chain([rest], data)
+            parser = CsvParser(table.columns, collapse, table.separator)
         except ValueError as error:
-            raise ValueError(f"{name}:1: {error}") from None
+            raise ValueError(f"{name}:{table.lines}: {error}") from None
+        return parser, chain([table.rest], data), table.lines
 
-    return _read(name, begin, "CSV", 1, hold, progress)
-
-
-def _header(name: str, data: Iterator[bytes]) -> tuple[list[str], bytes]:
-    """Columns, and what was read beyond them."""
-    head = b""
-    for chunk in data:
-        head += chunk
-        if b"\n" in head or len(head) > HEADER_MOST:
-            break
-    line, found, rest = head.removeprefix(BOM).partition(b"\n")
-    if not found or len(line) > HEADER_MOST:
-        raise ValueError(f"{name}:1: no header line; begin with 'page,write' or 'op,address,size'")
-    columns = [c.strip().lower() for c in line.decode("latin-1").split(",")]
-    for one, other in (("page", "address"), ("write", "op")):
-        if columns.count(one) + columns.count(other) != 1:
-            raise ValueError(f"{name}:1: the header needs {one!r} or {other!r}, and only one")
-    if columns.count("size") > 1:
-        raise ValueError(f"{name}:1: the header has 'size' twice")
-    return columns, rest
+    return _read(name, begin, "CSV", hold, progress)
 
 
 def _read(
-    name: str, begin: Begin, kind: str, lines_before: int, hold: int, progress: Progress | None
+    name: str,
+    begin: Begin,
+    kind: str,
+    hold: int,
+    progress: Progress | None,
+    pid: int | None = None,
 ) -> Trace:
     opened = identity(name)
-    parser, data = begin(progress)
+    begun = begin(progress)
+    parser = begun[0]
     again = rereadable(name)
-    refs, count, writes = gather(
-        _parsed(name, parser, data, lines_before), hold if again else float("inf")
-    )
+    refs, count, writes = gather(_parsed(name, begun), hold if again else float("inf"))
     if not count:
+        if pid is not None and isinstance(parser, LackeyParser):
+            raise ValueError(f"{name}: no reference of process {pid}; {_processes(parser.pids)}")
         raise ValueError(f"{name}: no memory reference in it; is it a {kind}?")
-    origin = printable(os.path.basename(name))
+    origin = printable(os.path.basename(name)) + ("" if pid is None else f", process {pid}")
     if refs is not None:
         return Trace(refs, parser.pages, origin, parser.addresses(), private=True)
     return StreamedTrace(
         name,
-        lambda: _parsed(name, *begin(None), lines_before),
+        lambda: _parsed(name, begin(None)),
         count,
         parser.pages,
         writes,
@@ -136,9 +142,8 @@ def _read(
     )
 
 
-def _parsed(
-    name: str, parser: Parser, data: Iterator[bytes], lines_before: int
-) -> Iterator[NDArray[np.uint32]]:
+def _parsed(name: str, begun: Begun) -> Iterator[NDArray[np.uint32]]:
+    parser, data, lines_before = begun
     try:
         for chunk in data:
             parser.feed(chunk)
@@ -146,6 +151,48 @@ def _parsed(
         parser.finish()
         yield parser.take()
     except BrokenLine as error:
+        advice = _advice(name, parser, error) if isinstance(parser, LackeyParser) else ""
         raise ValueError(
-            f"{name}:{error.line + lines_before}: {error.cause}: {error.text!r}"
+            f"{name}:{error.line + lines_before}: {error.cause}{advice}: {error.text!r}"
         ) from None
+
+
+def _advice(name: str, parser: LackeyParser, error: BrokenLine) -> str:
+    """What to do about a broken line of a log."""
+    if error.cause in OTHER_PROCESS:
+        pids = parser.pids
+        if rereadable(name):
+            pids += [pid for pid in _pids(name) if pid not in pids]
+        one = "; if their logs stand one after the other, pid (--pid) reads one"
+        return (
+            f" ({_processes(pids)}): each has an address space of its own; have valgrind write "
+            f"a log for each: --log-file=NAME.%p{one if error.cause == OTHER_PROCESS[0] else ''}"
+        )
+    if error.cause not in NO_FORM:
+        return ""
+    advice = "; if the program wrote it: run valgrind with --log-file=NAME"
+    if parser.pids or parser.pages:
+        return advice
+    return f", nor the header of a CSV (page or address, write or op){advice}"
+
+
+def _processes(pids: list[int]) -> str:
+    if not pids:
+        return "no line names a process"
+    more = ", ..." if len(pids) > PIDS_MOST else ""
+    return f"there are the processes {', '.join(map(str, pids[:PIDS_MOST]))}{more}"
+
+
+def _pids(name: str) -> list[int]:
+    """Processes that a log names."""
+    found: dict[int, None] = {}
+    looked_at = 0
+    try:
+        for chunk in chunks(name):
+            found.update(dict.fromkeys(map(int, BANNER.findall(chunk))))
+            looked_at += len(chunk)
+            if looked_at > LOOKED_AT or len(found) > PIDS_MOST:
+                break
+    except ValueError:
+        pass  # the error is about what came before
+    return list(found)

@@ -92,6 +92,9 @@ class Trace:
             raise ValueError(f"{origin}: no references")
         self._private = private or len(refs) <= HOLD
         self._refs = refs if private or not self._private else np.array(refs)
+        if self._private:
+            self._refs = self._refs.view()  # the flag is ours, not that of the caller's array
+            self._refs.flags.writeable = False
         self._writes: int | None = None
         self.origin = origin
         self.addresses = addresses
@@ -122,7 +125,7 @@ class Trace:
 
     @property
     def refs(self) -> NDArray[np.uint32]:
-        """All references in one array."""
+        """All references in one array, which cannot be written to unless it is the caller's."""
         return self._refs
 
     @property
@@ -151,6 +154,11 @@ class Trace:
             self._check_part(part, done)
             done += len(part)
             yield part
+
+    def address_chunks(self) -> Iterator[NDArray[np.uint64]]:
+        """``addresses`` in pieces; none if they are not known."""
+        if self.addresses is not None:
+            yield self.addresses
 
     def __len__(self) -> int:
         return len(self._refs)

@@ -20,7 +20,7 @@ from swapfast.traces import generate, save_npz
 @pytest.fixture
 def job(tmp_path: Path) -> Path:
     """A folder with a trace and a swapfile."""
-    save_npz(tmp_path / "t.npz", generate("zipf", pages=600, refs=30000, seed=3))
+    save_npz(tmp_path / "t.npz", generate("zipf", pages=600, refs=30600, seed=3))
     mkswap(tmp_path / "s1", size="8MiB")
     return tmp_path
 

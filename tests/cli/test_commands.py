@@ -38,7 +38,7 @@ REPLAY_KEYS = [
 def trace(tmp_path):
     """A small seeded trace in a file."""
     path = tmp_path / "zipf.npz"
-    save_npz(path, generate("zipf", pages=500, refs=20000, seed=7))
+    save_npz(path, generate("zipf", pages=500, refs=20500, seed=7))
     return path
 
 

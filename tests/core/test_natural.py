@@ -31,7 +31,7 @@ def counters(result: ReplayResult) -> tuple[int, ...]:
 @pytest.fixture(scope="module")
 def drift() -> Trace:
     """A spot that moves once around: some 1.5 simulated seconds of swap-ins at half its memory."""
-    return generate("drift", pages=2048, refs=120_000, seed=3, options={"width": 0.1})
+    return generate("drift", pages=2048, refs=122_048, seed=3, options={"width": 0.1})
 
 
 def run(trace: Trace, memory: str = "40%", **options: object) -> ReplayResult:
@@ -127,7 +127,7 @@ def test_a_used_page_looks_idle_until_the_tlb_is_flushed() -> None:
 
 @pytest.mark.parametrize("policy", ["linux-6.18", "lru", "fifo"])
 def test_the_tlb_loses_no_write(tmp_path: Path, policy: str) -> None:
-    trace = generate("zipf", pages=300, refs=30_000, seed=5)
+    trace = generate("zipf", pages=300, refs=30_300, seed=5)
     mkswap(tmp_path / "area", size="4MiB")
     with sf.Machine("64MiB", cache=0, tlb="fresh") as machine:
         machine.init.swapon(tmp_path / "area")
@@ -225,7 +225,7 @@ def test_shared_objects_are_read_ahead_by_slots() -> None:
 
 
 def test_readahead_off_is_off_for_both() -> None:
-    trace = generate("zipf", pages=500, refs=5000, seed=1)
+    trace = generate("zipf", pages=500, refs=5500, seed=1)
     vma, cluster = (run(trace, readahead=how) for how in ("vma", "cluster"))
     assert counters(vma) == counters(cluster) and vma.swap_ra == 0
 
@@ -251,12 +251,12 @@ def test_wrong_options(options: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         sf.Machine("64MiB", **options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=words):
-        replay(generate("loop", pages=64, refs=64), "50%", **options)  # type: ignore[arg-type]
+        replay(generate("loop", pages=64, refs=128), "50%", **options)  # type: ignore[arg-type]
 
 
 def test_policies_that_stand_alone_take_no_tlb() -> None:
     with pytest.raises(ValueError, match="sieve stands alone"):
-        replay(generate("loop", pages=64, refs=64), "50%", policy="sieve", tlb="natural")
+        replay(generate("loop", pages=64, refs=128), "50%", policy="sieve", tlb="natural")
 
 
 def test_the_command_hands_the_options_on(tmp_path: Path, drift: Trace) -> None:

@@ -9,6 +9,7 @@ finding, and so is a structure that does not agree afterwards.
 
 from __future__ import annotations
 
+import bz2
 import copy
 import gzip
 import io
@@ -20,7 +21,8 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +32,19 @@ from swapfast.checkpoint import inspect, read_image, restart
 from swapfast.checkpoint.stored import pack
 from swapfast.errors import KernelPanic, TaskKilled
 from swapfast.measure.host import read_table
+from swapfast.mrc import Distances
+from swapfast.replacement import simulate
 from swapfast.swapfile import RULES_2_6_25, RULES_6_18, mkswap, parse_header, strings
 from swapfast.swapfile.stamp import read_stamp
 from swapfast.traces import open_trace
+from swapfast.traces.streams import chunks
 from swapfast.units import parse_size
 from tests.fuzz import outputs
 
 HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "checkpoint" / "data"
 MOST_REFS = 1 << 16
+MOST_CHUNKS = 8
 
 
 @cache
@@ -238,6 +244,56 @@ def raw(data: bytes) -> bool:
     return _trace(data, "raw", "input.raw")
 
 
+def packed(data: bytes) -> bool:
+    """A compressed trace of several members: what is read is read whole, twice the same."""
+    path = stored(data, "input.packed")
+    try:
+        first = b"".join(islice(chunks(str(path)), MOST_CHUNKS))
+    except (ValueError, OSError):
+        return False
+    assert b"".join(islice(chunks(str(path)), MOST_CHUNKS)) == first
+    return _trace(data, None)
+
+
+def dialect(data: bytes) -> bool:
+    """A table whose header and separator are looked for."""
+    return _trace(data, "csv", "input.tsv")
+
+
+def processes(data: bytes) -> bool:
+    """A log of several processes, of which one is asked for."""
+    path = stored(data)
+    try:
+        return all(len(open_trace(path, format="lackey", pid=7, hold=h)) > 0 for h in (4, 1 << 16))
+    except (ValueError, OSError):
+        return False
+
+
+def changing(data: bytes) -> bool:
+    """A file that is another one between two looks at it: refused, or replayed as it is then.
+
+    The first byte says what changes: the rest of the input is the file before and after.
+    """
+    how, half = data[0] if data else 0, len(data) // 2
+    suffix = ("npy", "raw", "npz", "csv", "lackey")[how % 5]
+    before, after = data[1 : half + 1], data[half + 1 :]
+    path = stored(before, f"changing.{suffix}")
+    try:
+        trace = open_trace(path, hold=4)
+        if trace.pages > MOST_REFS:
+            return False  # a simulation has memory for each
+        status = path.stat()
+        path.write_bytes(after if how & 128 else before[: len(before) // 2])
+        if how & 64:
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        for policy in ("lru", "s3fifo", "opt"):
+            simulate(trace, 3, policy)
+        Distances(trace.pages).run(trace.refs, checked=True)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
 def scenario(data: bytes) -> bool:
     from swapfast.scenario.load import load
 
@@ -267,6 +323,10 @@ TARGETS: dict[str, Callable[[bytes], bool]] = {
     "npz": npz,
     "npy": npy,
     "raw": raw,
+    "packed": packed,
+    "dialect": dialect,
+    "processes": processes,
+    "changing": changing,
     "scenario": scenario,
     "output": output,
 }
@@ -320,6 +380,34 @@ def _made(name: str) -> list[bytes]:
         except ModuleNotFoundError:
             return found
         return [*found, zstandard.ZstdCompressor().compress(LACKEY)]
+    if name == "packed":
+        halves = LACKEY[:40], LACKEY[40:]
+        packs = [partial(gzip.compress, mtime=0), lzma.compress, bz2.compress]
+        found = [pack(halves[0]) + pack(halves[1]) for pack in packs]
+        found += [lzma.compress(LACKEY) + bytes(4), gzip.compress(LACKEY, mtime=0) + bytes(9)]
+        found.append(lzma.compress(LACKEY, lzma.FORMAT_ALONE))
+        try:
+            import zstandard
+        except ModuleNotFoundError:
+            return found
+        pack = zstandard.ZstdCompressor().compress
+        skipped = struct.pack("<II", 0x184D2A53, 3) + b"abc"
+        return [*found, skipped + pack(halves[0]) + skipped + pack(halves[1])]
+    if name == "dialect":
+        return [
+            b"# made\n\npage;write\n1;0\n# x\n 2 ; 1 \n",
+            b'note\top\taddress\n"a ""b"", c"\tR\t0x1000\n"x"\tW\t"4096"\n',
+            b"# page write\n1 0\n  2   1\n",
+            b"R,0x1000\nW,0x2000\n",
+        ]
+    if name == "processes":
+        one = LACKEY.replace(b"==1==", b"==7==")
+        return [LACKEY + one, one + LACKEY + one[:9], one.replace(b"==7==", b"==1:2.3 7==")]
+    if name == "changing":
+        same = refs.tobytes(), _saved(np.save, refs), *CSV, LACKEY
+        kinds = (1, 0, 3, 3, 4)
+        flags = 195, 0  # multiples of five, so that the kind stays: with and without another file
+        return [bytes([k + f]) + s * 2 for k, s in zip(kinds, same, strict=True) for f in flags]
     if name == "scenario":
         from importlib.resources import files
 

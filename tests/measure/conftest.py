@@ -49,7 +49,7 @@ def v2(tree, tmp_path):
 def trace(tmp_path):
     """100 pages, filled, then 1000 references."""
     path = tmp_path / "zipf.npz"
-    save_npz(path, generate("zipf", pages=100, refs=1000, seed=7))
+    save_npz(path, generate("zipf", pages=100, refs=1100, seed=7))
     return path
 
 

@@ -45,7 +45,7 @@ def word(address, page):
 
 @pytest.mark.parametrize("every", [1, 64, 10**6])
 def test_each_page_holds_the_number_of_its_last_write(areas, every):
-    trace = generate("zipf", pages=300, refs=5000, seed=3)
+    trace = generate("zipf", pages=300, refs=5300, seed=3)
     area, scratch = areas(trace.pages)
     walk(trace.refs, area, scratch, SCRATCH, -1, every)
     last = np.zeros(trace.pages, np.uint64)

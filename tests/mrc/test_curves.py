@@ -72,16 +72,48 @@ def test_sizes_by_default() -> None:
     assert miss_ratio_curve(tiny, "clock").sizes.tolist() == list(range(1, 8))
 
 
-def test_a_sample_of_everything_is_close_and_says_how_close() -> None:
+def test_a_sample_is_close_and_says_how_close() -> None:
     trace = generate("uniform", pages=20_000, refs=400_000, seed=9)
     sizes = [4000, 10_000, 16_000]
     exact = miss_ratio_curve(trace, sizes=sizes).miss_ratio
-    for rate in (1.0, 0.2):
+    for rate in (0.9, 0.2):
         sampled = miss_ratio_curve(trace, sizes=sizes, rate=rate)
         assert sampled.error is not None
         assert (np.abs(sampled.miss_ratio - exact) < 5 * sampled.error + 1e-3).all()
         assert sampled.rate == pytest.approx(rate)
         assert sampled.first == pytest.approx(20_000, rel=0.1)
+
+
+def test_a_sample_of_everything_is_the_exact_curve() -> None:
+    trace = generate("zipf", pages=70, refs=900, seed=4)
+    exact, sampled = miss_ratio_curve(trace), miss_ratio_curve(trace, rate=1.0)
+    assert sampled.faults.tolist() == exact.faults.tolist()
+    assert sampled.sizes.tolist() == exact.sizes.tolist()
+    assert (sampled.first, sampled.rate, sampled.error) == (exact.first, 1.0, None)
+
+
+@pytest.mark.parametrize(
+    "pages, rate, advice",
+    [
+        (1, 0.01, "the trace is small: leave the sample"),
+        (999, 0.999, "the trace is small: leave the sample"),
+        (2000, 0.01, "sample 50 % or more, or leave the sample"),
+        (50_000, 0.0199, "sample 2 % or more, or leave the sample"),
+    ],
+)
+def test_a_sample_of_a_few_pages_is_refused(pages: int, rate: float, advice: str) -> None:
+    trace = Trace(np.arange(pages, dtype=np.uint32))
+    with pytest.raises(ValueError, match=f"of {pages} pages is less than 1000 pages.*{advice}"):
+        miss_ratio_curve(trace, rate=rate)
+
+
+def test_a_sampled_curve_begins_where_it_knows_something() -> None:
+    trace = generate("uniform", pages=10_000, refs=50_000, seed=9)
+    curve = miss_ratio_curve(trace, rate=0.2)
+    assert curve.sizes[0] in (40, 41)  # eight samples, of a fortieth each
+    assert (curve.miss_ratio < 1).all()
+    with pytest.raises(ValueError, match=r"the curve begins at 4[01] pages"):
+        miss_ratio_curve(trace, rate=0.2, sizes=[39, 100])
 
 
 def test_samples_are_disjoint_and_cover_everything_at_rate_one() -> None:

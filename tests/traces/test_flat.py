@@ -201,6 +201,15 @@ def test_a_trace_has_a_copy_of_its_own():
     assert all(np.shares_memory(part, given.refs) for part in given.chunks(1))
 
 
+def test_references_of_a_trace_cannot_be_written_to(stored):
+    refs = REFS.copy()
+    for trace in (Trace(refs), Trace(refs, private=True), open_trace(stored(refs))):
+        with pytest.raises(ValueError, match="read-only"):
+            trace.refs[0] = 0x7FFFFFFF
+        assert np.shares_memory(trace.refs, trace.refs)  # it is read once
+    refs[0] = 1
+
+
 def test_a_large_array_is_copied_piece_by_piece(monkeypatch):
     monkeypatch.setattr("swapfast.traces.trace.HOLD", 100)
     refs = generate("zipf", pages=50, refs=300_000, fill=False).refs.copy()

@@ -37,7 +37,7 @@ def test_every_pattern_has_a_golden_hash():
 
 @pytest.mark.parametrize("pattern, seed", GOLDEN)
 def test_a_seed_gives_the_same_trace_for_ever(pattern, seed):
-    trace = generate(pattern, pages=300, refs=2000, seed=seed)
+    trace = generate(pattern, pages=300, refs=2300, seed=seed)
     digest = sha256(trace.refs.astype("<u4").tobytes()).hexdigest()
     assert digest[:16] == GOLDEN[pattern, seed]
 
@@ -52,9 +52,10 @@ def test_a_seed_gives_the_same_trace_for_ever(pattern, seed):
     st.booleans(),
 )
 def test_any_size_is_a_valid_trace(pattern, pages, refs, ratio, seed, fill):
-    trace = generate(pattern, pages=pages, refs=refs, write_ratio=ratio, seed=seed, fill=fill)
+    total = refs + (pages if fill else 0)
+    trace = generate(pattern, pages=pages, refs=total, write_ratio=ratio, seed=seed, fill=fill)
     assert trace.pages == pages
-    assert len(trace) == refs + (pages if fill else 0)
+    assert len(trace) == total
     body = generate(pattern, pages=pages, refs=refs, write_ratio=ratio, seed=seed, fill=False)
     assert (trace.refs[-refs:] == body.refs).all()
     if fill:
@@ -75,7 +76,7 @@ def test_writes_have_their_share(pattern):
 
 
 def test_origin_says_how_it_was_made():
-    trace = generate("hotspot", pages=9, refs=9, seed=4, options={"width": 0.5, "jumps": 2})
+    trace = generate("hotspot", pages=9, refs=18, seed=4, options={"width": 0.5, "jumps": 2})
     assert trace.origin == "hotspot(jumps=2, width=0.5) 9 pages, seed 4"
 
 
@@ -155,6 +156,16 @@ def test_bad_parameters_are_named(arguments, cause):
 
 def test_whole_numbers_may_come_as_floats():
     # Options of a scenario are numbers; TOML's 2.0 is one.
-    a = generate("hotspot", pages=10, refs=50, options={"jumps": 2.0})
-    b = generate("hotspot", pages=10, refs=50, options={"jumps": 2})
+    a = generate("hotspot", pages=10, refs=60, options={"jumps": 2.0})
+    b = generate("hotspot", pages=10, refs=60, options={"jumps": 2})
     assert (a.refs == b.refs).all()
+
+
+@pytest.mark.parametrize("pattern", GENERATORS)
+@pytest.mark.parametrize("pages", [1, 2, 63, 1000])
+@pytest.mark.parametrize("refs", [1, 2, 62, 63, 64, 999, 1000, 1001, 5000])
+def test_there_are_as_many_references_as_were_asked_for(pattern, pages, refs):
+    for fill in (True, False):
+        trace = generate(pattern, pages=pages, refs=refs, fill=fill)
+        assert (len(trace), trace.pages) == (refs, pages)
+    assert len(generate(pattern, pages=pages, refs=refs)) == refs

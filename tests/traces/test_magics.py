@@ -73,9 +73,9 @@ FILES = {
     "pdf": (b"%PDF-1.7\n", "is a PDF document"),
     "json": (b'{"page": 1}\n', "is JSON"),
     "html": (b"<!DOCTYPE html>", "is a web page"),
-    "utf16": ("page,write\n1,0\n".encode("utf-16"), "is UTF-16 text: convert it: iconv -f UTF-16 -t"),
-    "utf16le": ("page,write\n1,0\n".encode("utf-16-le"), "is UTF-16 text: convert it: iconv -f UTF-16LE"),
-    "utf16be": ("page,write\n1,0\n".encode("utf-16-be"), "is UTF-16 text: convert it: iconv -f UTF-16BE"),
+    "utf16": ("page,write\n1,0\n".encode("utf-16"), "is UTF-16 text: convert it"),
+    "utf16le": ("page,write\n1,0\n".encode("utf-16-le"), "iconv -f UTF-16LE"),
+    "utf16be": ("page,write\n1,0\n".encode("utf-16-be"), "iconv -f UTF-16BE"),
     "utf32": ("page,write\n1,0\n".encode("utf-32"), "is UTF-32 text"),
     "bin": (b"\x01\x02\0\x03", "is no text, and of no kind that is known"),
 }  # fmt: skip

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from numpy.lib import format as npy
 
 from swapfast.traces import StreamedTrace, Trace, generate, open_trace, save_npz
-from swapfast.traces.npz import read_npz
+from swapfast.traces.npz import PIECE, read_npz
+from swapfast.traces.trace import HOLD
 
 REFS = np.array([0, 1 | 1 << 31, 2, 1], dtype=np.uint32)
 
@@ -307,6 +308,76 @@ def test_damage_anywhere_is_an_error_or_harmless(good_bytes, tmp_path_factory, d
         assert found.pages == trace.pages
 
 
+def bomb(path, pages: int, count: int = 1) -> str:
+    """So many addresses and references, all zero, in a small file."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("pages.npy", packed(np.uint64(pages)))
+        for name, descr, n in (("refs", "'<u4'", 4 * count), ("addresses", "'<u8'", 8 * pages)):
+            with out.open(f"{name}.npy", "w", force_zip64=True) as member:
+                member.write(header(descr, f"({n // int(descr[3])},)"))
+                for at in range(0, n, 1 << 20):
+                    member.write(bytes(min(1 << 20, n - at)))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "pages, count, hold",
+    [
+        (1 << 22, 1, HOLD),  # more pages than references, 32 MiB
+        (1 << 22, 1 << 22, 1 << 22),  # each fits, both do not
+        (1 << 20, 1 << 20, 1000),
+    ],
+)
+def test_many_addresses_stay_in_the_file(tmp_path, pages, count, hold):
+    path = bomb(tmp_path / "t.npz", pages, count)
+    tracemalloc.start()
+    try:
+        trace = read_npz(path, hold=hold)
+        assert sum(map(len, trace.chunks())) == count
+        save_npz(tmp_path / "again.npz", trace)
+        assert tracemalloc.get_traced_memory()[1] < 5 * PIECE
+    finally:
+        tracemalloc.stop()
+    assert isinstance(trace, StreamedTrace)
+    assert trace.addresses.shape == (pages,)
+    assert read_npz(tmp_path / "again.npz").addresses.shape == (pages,)
+
+
+def test_addresses_of_a_file_that_changed_are_refused(tmp_path):
+    path = bomb(tmp_path / "t.npz", 5000, 5000)
+    trace = read_npz(path, hold=10)
+    bomb(tmp_path / "t.npz", 5001, 5000)
+    with pytest.raises(ValueError, match=r"t.npz: was changed since it was opened"):
+        assert trace.addresses is None
+
+
+def test_addresses_are_checked_though_they_are_not_held(tmp_path):
+    members = {**GOOD, "addresses.npy": np.zeros(2, "u8")}
+    path = archive(tmp_path / "t.npz", members)
+    with pytest.raises(ValueError, match=r"addresses.npy: is uint64, one for each of 3 pages"):
+        read_npz(path, hold=1)
+
+
+def test_a_directory_full_of_members_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "t.npz"
+    with zipfile.ZipFile(path, "w") as out:
+        for number in range(3000):
+            out.writestr(f"{number}.npy", b"")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"t.npz: byte \d+: the directory of the archive has"):
+            read_npz(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 19
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_zip_of_something_else(tmp_path):
+    path = archive(tmp_path / "t.zip", {"a.log": b" L 1000,4\n"})
+    with pytest.raises(ValueError, match=r"t.zip: is a zip archive .'a.log' is its first member"):
+        open_trace(path)
+
+
 # --------------------------------------------------------------------- longer than memory
 
 
@@ -314,9 +385,9 @@ def test_damage_anywhere_is_an_error_or_harmless(good_bytes, tmp_path_factory, d
 def test_a_long_npz_is_streamed(tmp_path, save):
     whole = generate("hotspot", pages=300, refs=20_000)
     save(tmp_path / "t.npz", refs=whole.refs, pages=300)
-    trace = read_npz(tmp_path / "t.npz", hold=20_299)
+    trace = read_npz(tmp_path / "t.npz", hold=19_999)
     assert isinstance(trace, StreamedTrace)
-    assert not isinstance(read_npz(tmp_path / "t.npz", hold=20_300), StreamedTrace)
+    assert not isinstance(read_npz(tmp_path / "t.npz", hold=20_000), StreamedTrace)
     assert trace.describe() == {**whole.describe(), "origin": "t.npz"}
     assert (np.concatenate(list(trace.chunks(777))) == whole.refs).all()
 

@@ -68,15 +68,34 @@ ops = st.sampled_from(["I ", " L", " S", " M"])
 valid = st.builds("{} {:08x},{}".format, ops, addresses, st.sampled_from([1, 4, 8, 4096]))
 upper = st.builds("{} {:X},{}".format, ops, addresses, sizes)
 banners = st.builds(
-    lambda sign, text: sign + text,
+    lambda sign, text: sign + text.replace("=", sign[0]),
     st.sampled_from(["==", "--", "**"]),
-    st.sampled_from(["", "1== Lackey", "77== Command: sort", "x" * 5000]),
+    st.sampled_from(
+        [
+            "",
+            "7== Lackey",
+            "7== Command: sort",
+            "x" * 5000,
+            "8== ",
+            "07== " + "x" * 5000,
+            "00:00:00:01.123 7== x",
+            "7= x",
+            "7== ",
+            "8==",
+            "12345678901== x",
+        ]
+    ),
 )
+others = st.sampled_from(["==8== Lackey, an example Valgrind tool", "==8== Counted 1", "--9-- x",
+                          "==7== Lackey, an example Valgrind tool", "==7== Lackey, an example",
+                          "==7== Lackey", "==00:00:00:01.123 8== Lackey"])  # fmt: skip
 odd = st.sampled_from(
     ["", "\r", "=", "-", "I", " L", " L ", " L 1", " L 1,", " L ,1", " L g,1", " X 10,4", "L 10,4",
      "I 10,4", "I  10,0", " L 10,0", " L 10,1048576", " L 10,1048577", " L 10,12345678",
      " L 12345678901234567,1", " L 1234567890123456,1", " L ffffffffffffffff,2", " L 10,4 ",
-     " L 0x10,4", " L 10,-4", " S10,4", " S 10;4", " L " + "0" * 4090, "x" * 5000]
+     " L 0x10,4", " L 10,-4", " S10,4", " S 10;4", " L " + "0" * 4090, "x" * 5000,
+     "SB 0401ab70", "SB", "SB ", "SB 1", "SB 12345678901234567", "SB 10,4", "SB x", "I 10,4",
+     "I 1,4", "I 1", " I 10,4", "I   10,4", " I 1,", "I  ,4"]
 )  # fmt: skip
 endings = st.sampled_from(["\n", "\n", "\n", "\r\n"])
 
@@ -96,14 +115,19 @@ splits = st.one_of(
     st.lists(st.integers(1, 6000), min_size=1, max_size=4),
 )
 good_logs = texts(valid, valid, upper, banners)
-logs = st.one_of(good_logs, texts(valid, upper, banners, odd), st.binary(max_size=60))
+logs = st.one_of(
+    good_logs,
+    texts(valid, upper, banners, odd),
+    texts(valid, valid, others, others, banners),
+    st.binary(max_size=60),
+)
 
 
 @settings(max_examples=120, deadline=None)
-@given(logs, splits, st.booleans(), st.booleans())
-def test_lackey_is_its_twin(text, sizes, instructions, collapse):
-    found = run(LackeyParser(instructions, collapse), cut(text, sizes))
-    same(found, twin.lackey(text, instructions, collapse))
+@given(logs, splits, st.booleans(), st.booleans(), st.sampled_from([None, None, 7, 8, 9]))
+def test_lackey_is_its_twin(text, sizes, instructions, collapse, pid):
+    found = run(LackeyParser(instructions, collapse, pid), cut(text, sizes))
+    same(found, twin.lackey(text, instructions, collapse, pid))
 
 
 COLUMNS = [
@@ -120,7 +144,8 @@ fields = st.one_of(
         ["R", "W", "l", "s", "M", "i", "0x10", "0XfF", "1", "0", "00", "x", "", "-1", " 1", "1.0",
          "0x", "0xg", "RW", "12", "4503599627370495", "4503599627370496", "9" * 19, "9" * 20,
          "0" * 30 + "7", "18446744073709551615", "18446744073709551616", "0x" + "f" * 16,
-         "0x1" + "0" * 16, "0x" + "0" * 20 + "1", "y" * 5000]
+         "0x1" + "0" * 16, "0x" + "0" * 20 + "1", "y" * 5000, "1 ", " 0\t", '"1"', '"a,b"',
+         '"a""b"', '"1" ', '"1"x', '"', '""', '"a""', ' "0x10 "', "1 0", "0x1g", "1x", "0x1 "]
     ),
 )  # fmt: skip
 
@@ -138,15 +163,22 @@ def tables(draw):
     fine = st.tuples(*(good.get(c, st.just("any")) for c in columns))
     wild = st.lists(fields, min_size=max(len(columns) - 1, 1), max_size=len(columns) + 1)
     rows = st.one_of(fine, fine, fine, wild)
-    return columns, draw(texts(rows.map(lambda row: ",".join(map(str, row))), st.just("")))
+    separator = draw(st.sampled_from([",", ",", "\t", ";", "|", " "]))
+    joints = st.sampled_from(
+        [separator] * 6 + [" " + separator, separator + "  ", "\t" + separator]
+    )
+    others = st.sampled_from(["", " ", "\t ", "# 1,0", "#" * 5000, " # 1"])
+    joint = draw(joints)
+    lines = texts(rows.map(lambda row: joint.join(map(str, row))), others)
+    return columns, separator, draw(lines)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(tables(), splits, st.booleans())
 def test_csv_is_its_twin(case, sizes, collapse):
-    columns, text = case
-    found = run(CsvParser(columns, collapse), cut(text, sizes))
-    same(found, twin.table(columns, text, collapse))
+    columns, separator, text = case
+    found = run(CsvParser(columns, collapse, separator), cut(text, sizes))
+    same(found, twin.table(columns, text, collapse, separator))
 
 
 # --------------------------------------------------------------------- every boundary

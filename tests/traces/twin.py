@@ -1,6 +1,7 @@
 """The text parsers again, slow and obvious: the whole text at once, regular expressions, dicts.
 
-- ``lackey(text, instructions, collapse)``, ``table(columns, text, collapse)``: a ``Parsed``.
+- ``lackey(text, instructions, collapse, pid)``, ``table(columns, text, collapse, separator)``: a
+  ``Parsed``.
 
 A broken line ends both; what came before it counts.
 """
@@ -16,7 +17,10 @@ LINE_MOST = 4096
 SIZE_MOST = 1 << 20
 
 BANNER = re.compile(rb"(==|--|\*\*)")
-ACCESS = re.compile(rb"(I | [LSM]) (.*)", re.DOTALL)
+OF_PID = re.compile(rb"(==|--|\*\*)([0-9:. ]*[ :.])?([0-9]{1,10})\1 *([^ ].*)", re.DOTALL)
+FIRST_LINE = b"Lackey, an example Valgrind tool"
+SUPERBLOCK = re.compile(rb"SB [0-9a-fA-F]{1,16}")
+ACCESS = re.compile(rb"(?:(I) | (I) | ([LSM]) )(.*)", re.DOTALL)
 OPERANDS = re.compile(rb"([0-9a-fA-F]{1,16}),(.*)", re.DOTALL)
 SIZE = re.compile(rb"[0-9]{1,7}")
 DECIMAL = re.compile(rb"[0-9]+")
@@ -75,31 +79,53 @@ def _parse(text: bytes, parse: Callable[[bytes], Access | None], collapse: bool)
     return out
 
 
-def lackey(text: bytes, instructions: bool = False, collapse: bool = False) -> Parsed:
+def lackey(
+    text: bytes, instructions: bool = False, collapse: bool = False, pid: int | None = None
+) -> Parsed:
     """A log of ``valgrind --tool=lackey --trace-mem=yes``."""
+    sections: list[tuple[int, bool]] = []  # process, and whether its log begins there
+
+    def section(number: int, begins: bool, in_its_words: bool) -> None:
+        if sections and sections[-1][0] == number:
+            if in_its_words and sections[-1][1]:
+                raise Broken("the log of another program")
+            sections[-1] = number, sections[-1][1] or begins
+            return
+        if sections and pid is None:
+            raise Broken("a line of another process")
+        if sections and (not begins or number in dict(sections)):
+            raise Broken("a line of another process among those of one")
+        sections.append((number, begins))
 
     def parse(line: bytes) -> Access | None:
         if BANNER.match(line):
+            whose = OF_PID.fullmatch(line[: LINE_MOST + 1].removesuffix(b"\r"))
+            if whose is not None:
+                begins = whose[4].startswith(b"Lackey")
+                section(int(whose[3]), begins, whose[4].startswith(FIRST_LINE))
             return None
         if len(line) > LINE_MOST:
             raise Broken("more than 4096 bytes")
         line = line.removesuffix(b"\r")
-        if not line:
+        if not line or SUPERBLOCK.fullmatch(line):
             return None
         access = ACCESS.fullmatch(line)
-        if access is None or len(line) < 6:
+        if access is None or len(line) < (5 if line.startswith(b"I") else 6):
             raise Broken("is not 'I  addr,size'")
-        operands = OPERANDS.fullmatch(access[2])
+        fetch = access[3] is None
+        operands = OPERANDS.fullmatch(access[4].removeprefix(b" ") if access[1] else access[4])
         if operands is None:
             raise Broken("the address is not")
         if not SIZE.fullmatch(operands[2]):
             raise Broken("the size is not")
         address, size = int(operands[1], 16), int(operands[2])
-        if access[1] == b"I " and not instructions:
+        if pid is not None and not sections:
+            raise Broken("a reference before the first line that names its process")
+        if (fetch and not instructions) or (pid is not None and sections[-1][0] != pid):
             if not 1 <= size <= SIZE_MOST:
                 raise Broken("the size is not")
             return None
-        return address, size, access[1] in (b" S", b" M")
+        return address, size, access[3] in (b"S", b"M")
 
     return _parse(text, parse, collapse)
 
@@ -114,39 +140,67 @@ def _number(digits: bytes) -> int:
     return value
 
 
-def table(columns: list[str], text: bytes, collapse: bool = False) -> Parsed:
+QUOTED = re.compile(rb'"((?:[^"]|"")*)"')
+
+
+def _fields(line: bytes, separator: str) -> Iterator[tuple[bytes, bool]]:
+    """One after the other, and whether it is the last; a bad one is noticed when it is come to."""
+    sign = separator.encode()
+    blanks = b" " if separator == "\t" else b" \t"
+    rest: bytes | None = line.rstrip(blanks)
+    while rest is not None:
+        rest = rest.lstrip(blanks)
+        if rest.startswith(b'"'):
+            quoted = QUOTED.match(rest)
+            after = b'"' if quoted is None else rest[quoted.end() :]
+            while after and after[:1] in blanks and after[:1] != sign:
+                after = after[1:]
+            if quoted is None or (after and not after.startswith(sign)):
+                raise Broken("a quoted field does not end")
+            rest = after[1:] if after else None
+            yield quoted[1].rstrip(blanks), rest is None
+        else:
+            field, found, after = rest.partition(sign)
+            rest = after if found else None
+            yield field.rstrip(blanks), rest is None
+
+
+def table(columns: list[str], text: bytes, collapse: bool = False, separator: str = ",") -> Parsed:
     """The lines of a CSV below its header."""
 
     def parse(line: bytes) -> Access | None:
         if len(line) > LINE_MOST:
+            if line.startswith(b"#"):
+                return None
             raise Broken("more than 4096 bytes")
         line = line.removesuffix(b"\r")
-        if not line:
+        if line.startswith(b"#") or not line.strip(b" " if separator == "\t" else b" \t"):
             return None
         address, size, write = 0, 1, False
-        fields = line.split(b",")
+        fields = _fields(line, separator)
         for i, column in enumerate(columns):
             # Fields are counted on the way: a bad one before the end is what the error names.
-            if i >= len(fields) or (i + 1 == len(columns)) != (i + 1 == len(fields)):
+            field, last = next(fields)
+            if last != (i + 1 == len(columns)):
                 raise Broken("not as many fields")
             if column == "page":
-                address = _number(fields[i]) << 12
+                address = _number(field) << 12
             elif column == "address":
-                address = _number(fields[i])
+                address = _number(field)
             elif column == "size":
-                size = _number(fields[i])
+                size = _number(field)
             elif column == "write":
                 try:
-                    flag = _number(fields[i])
+                    flag = _number(field)
                 except Broken:
                     flag = 2
                 if flag > 1:
                     raise Broken("write is not 0 or 1")
                 write = flag == 1
             elif column == "op":
-                if fields[i].upper() not in {b"R", b"W", b"L", b"S", b"M", b"I"}:
+                if field.upper() not in {b"R", b"W", b"L", b"S", b"M", b"I"}:
                     raise Broken("op is not one of")
-                write = fields[i].upper() in {b"W", b"S", b"M"}
+                write = field.upper() in {b"W", b"S", b"M"}
         if address >= 1 << 64:
             raise Broken("too large")
         return address, size, write
