@@ -17,6 +17,8 @@ from swapfast import _core
 from swapfast.checkpoint.chain import Chain, read_chain
 from swapfast.checkpoint.commit import swapfile_of
 from swapfast.checkpoint.pages import open_data, runs
+from swapfast.checkpoint.patience import breathe, held_back
+from swapfast.checkpoint.steady import steady
 from swapfast.errors import system_error
 from swapfast.swapfile.files import read_at
 from swapfast.units import PAGE_SIZE
@@ -32,8 +34,12 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     OSError, ValueError
-        As `read_image`.
+        As `read_image`; EBUSY: a job replaces it all the time.
     """
+    return steady(path, lambda: _facts(path), lambda _: True)
+
+
+def _facts(path: str | os.PathLike[str]) -> dict[str, Any]:
     chain = read_chain(path)
     image = chain.image
     facts = image.facts
@@ -79,6 +85,9 @@ def verify(
 ) -> list[int]:
     """Compare every page of a checkpoint with its checksum; the file is only read.
 
+    A job that goes on may make new checkpoints meanwhile: then it is the newest one that is right
+    or wrong. Its swapfile holds the last checkpoint only, as long as it is ``pinned``.
+
     Returns
     -------
     list of int
@@ -87,24 +96,30 @@ def verify(
     Raises
     ------
     OSError
-        A file cannot be read; ENODATA: the checkpoint has no checksums.
+        A file cannot be read; ENODATA: the checkpoint has no checksums; EBUSY: its job replaces
+        it faster than it is read.
     ValueError
         The image or the swapfile's header is not what it should be.
     """
+    return steady(path, lambda: _compare(path, swapfile), bool)
+
+
+def _compare(path: str | os.PathLike[str], swapfile: str | os.PathLike[str] | None) -> list[int]:
     chain = read_chain(path)
     image = chain.image
     if image.sums is None:
         raise system_error(errno.ENODATA, "was made without checksums", path)
     slot = image.slot.values().astype(np.int64)
     wrong: list[int] = []
-    if swapfile is not None:
-        kept = np.flatnonzero(chain.place)
-        with open_data(chain.links[-1], os.fspath(swapfile)) as (fd, _):
-            wrong = _wrong_slots(chain, kept, slot, fd)
-    else:
-        for link, which in chain.parts:
-            with open_data(link) as (fd, _):
-                wrong += _wrong_slots(chain, which, chain.place, fd)
+    with held_back():
+        if swapfile is not None:
+            kept = np.flatnonzero(chain.place)
+            with open_data(chain.links[-1], os.fspath(swapfile)) as (fd, _):
+                wrong = _wrong_slots(chain, kept, slot, fd)
+        else:
+            for link, which in chain.parts:
+                with open_data(link) as (fd, _):
+                    wrong += _wrong_slots(chain, which, chain.place, fd)
     return sorted(wrong)
 
 
@@ -116,6 +131,7 @@ def _wrong_slots(chain: Chain, which: NDArray[Any], place: NDArray[Any], fd: int
     order = which[np.argsort(place[which], kind="stable")]
     wrong: list[int] = []
     for part in runs(place[order], most=CHUNK):
+        breathe()
         pages = order[part]
         data = read_at(fd, pages.size * PAGE_SIZE, int(place[pages[0]]) * PAGE_SIZE)
         whole = len(data) // PAGE_SIZE
