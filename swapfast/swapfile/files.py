@@ -37,7 +37,7 @@ _KINDS = {
 _OPEN_ERRORS = {
     errno.ENOENT: "no such file; make it with mkswap and a size",
     errno.EACCES: "may not be read and written by this user; check the owner and the mode",
-    errno.EMFILE: "this process has no file descriptor left, and each swapfile that is on holds one; "
+    errno.EMFILE: "this process has no file descriptor left, and a swapfile that is on holds one; "
     "raise the limit (ulimit -n)",
     errno.EROFS: "is on a read-only file system; copy it to a writable one",
 }

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker, fill
 
 import swapfast as sf
+from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker, fill
 
 Uses = dict[str, Callable[[], Any]]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.machine.support import PAGE
 
 import swapfast as sf
+from tests.machine.support import PAGE
 
 SCENE = """
 import numpy as np, os, sys, threading

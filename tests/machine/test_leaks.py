@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker
 
 import swapfast as sf
 from swapfast.mappings import Mapping
+from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker
 
 SECRET = b"SECRET-OF-CHILD"
 PAGES = 40
@@ -106,7 +106,7 @@ def test_first_toucher_and_then_the_host_writes(profile: str, make_swap: Swapfil
 def test_private_pages(
     profile: str, make_swap: SwapfileMaker, rule: str, parent_exits: bool
 ) -> None:
-    """A child writes in pages it inherited: under "allocator" they still go to the parent's file."""
+    """A child writes in pages it inherited: under "allocator" they go to the parent's file."""
     scene = Scene(profile, make_swap, sf.Rules(mixed_pages=rule))  # type: ignore[arg-type]
     parent = scene.machine.init.fork()
     heap = parent.mmap(PAGES * PAGE)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.machine.support import PAGE
 
 import swapfast as sf
 from swapfast.mappings import Mapping
+from tests.machine.support import PAGE
 
 
 def played(
