@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from swapfast.cli.output import console, emit_json, errors, progress, reported
+from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.publish import target
 from swapfast.traces import Trace, open_trace, save_npz
 from swapfast.traces.npz import write_npz
+from swapfast.visible import visible
 
 __all__ = ["trace"]
 
@@ -89,9 +90,12 @@ def trace(
         if as_json:
             emit_json(facts)
         else:
-            screen = errors if to_stream else console
             for name, value in facts.items():
-                screen.print(f"{name:16} {value}", markup=False)
+                line = f"{name:16} {value}"
+                if to_stream:
+                    click.echo(visible(line), err=True)
+                else:
+                    console.say(line)
 
 
 def _check_name(output: Path) -> None:

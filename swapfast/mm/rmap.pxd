@@ -2,8 +2,8 @@
 #
 #   home -> next -> next -> (home)      in order of arrival: the parent before the child
 #
-# Members find the home through the group's *anchor*, a number that stays when the home goes away and
-# the next member takes its place: the cost of that does not depend on how many members there are.
+# Members find the home by the *anchor* of the group, a number that stays when the home goes and the
+# next member takes its place: what that costs does not depend on how many there are.
 #
 # A page alone in its group needs no links: next[home] is NIL, and while no page of the machine has
 # links (core.joined is 0) nobody looks. The home of a shared object's page is the object's own, and
