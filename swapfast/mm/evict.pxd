@@ -9,6 +9,7 @@
 # - map_back(core, home): every swap entry of a folio in memory maps it again
 # - release(core, g, home): clean and unmapped: its memory is free
 # - slot_drop(core, home): a folio in memory gives its slot back, if nobody else needs it
+# - slot_spare(core, home): the same to make room in a full area, where it makes room
 # - evict_now(core, g, home): all of it at once
 
 from swapfast.mm.types cimport *
@@ -45,6 +46,14 @@ cdef inline bint slot_drop(core_t *core, uint32_t home) noexcept nogil:
     swap_give(core, core.home[home].entry)
     core.page[home].folio &= ~F_SWAPCACHE
     return True
+
+cdef inline bint slot_spare(core_t *core, uint32_t home) noexcept nogil:
+    # vm_swap_full: a slot that a checkpoint names would not be free, and its page not clean.
+    if (core.page[home].folio & F_SWAPCACHE
+            and slot_bit(area_of(core, core.home[home].entry).pinned,
+                         core.home[home].entry - area_of(core, core.home[home].entry).base)):
+        return False
+    return slot_drop(core, home)
 
 cdef inline void map_back(core_t *core, uint32_t home) noexcept nogil:
     # Old, not writable, dirty, as after swapoff; the object of shared pages has them in memory.
@@ -140,7 +149,7 @@ cdef inline void unmap(core_t *core, uint32_t home) noexcept nogil:
             p = n
         core.next[home] = NIL
         core.prev[home] = NIL
-        core.page[home].pte |= PTE_SWAP
+        core.page[home].pte = (core.page[home].pte & ~PTE_DIRTY) | PTE_SWAP
         return
     if core.page[home].pte & PTE_PRESENT:
         core.page[home].pte = PTE_SWAP

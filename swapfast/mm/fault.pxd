@@ -303,9 +303,11 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
     core.page[page].pte = <uint8_t>bits
     if core.modern:
         # should_try_to_free_swap; folio_free_swap asks only whether an entry still refers to it.
-        if vm_swap_full(core) or (write and exclusive):
+        if write and exclusive:
             slot_drop(core, home)
-    elif vm_swap_full(core) and exclusive and slot_drop(core, home):
+        elif vm_swap_full(core):
+            slot_spare(core, home)
+    elif vm_swap_full(core) and exclusive and slot_spare(core, home):
         core.page[page].pte |= PTE_DIRTY   # remove_exclusive_swap_page: SetPageDirty
     if write and not exclusive:
         return fault_write(core, page)
@@ -358,11 +360,12 @@ cdef inline int fault_shared(core_t *core, mapping_t *m, uint32_t page,
         status = bring_in(core, object, NIL)
         if status != ST_OK:
             return status
-        # shmem_swapin_folio: from the swap cache to the page cache, and the slot is free.
+        # shmem_swapin_folio: from the swap cache to the page cache, and the slot is free; unless a
+        # checkpoint names it: then the page stays clean, as `slot_spare` says.
         if core.page[object].folio & F_WRITEBACK:
             wait_for(core, object)
         core.page[object].pte &= ~PTE_SWAP
-        slot_drop(core, object)
+        slot_spare(core, object)
     else:
         core.count.pgfault += 1
         core.clock.now += core.times.minor_fault
@@ -453,6 +456,8 @@ cdef inline void zap(core_t *core, uint32_t page) noexcept nogil:
         return
     if bits & PTE_SHARED:
         if bits & PTE_MEMBER:
+            if bits & PTE_DIRTY and core.page[core.home[page].where].folio & F_SWAPCACHE:
+                core.page[core.home[page].where].pte |= PTE_DIRTY   # folio_mark_dirty
             rmap_unlink(core, page)
     elif not bits & PTE_ZERO:
         heir = rmap_leave(core, page)

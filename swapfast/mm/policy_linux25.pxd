@@ -147,7 +147,7 @@ cdef inline uint64_t scan_inactive_25(core_t *core, group_t *g, uint32_t want) n
             core.page[batch[i]].folio |= F_ACTIVE
             core.count.pgactivate += 1
             if vm_swap_full(core):
-                slot_drop(core, batch[i])
+                slot_spare(core, batch[i])
         batch[kept] = batch[i]
         kept += verdict != 2
     putback(core, g, batch, kept)

@@ -119,7 +119,7 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
         if not folio & F_REFERENCED:
             return 0
         if vm_swap_full(core):
-            slot_drop(core, page)
+            slot_spare(core, page)
         return 1
     core.page[page].folio = <uint8_t>(folio & ~F_REFERENCED)
     must_write = bits & PTE_DIRTY != 0 or not folio & F_SWAPCACHE
