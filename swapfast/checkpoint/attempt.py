@@ -4,9 +4,7 @@
 - ``Snapshot``: into a copy of the slots, which belongs to the image alone; of an incremental one,
   of those slots that the image before it does not have.
 - ``Parent``: what an incremental one builds on.
-- ``put_image(disk, path, parts, ...)``: an image in its place, whole or not at all.
 - ``put_on(backing, stamp, disk)``: what the swapfile that is on says it holds.
-- ``remove_copies(disk, path, but)``: copies of slots that an image does not name any more.
 
 An incremental image is possible because slots that the last one names are pinned: a slot that both
 name has not been written to in between.
@@ -16,10 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -32,102 +27,27 @@ from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.freeze import Frozen, facts_of
 from swapfast.checkpoint.image import image_parts
 from swapfast.checkpoint.pages import copy_pages
+from swapfast.checkpoint.place import Parts, Place
 from swapfast.checkpoint.stored import seal_of
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
-from swapfast.swapfile.files import read_at
+from swapfast.swapfile.files import named, read_at
 from swapfast.swapfile.header import PAGE_SIZE, UUID_AT
 from swapfast.swapfile.stamp import Kept, Stamp, put_stamp
 
-__all__ = ["Attempt", "Kind", "Parent", "Parts", "Snapshot", "put_image", "put_on", "remove_copies"]
+__all__ = ["Attempt", "Kind", "Parent", "Snapshot", "put_on"]
 
 Kind = Literal["in-place", "pinned", "snapshot", "incremental"]
-Parts = list[bytes | memoryview]
 U32 = NDArray[np.uint32]
-COPY = r"\.[0-9a-f]{32}\.(swap|pages)"  # after the image's name
-
-
-def put_image(
-    disk: Disk,
-    path: str,
-    parts: Parts,
-    *,
-    committing: Callable[[], None],
-    unknown: Callable[[], None],
-) -> None:
-    """Write an image beside its place, and rename it.
-
-    Parameters
-    ----------
-    disk : Disk
-    path : str
-    parts : list of bytes
-    committing : callable
-        Called before the rename.
-    unknown : callable
-        Called when the rename, or making it durable, failed: the old image may be there, or the
-        new one.
-    """
-    temporary = f"{path}.tmp"
-    folder = os.path.dirname(os.path.abspath(path))
-    fd = disk.create(temporary)
-    try:
-        try:
-            at = 0
-            for part in parts:
-                disk.write(fd, part, at)
-                at += len(part)
-            disk.sync(fd)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                disk.remove(temporary)
-            raise
-        committing()
-        try:
-            disk.rename(temporary, path)
-            disk.sync_folder(folder)
-        except BaseException:
-            unknown()
-            with contextlib.suppress(OSError):
-                disk.remove(temporary)
-            raise
-    finally:
-        # It was synced: an error now is no news, and must not look as if nothing was committed.
-        with contextlib.suppress(OSError):
-            disk.close(fd)
 
 
 def put_on(backing: SwapBacking, stamp: Stamp | None, disk: Disk) -> None:
     """Write and sync a stamp into a swapfile that is on; None: it holds no checkpoint."""
-    page = read_at(backing.fileno(), PAGE_SIZE, 0)
-    disk.write(backing.fileno(), put_stamp(page, stamp, at_rest=False), 0)
+    with named(backing.path):
+        page = read_at(backing.fileno(), PAGE_SIZE, 0)
+        disk.write(backing.fileno(), put_stamp(page, stamp, at_rest=False), 0)
     backing.sync(disk.sync_data)
     backing.stamp = stamp
-
-
-def remove_copies(disk: Disk, path: str, but: str | None) -> None:
-    """Copies of older images of this name go, and those that a crash left; none that is in use."""
-    folder, name = os.path.split(os.path.realpath(path))
-    ours = re.compile(re.escape(name) + COPY)
-    with contextlib.suppress(OSError):  # it is done already: what is left over goes next time
-        for other in os.listdir(folder):
-            full = os.path.join(folder, other)
-            if ours.fullmatch(other) and full != but and not _in_use(full):
-                disk.remove(full)
-
-
-def _in_use(path: str) -> bool:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +71,12 @@ class Attempt:
     def __init__(
         self,
         frozen: Frozen,
-        path: str,
+        place: Place,
         kind: Kind,
-        disk: Disk,
         identity: bytes | None,
         parent: Parent | None,
     ) -> None:
-        self.frozen, self.path, self.kind, self.disk = frozen, path, kind, disk
+        self.frozen, self.place, self.kind, self.disk = frozen, place, kind, place.disk
         self.parent = parent
         self.backing: SwapBacking = frozen.backing
         self.before = self.backing.stamp
@@ -207,7 +126,7 @@ class Attempt:
         try:
             parts = image_parts(facts, arrays)
         except ValueError as error:
-            raise system_error(errno.EFBIG, str(error), self.path) from None
+            raise system_error(errno.EFBIG, str(error), self.place.given) from None
         self.seal = seal_of(parts)
         return parts
 
@@ -245,7 +164,8 @@ class Attempt:
 
     def store_slots(self) -> None:
         """Slots and stamp are on the disk afterwards."""
-        self._put_header(self.stamp, at_rest=self.kind == "in-place")
+        with named(self.backing.path):
+            self._put_header(self.stamp, at_rest=self.kind == "in-place")
         self.backing.sync(self.disk.sync_data)
 
     def _put_header(self, stamp: Stamp | None, *, at_rest: bool) -> None:
@@ -254,13 +174,7 @@ class Attempt:
 
     def write_image(self, parts: Parts) -> None:
         """The image is in its place afterwards; see the module for what a failure leaves."""
-        put_image(
-            self.disk,
-            self.path,
-            parts,
-            committing=self._about_to_commit,
-            unknown=self._keep_both,
-        )
+        self.place.put(parts, committing=self._about_to_commit, unknown=self._keep_both)
 
     def _about_to_commit(self) -> None:
         self.backing.last_generation = self.generation
@@ -270,6 +184,13 @@ class Attempt:
         core.area_pin(number, np.concatenate((core.area_pinned(number), self.slots)))
         # The stamp says that a checkpoint may be there, of a generation not older than the last.
         self.backing.stamp = self.stamp
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+    def uncertain(self) -> None:
+        """The image is there, and `commit` did not come to its end."""
+        self._keep_both()
 
     def give_up(self, written: U32 | None) -> None:
         """Not committed: the file is on again, and pages that may be lost are in memory again."""
@@ -286,7 +207,7 @@ class Attempt:
             self._put_header(self.backing.stamp, at_rest=self.kind == "in-place")
         self.backing.kept = self._kept()
         self._pin()
-        remove_copies(self.disk, self.path, self.area_path)
+        self.place.sweep(self.area_path)
 
     def _kept(self) -> Kept:
         return Kept(frozenset((self.seal,)), self.slots, self.columns)
@@ -308,20 +229,20 @@ class Snapshot(Attempt):
     def __init__(
         self,
         frozen: Frozen,
-        path: str,
+        place: Place,
         kind: Kind,
-        disk: Disk,
         identity: bytes | None,
         parent: Parent | None,
     ) -> None:
-        super().__init__(frozen, path, kind, disk, identity, parent)
+        super().__init__(frozen, place, kind, identity, parent)
         slots = self.stamp.slots
         self.goes_on = kind == "incremental"
         self.kind = "snapshot" if parent is None else kind
         self.stamp = Stamp(slots, identity or os.urandom(16), 0)
         self.generation = 1
         end = "swap" if parent is None else "pages"
-        self.area_path = f"{os.path.realpath(path)}.{self.stamp.identity.hex()}.{end}"
+        self.area_path = f"{place.path}.{self.stamp.identity.hex()}.{end}"
+        self.copy = -1
         self.committing = False
 
     def _dumped(self, zero: NDArray[np.uint8]) -> None:
@@ -335,20 +256,29 @@ class Snapshot(Attempt):
     def store_slots(self) -> None:
         """The copy is on the disk afterwards, at rest; its name is so with the image's."""
         disk, source = self.disk, (self.backing.fileno(), self.backing.path)
-        fd = disk.create(self.area_path)
-        try:
+        self.copy = fd = disk.create(self.area_path)
+        with named(self.area_path):
             disk.allocate(fd, self.length * PAGE_SIZE)
             disk.write(fd, put_stamp(self.page, self.stamp, at_rest=True), 0)
             copy_pages(disk, source, self.pages, fd, self.at, share=True)
             disk.sync(fd)
-        finally:
-            disk.close(fd)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        fd, self.copy = self.copy, -1
+        if fd >= 0:
+            self.disk.close(fd)
 
     def _about_to_commit(self) -> None:
         self.committing = True
 
     def _keep_both(self) -> None:
         """Both copies are there."""
+
+    def uncertain(self) -> None:
+        """Nothing builds on it: its slots may not be pinned."""
+        self.backing.copied = None
 
     def give_up(self, written: U32 | None) -> None:
         """The copy goes, unless the image that names it may be there."""
@@ -362,7 +292,7 @@ class Snapshot(Attempt):
             self.backing.copied = self._kept()
             self._give_up_parent()
             self._pin()
-        remove_copies(self.disk, self.path, self.area_path)
+        self.place.sweep(self.area_path)
 
     def _give_up_parent(self) -> None:
         """The checkpoint that the job was restarted from is in the chain: it need not be here too.

@@ -150,6 +150,8 @@ def read_links(path: str | os.PathLike[str]) -> tuple[Link, ...]:
 def _links(files: list[Members]) -> tuple[Link, ...]:
     last = files[-1].parent
     copied = last is not None and last["copied"]
+    for one in files:
+        _check_copy(one, copied)
     return tuple(Link(one.path, one.image.facts, one.seal, copied) for one in files)
 
 
@@ -172,6 +174,16 @@ def _files(path: str) -> list[Members]:
         _check_link(found, child)
         files.insert(0, found)
     return files
+
+
+def _check_copy(one: Members, copied: bool) -> None:
+    """Copies have names that nothing else has: their files are made, and made anew, by name."""
+    facts = one.image.facts
+    if not copied and facts["kind"] != "snapshot":
+        return
+    end = f".{facts['area']['identity']}.{'pages' if one.parent else 'swap'}"
+    if not facts["area"]["path"].endswith(end):
+        raise ValueError(f"{one.path}: facts.area.path: does not end in {end}, as a copy's name")
 
 
 def _check_link(parent: Members, child: Members) -> None:

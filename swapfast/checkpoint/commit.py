@@ -24,7 +24,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import stat
 from typing import TYPE_CHECKING, Any
 
 from swapfast import flags as f
@@ -35,13 +34,16 @@ from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.facts import MOST_PARENTS
 from swapfast.checkpoint.freeze import Frozen, push_out
 from swapfast.checkpoint.image import Image
-from swapfast.checkpoint.pages import gather, open_data, unshare
-from swapfast.checkpoint.rebuild import rebuild
+from swapfast.checkpoint.pages import gather, open_data, open_regular, unshare
+from swapfast.checkpoint.patience import held_back
+from swapfast.checkpoint.place import Place
+from swapfast.checkpoint.rebuild import Rebuilding
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
-from swapfast.swapfile.files import read_at
+from swapfast.swapfile.extents import same_inode
+from swapfast.swapfile.files import named, read_at
 from swapfast.swapfile.header import PAGE_SIZE
-from swapfast.swapfile.stamp import Kept, Stamp
+from swapfast.swapfile.stamp import Kept, Stamp, read_stamp
 from swapfast.swapping import turn_off
 
 if TYPE_CHECKING:
@@ -104,12 +106,36 @@ def checkpoint(
             "a checkpoint holds no stale statistics, TLB, read-ahead by addresses or nested plug; "
             "make the machine without these options",
         )
-    if os.path.isdir(path):
-        raise system_error(errno.EISDIR, "is a folder; give the image a name in it", path)
-    frozen = Frozen(machine, namespace)
-    before = _parent_of(frozen, path, kind, parent, checksums)
-    machine.check_files(namespace)
-    machine.check_area(frozen.area)
+    with held_back():
+        frozen = Frozen(machine, namespace)
+        before = _parent_of(frozen, path, kind, parent, checksums)
+        machine.check_files(namespace)
+        machine.check_area(frozen.area)
+        with Place(disk or Disk(), path, _inputs(machine, before)) as place:
+            _commit(frozen, place, kind, checksums, identity, before)
+        if kind == "in-place":
+            _end(frozen)
+
+
+def _inputs(machine: Machine, before: Parent | None) -> list[str]:
+    """Files that an image would destroy: those that are on, and those that it builds on."""
+    backings = (area.backing for area in machine.areas.values())
+    names = [one.path for one in backings if isinstance(one, SwapBacking)]
+    for link in () if before is None else before.links:
+        names += [link.path, link.data]
+    return names
+
+
+def _commit(
+    frozen: Frozen,
+    place: Place,
+    kind: Kind,
+    checksums: bool,
+    identity: bytes | None,
+    before: Parent | None,
+) -> None:
+    """Steps 1 to 4; after an error the namespace goes on as it was."""
+    machine, namespace = frozen.machine, frozen.namespace
     if checksums and machine.contents:
         machine.core.area_keep_sums(frozen.area.number)  # while the pages are still in memory
     written = push_out(frozen)
@@ -120,21 +146,26 @@ def checkpoint(
         kind == "incremental" and (before is None or before.links[0].facts["kind"] == "snapshot")
     )
     make = Snapshot if copies else Attempt
-    attempt = make(frozen, os.fspath(path), kind, disk or Disk(), identity, before)
+    attempt = make(frozen, place, kind, identity, before)
     try:
-        parts = attempt.image(checksums)
-        attempt.store_slots()
-    except BaseException:
-        attempt.give_up(written)
-        raise
-    try:
-        attempt.write_image(parts)
-    except BaseException:
-        attempt.give_up(None)
-        raise
-    attempt.commit()
-    if kind == "in-place":
-        _end(frozen)
+        try:
+            parts = attempt.image(checksums)
+            attempt.store_slots()
+        except BaseException:
+            attempt.give_up(written)
+            raise
+        try:
+            attempt.write_image(parts)
+        except BaseException:
+            attempt.give_up(None)
+            raise
+        try:
+            attempt.commit()
+        except BaseException:
+            attempt.uncertain()
+            raise
+    finally:
+        attempt.close()
 
 
 def _parent_of(
@@ -221,16 +252,23 @@ def swapfile_of(chain: Chain) -> str:
 
 
 def _put_together(chain: Chain, name: str, disk: Disk) -> None:
-    """Make the swapfile of a chain of copies; it is there whole, or not at all."""
-    temporary = f"{name}.tmp"
+    """Make the swapfile of a chain of copies; it is there whole, or not at all.
+
+    Its temporary file is locked: of two restarts at the same time the second one finds it done.
+    """
+    temporary = f"{name}.{chain.image.facts['area']['identity']}.tmp"
     fd = disk.create(temporary)
     try:
-        gather(chain, fd, disk, compare=False)
-        with open_data(chain.links[-1]) as (last, _):
-            disk.write(fd, read_at(last, PAGE_SIZE, 0), 0)
-        disk.sync(fd)
-        disk.rename(temporary, name)
-        disk.sync_folder(os.path.dirname(os.path.abspath(name)))
+        if os.path.lexists(name) and not _worthless(name):
+            disk.remove(temporary)
+            return
+        with named(name):
+            gather(chain, fd, disk, compare=False)
+            with open_data(chain.links[-1]) as (last, _):
+                disk.write(fd, read_at(last, PAGE_SIZE, 0), 0)
+            disk.sync(fd)
+            disk.rename(temporary, name)
+            disk.sync_folder(os.path.dirname(os.path.abspath(name)))
     except BaseException:
         with contextlib.suppress(OSError):
             disk.remove(temporary)
@@ -239,17 +277,26 @@ def _put_together(chain: Chain, name: str, disk: Disk) -> None:
         disk.close(fd)
 
 
-def _put_together_again(chain: Chain, name: str, disk: Disk) -> None:
-    """Replace the swapfile of a chain of copies if it is not in use, and of no use any more."""
-    fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+def _worthless(name: str) -> bool:
+    """A swapfile that an earlier restart made of a chain, and gave up: nobody needs its pages.
+
+    An image decides which name this is, ``*.<identity>.swap`` in its folder. A file that is in use,
+    or holds a checkpoint, be it this one or one that came later, is never taken for it.
+    """
     try:
+        fd = open_regular(name, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(fd)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        judge_header(chain.image.facts, read_at(fd, PAGE_SIZE, 0), name)
-    except BlockingIOError:
-        pass  # as `SwapBacking` says
-    except ValueError:
-        if stat.S_ISREG(os.fstat(fd).st_mode):
-            _put_together(chain, name, disk)
+        return (
+            status.st_nlink == 1
+            and same_inode(os.lstat(name), status)
+            and read_stamp(read_at(fd, PAGE_SIZE, 0)) is None
+        )
+    except OSError:
+        return False
     finally:
         os.close(fd)
 
@@ -289,20 +336,34 @@ def restart(
     ValueError
         A file is not what it should be: its name, the place, the cause. Nothing was changed.
     """
+    disk = disk or Disk()
     chain = read_chain(path)
+    with held_back():
+        return _restart(chain, os.fspath(path), swapfile, keep, disk)
+
+
+def _restart(
+    chain: Chain,
+    path: str,
+    swapfile: str | os.PathLike[str] | None,
+    keep: bool,
+    disk: Disk,
+) -> Machine:
     image = chain.image
     area = image.facts["area"]
     name = swapfile_of(chain) if swapfile is None else os.fspath(swapfile)
     rules = _rules_of(image)
-    if chain.copied and not os.path.lexists(name):
-        _put_together(chain, name, disk or Disk())
-    elif chain.copied and swapfile is None:
-        _put_together_again(chain, name, disk or Disk())
+    try:
+        half = Rebuilding(image)  # a machine that cannot be is refused before a file is touched
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if chain.copied and (not os.path.lexists(name) or (swapfile is None and _worthless(name))):
+        _put_together(chain, name, disk)
     if not os.path.lexists(name):
         raise system_error(
-            errno.ENOENT, f"is not there, and has the pages of {os.fspath(path)}; say where", name
+            errno.ENOENT, f"is not there, and has the pages of {path}; say where", name
         )
-    unshare(name, disk or Disk())
+    unshare(name, disk, image.facts)
     backing = SwapBacking.open(
         name, rules, accept=lambda head: judge_header(image.facts, head, name)
     )
@@ -310,9 +371,9 @@ def restart(
         if (backing.end, backing.pages) != (area["slots"], area["pages"]):
             raise ValueError(f"{name}: byte 1028: has {backing.end} slots, not {area['slots']}")
         try:
-            machine, namespace = rebuild(image, backing)
+            machine, namespace = half.load(backing)
         except ValueError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}") from None
+            raise ValueError(f"{path}: {error}") from None
         stamp = Stamp(area["slots"], bytes.fromhex(area["identity"]), image.generation)
         if keep:
             slots = image.slot.values()
@@ -320,7 +381,7 @@ def restart(
             folded = image.facts.get("folded")
             columns = (image.facts, image) if image.sums is not None and machine.contents else None
             backing.kept = Kept(frozenset((chain.seal, folded or chain.seal)), slots, columns)
-        put_on(backing, stamp if keep else None, disk or Disk())
+        put_on(backing, stamp if keep else None, disk)
         backing.last_generation = image.generation
     except BaseException:
         backing.close()

@@ -13,15 +13,16 @@ import contextlib
 import errno
 import os
 
-from swapfast.checkpoint.attempt import put_image, remove_copies
 from swapfast.checkpoint.chain import Chain, read_chain
 from swapfast.checkpoint.delta import columns_of
 from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.freeze import chained
 from swapfast.checkpoint.image import image_parts
 from swapfast.checkpoint.pages import gather, open_data
+from swapfast.checkpoint.patience import held_back
+from swapfast.checkpoint.place import Place
 from swapfast.errors import system_error
-from swapfast.swapfile.files import read_at
+from swapfast.swapfile.files import named, read_at
 from swapfast.swapfile.header import PAGE_SIZE
 from swapfast.swapfile.stamp import Stamp, put_stamp
 
@@ -52,59 +53,58 @@ def compact(
     Raises
     ------
     OSError
-        EINVAL: ``out`` is a part of the chain; ENODATA: it was made without checksums; EIO: a page
+        EINVAL: ``out`` is a part of the chain, or not a regular file; EBUSY: somebody else writes
+        it; EEXIST: a swapfile has the name; ENODATA: it was made without checksums; EIO: a page
         is not what it was; ENOSPC, ...: of the disk. What was at ``out`` is as it was.
     ValueError
         An image of the chain is damaged, or another one.
     """
-    chain, name, disk = read_chain(path), os.fspath(out), disk or Disk()
+    disk = disk or Disk()
+    chain = read_chain(path)
     image = chain.image
-    if os.path.realpath(name) in [os.path.realpath(link.path) for link in chain.links]:
-        raise system_error(errno.EINVAL, "is a part of the chain; give another name", name)
+    if os.path.realpath(out) in [os.path.realpath(link.path) for link in chain.links]:
+        raise system_error(errno.EINVAL, "is a part of the chain; give another name", out)
     if image.sums is None or image.sums.size != image.slot.total:
         raise system_error(errno.ENODATA, "was made without checksums", path)
-    arrays = columns_of(image)
-    facts = dict(image.facts)
+    inputs = [name for link in chain.links for name in (link.path, link.data)]
+    with held_back(), Place(disk, out, inputs) as place:
+        _fold(chain, place, identity or os.urandom(16))
+
+
+def _fold(chain: Chain, place: Place, identity: bytes) -> None:
+    arrays = columns_of(chain.image)
+    facts = dict(chain.image.facts)
     facts |= chained(None, facts.get("folded") or chain.seal)
     if chain.links[0].facts["kind"] != "snapshot":
         if len(chain.links) > 1:
             facts["kind"] = "pinned"
-        parts = image_parts(facts, arrays)
-        put_image(disk, name, parts, committing=_nothing, unknown=_nothing)
+        place.put(image_parts(facts, arrays))
         return
-    stamp = Stamp(facts["area"]["slots"], identity or os.urandom(16), 0)
-    copy = f"{os.path.realpath(name)}.{stamp.identity.hex()}.swap"
+    stamp = Stamp(facts["area"]["slots"], identity, 0)
+    copy = f"{place.path}.{stamp.identity.hex()}.swap"
     facts["kind"] = "snapshot"
     facts["area"] = facts["area"] | {"path": copy, "identity": stamp.identity.hex()}
-    committing = []
+    committing: list[bool] = []
     try:
-        _copy(chain, copy, stamp, disk)
-        put_image(
-            disk,
-            name,
-            image_parts(facts, arrays),
-            committing=lambda: committing.append(True),
-            unknown=_nothing,
-        )
+        _copy(chain, copy, stamp, place.disk)
+        parts = image_parts(facts, arrays)
+        place.put(parts, committing=lambda: committing.append(True))
     except BaseException:
         if not committing:  # else the image that names it may be there
             with contextlib.suppress(OSError):
-                disk.remove(copy)
+                place.disk.remove(copy)
         raise
-    remove_copies(disk, name, copy)
-
-
-def _nothing() -> None:
-    """Both images name files that are there."""
+    place.sweep(copy)
 
 
 def _copy(chain: Chain, path: str, stamp: Stamp, disk: Disk) -> None:
     fd = disk.create(path)
     try:
-        gather(chain, fd, disk, compare=True)
-        with open_data(chain.links[-1]) as (last, _):
-            page = read_at(last, PAGE_SIZE, 0)
-        disk.write(fd, put_stamp(page, stamp, at_rest=True), 0)
-        disk.sync(fd)
+        with named(path):
+            gather(chain, fd, disk, compare=True)
+            with open_data(chain.links[-1]) as (last, _):
+                page = read_at(last, PAGE_SIZE, 0)
+            disk.write(fd, put_stamp(page, stamp, at_rest=True), 0)
+            disk.sync(fd)
     finally:
         disk.close(fd)

@@ -17,6 +17,7 @@ import struct
 
 from swapfast.errors import system_error
 from swapfast.swapfile.file_system import never_copied
+from swapfast.swapfile.files import named
 
 __all__ = ["Disk"]
 
@@ -38,18 +39,18 @@ class Disk:
             EACCES, ENOSPC, ...: as open(2) says.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = -1
         try:
             fd = os.open(path, flags, 0o600)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
+            with named(path):
+                self._take(fd, path)
+            return fd
+        except BaseException as error:
+            if fd >= 0:
+                os.close(fd)
+            elif isinstance(error, OSError) and error.errno == errno.ELOOP:
                 raise system_error(errno.EINVAL, "is a symbolic link; remove it", path) from None
             raise
-        try:
-            self._take(fd, path)
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
 
     def _take(self, fd: int, path: str) -> None:
         status = os.fstat(fd)
@@ -59,7 +60,10 @@ class Disk:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise system_error(errno.EBUSY, "another process is writing it", path) from None
-        now = os.lstat(path) if os.path.lexists(path) else None
+        try:
+            now = os.lstat(path)
+        except FileNotFoundError:
+            now = None
         if now is None or (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):
             raise system_error(errno.EBUSY, "another process has just written it", path)
         os.fchmod(fd, 0o600)

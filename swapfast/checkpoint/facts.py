@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from itertools import pairwise
 from typing import Any, get_args, get_type_hints
@@ -238,8 +239,21 @@ def check_facts(facts: Any) -> None:
         raise ValueError("facts.area.state: a slot outside the area")
     for name in ("identity", "swap_uuid"):
         _check_hex(area[name], 32, f"facts.area.{name}")
+    _check_path(facts)
     if max(machine["cache_at_boot"], core["memory"]["file_cache"]) >= core["settings"]["memory"]:
         raise ValueError("facts.core.memory.file_cache: not less than the memory")
+
+
+def _check_path(facts: dict[str, Any]) -> None:
+    """A file is opened by this name, or by its last part beside the image."""
+    path, parent = facts["area"]["path"], facts.get("parent")
+    beside = parent is not None and parent["copied"]
+    try:
+        known = "\0" not in path and (beside or os.fsencode(path).startswith(b"/"))
+    except UnicodeEncodeError:
+        known = False
+    if not known or os.path.basename(path) in ("", ".", ".."):
+        raise ValueError(f"facts.area.path: {path!r:.80} is not the absolute name of a file")
 
 
 def _check_parent(facts: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 - ``copy_pages(disk, source, pages, fd, at, ...)``: some pages of one file to places in another.
 - ``gather(chain, fd, disk, ...)``: all pages of a chain, each to its slot.
-- ``unshare(path, disk)``: blocks of its own for a swapfile.
+- ``unshare(path, disk, facts)``: blocks of its own for the swapfile of an image.
 - ``open_data(link)``: the file with an image's pages, read-only and checked.
 
 Blocks are shared where the file system can (reflink), and copied elsewhere; where checksums are
@@ -18,6 +18,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +26,13 @@ from numpy.typing import NDArray
 from swapfast import _core
 from swapfast.checkpoint.chain import Chain, Link, judge_header
 from swapfast.checkpoint.disk import Disk
+from swapfast.checkpoint.patience import breathe
 from swapfast.errors import system_error
 from swapfast.swapfile.extents import shared_ranges
-from swapfast.swapfile.files import read_at
+from swapfast.swapfile.files import kernel_areas, named, read_at
 from swapfast.swapfile.header import PAGE_SIZE
 
-__all__ = ["copy_pages", "gather", "open_data", "runs", "unshare"]
+__all__ = ["copy_pages", "gather", "open_data", "open_regular", "runs", "unshare"]
 
 I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
@@ -83,6 +85,7 @@ def copy_pages(
     """
     share = share and sums is None
     for part in runs(pages, at):
+        breathe()
         start, to = int(pages[part.start]) * PAGE_SIZE, int(at[part.start]) * PAGE_SIZE
         size = (part.stop - part.start) * PAGE_SIZE
         if share:
@@ -112,10 +115,8 @@ def open_data(link: Link, name: str | None = None) -> Iterator[tuple[int, str]]:
         It is another one.
     """
     path = link.data if name is None else name
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = open_regular(path, os.O_RDONLY)
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise system_error(errno.EINVAL, "not a regular file", path)
         judge_header(link.facts, read_at(fd, PAGE_SIZE, 0), path)
         yield fd, path
     finally:
@@ -147,28 +148,69 @@ def gather(chain: Chain, fd: int, disk: Disk, *, compare: bool) -> None:
             copy_pages(disk, source, chain.place[order], fd, slot[order], share=False, sums=sums)
 
 
-def unshare(path: str, disk: Disk) -> None:
-    """Write the blocks that a file shares with a copy over with the same bytes.
+def unshare(path: str, disk: Disk, facts: dict[str, Any]) -> None:
+    """Write the blocks that a swapfile shares with a copy over with the same bytes.
 
-    A file that is in use, or is none that could be opened, is left for `SwapBacking` to refuse.
+    An image names any file that it likes: only one that is this image's swapfile is written to. Any
+    other, one that is in use, or that could not be opened, is left for `SwapBacking` to refuse.
+
+    Parameters
+    ----------
+    path : str
+    disk : Disk
+    facts : dict
+        Of the image.
+
+    Raises
+    ------
+    OSError
+        EIO, ENOSPC, ...: as the system says.
+    ValueError
+        It is another file.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = open_regular(path, os.O_RDWR)
     except OSError:
         return
     try:
         status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        if status.st_nlink > 1 or (status.st_dev, status.st_ino) in kernel_areas():
             return
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shared = list(shared_ranges(fd, status.st_size))
-        for start, length in shared:
-            for at in range(start, start + length, CHUNK * PAGE_SIZE):
-                size = min(CHUNK * PAGE_SIZE, start + length - at)
-                disk.write(fd, read_at(fd, size, at), at)
-        if shared:
-            disk.sync(fd)  # which gives them blocks
+        judge_header(facts, read_at(fd, PAGE_SIZE, 0), path)
+        if status.st_size < facts["area"]["slots"] * PAGE_SIZE:
+            return
+        with named(path):
+            shared = list(shared_ranges(fd, status.st_size))
+            for start, length in shared:
+                for at in range(start, start + length, CHUNK * PAGE_SIZE):
+                    size = min(CHUNK * PAGE_SIZE, start + length - at)
+                    disk.write(fd, read_at(fd, size, at), at)
+                    breathe()
+            if shared:
+                disk.sync(fd)  # which gives them blocks
     except BlockingIOError:
         return
     finally:
         os.close(fd)
+
+
+def open_regular(path: str, how: int) -> int:
+    """A descriptor of a regular file.
+
+    Raises
+    ------
+    OSError
+        EINVAL: it is something else, which is not even opened; others as open(2) says.
+    """
+    # Opening a device may already have an effect.
+    mode = os.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        raise system_error(errno.ELOOP, "is a symbolic link, not a regular file", path)
+    if not stat.S_ISREG(mode):
+        raise system_error(errno.EINVAL, "not a regular file", path)
+    fd = os.open(path, how | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise system_error(errno.EINVAL, "not a regular file", path)
+    return fd

@@ -1,6 +1,7 @@
 """A machine from an image: the reverse of `freeze`.
 
-- ``rebuild(image, backing)``: a new machine in which the tasks go on.
+- ``Rebuilding(image)``: the machine and its tasks, before their pages have a file.
+- ``Rebuilding.load(backing)``: a new machine in which the tasks go on.
 - ``machine_of(facts)``: the empty machine alone.
 """
 
@@ -24,7 +25,7 @@ from swapfast.swapping import add_area, hand_down
 from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["machine_of", "rebuild"]
+__all__ = ["Rebuilding", "machine_of"]
 
 
 def machine_of(facts: dict[str, Any]) -> Machine:
@@ -55,10 +56,24 @@ def machine_of(facts: dict[str, Any]) -> Machine:
     )
 
 
-class _Builder:
-    """One image on its way into one machine."""
+class Rebuilding:
+    """One image on its way into one machine.
+
+    Parameters
+    ----------
+    image : Image
+        As `read_image` checked it.
+
+    Raises
+    ------
+    ValueError
+        Settings that no machine has.
+    MemoryError
+        This computer cannot hold it.
+    """
 
     def __init__(self, image: Image) -> None:
+        self.image = image
         facts = image.facts
         self.facts = facts
         self.machine = machine = machine_of(facts)
@@ -151,7 +166,20 @@ class _Builder:
             if task.parent is machine.init:
                 machine.init.adopt(task)
 
-    def load(self, image: Image, backing: SwapBacking) -> None:
+    def load(self, backing: SwapBacking) -> tuple[Machine, SwapNamespace]:
+        """A machine in which the tasks go on, and their swap namespace.
+
+        Parameters
+        ----------
+        backing : SwapBacking
+            The image's swapfile; the machine's from now on.
+
+        Raises
+        ------
+        ValueError
+            What can only be seen now: clusters of the area that its slots contradict.
+        """
+        image = self.image
         machine, area = self.machine, self.facts["area"]
         flags = f.SWAP_FLAG_PREFER | area["priority"] if area["priority"] >= 0 else 0
         added = add_area(machine, self.namespace, backing, flags)
@@ -184,25 +212,4 @@ class _Builder:
             machine.core.group_load(number, state)
         machine.core.machine_load(self.facts["core"])
         machine.load_boot_facts(self.facts["machine"])
-
-
-def rebuild(image: Image, backing: SwapBacking) -> tuple[Machine, SwapNamespace]:
-    """A machine in which the tasks of an image go on, and their swap namespace.
-
-    Parameters
-    ----------
-    image : Image
-        As `read_image` checked it.
-    backing : SwapBacking
-        Its swapfile; the machine's from now on.
-
-    Raises
-    ------
-    ValueError
-        What can only be seen now: clusters of the area that its slots contradict.
-    MemoryError
-        This computer cannot hold it.
-    """
-    builder = _Builder(image)
-    builder.load(image, backing)
-    return builder.machine, builder.namespace
+        return machine, self.namespace

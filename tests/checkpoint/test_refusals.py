@@ -31,8 +31,8 @@ from swapfast.checkpoint import (
     stored,
     verify,
 )
-from swapfast.checkpoint.attempt import remove_copies
 from swapfast.checkpoint.disk import Disk
+from swapfast.checkpoint.place import Place
 from swapfast.profiles import PROFILES
 from swapfast.swapfile import SwapBacking, mkswap
 from tests.checkpoint.jobs import PAGE, boot, contents, family
@@ -392,10 +392,17 @@ def test_the_new_image_is_taken_away_while_it_is_opened(
     assert caught.value.errno == errno.EBUSY
 
 
-def test_copies_that_cannot_be_looked_at_are_left(tmp_path: Path) -> None:
+def swept(path: Path) -> None:
+    """An image comes to its place, and what older ones of this name left goes."""
+    with Place(Disk(), path) as place:
+        place.put([b"an image"])
+        place.sweep(None)
+
+
+def test_a_name_of_ours_and_no_copy_goes(tmp_path: Path) -> None:
     (tmp_path / f"job.{'0' * 32}.swap").symlink_to(tmp_path / "elsewhere")
-    remove_copies(Disk(), str(tmp_path / "job"), None)
-    assert not (tmp_path / f"job.{'0' * 32}.swap").is_symlink(), "a name of ours, and no copy"
+    swept(tmp_path / "job")
+    assert os.listdir(tmp_path) == ["job"]
 
 
 def test_a_copy_in_use_is_left(tmp_path: Path) -> None:
@@ -403,9 +410,9 @@ def test_a_copy_in_use_is_left(tmp_path: Path) -> None:
     name.write_bytes(b"")
     with open(name) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        remove_copies(Disk(), str(tmp_path / "job"), None)
+        swept(tmp_path / "job")
         assert name.exists()
-    remove_copies(Disk(), str(tmp_path / "job"), None)
+    swept(tmp_path / "job")
     assert not name.exists()
 
 

@@ -75,7 +75,7 @@ def release_without_file(machine: Machine) -> None:
 def test_again_and_again(tmp_path: Path) -> None:
     """Checkpoint, restart, work, checkpoint: pins of one generation make room for the next."""
     swap, image = tmp_path / "s1", tmp_path / "job.ckpt"
-    machine, login = boot(swap)
+    machine, login = boot(swap, size="16MiB")
     family(login)
     namespace = login.swap_ns
     for turn in range(5):
@@ -84,7 +84,8 @@ def test_again_and_again(tmp_path: Path) -> None:
         if turn % 2 == 0:
             machine.close()
             machine = Machine.restart(image)
-            namespace = next(t.swap_ns for t in machine.tasks.values() if t.pid == login.pid)
+            tasks = machine.tasks.values()
+            namespace = next(t.swap_ns for t in tasks if t.alive and t.parent is not None)
         machine.verify()
         work(machine, turn)
         machine.verify()
