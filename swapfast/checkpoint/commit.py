@@ -38,6 +38,7 @@ from swapfast.checkpoint.pages import gather, open_data, open_regular, unshare
 from swapfast.checkpoint.patience import held_back
 from swapfast.checkpoint.place import Place
 from swapfast.checkpoint.rebuild import Rebuilding
+from swapfast.checkpoint.steady import steady
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.extents import same_inode
@@ -336,10 +337,13 @@ def restart(
     ValueError
         A file is not what it should be: its name, the place, the cause. Nothing was changed.
     """
-    disk = disk or Disk()
-    chain = read_chain(path)
-    with held_back():
-        return _restart(chain, os.fspath(path), swapfile, keep, disk)
+
+    def again() -> Machine:
+        chain = read_chain(path)
+        with held_back():
+            return _restart(chain, os.fspath(path), swapfile, keep, disk or Disk())
+
+    return steady(path, again)
 
 
 def _restart(

@@ -21,6 +21,7 @@ from swapfast.checkpoint.image import image_parts
 from swapfast.checkpoint.pages import gather, open_data
 from swapfast.checkpoint.patience import held_back
 from swapfast.checkpoint.place import Place
+from swapfast.checkpoint.steady import steady
 from swapfast.errors import system_error
 from swapfast.swapfile.files import named, read_at
 from swapfast.swapfile.header import PAGE_SIZE
@@ -59,7 +60,12 @@ def compact(
     ValueError
         An image of the chain is damaged, or another one.
     """
-    disk = disk or Disk()
+    steady(path, lambda: _compact(path, out, disk or Disk(), identity or os.urandom(16)))
+
+
+def _compact(
+    path: str | os.PathLike[str], out: str | os.PathLike[str], disk: Disk, identity: bytes
+) -> None:
     chain = read_chain(path)
     image = chain.image
     if os.path.realpath(out) in [os.path.realpath(link.path) for link in chain.links]:
@@ -68,7 +74,7 @@ def compact(
         raise system_error(errno.ENODATA, "was made without checksums", path)
     inputs = [name for link in chain.links for name in (link.path, link.data)]
     with held_back(), Place(disk, out, inputs) as place:
-        _fold(chain, place, identity or os.urandom(16))
+        _fold(chain, place, identity)
 
 
 def _fold(chain: Chain, place: Place, identity: bytes) -> None:

@@ -24,6 +24,7 @@ import errno
 import io
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from typing import IO, Any
@@ -35,7 +36,11 @@ from swapfast.checkpoint.chain import read_image
 from swapfast.checkpoint.check import OBJECT_OUT, OUT
 from swapfast.checkpoint.columns import Numbers
 from swapfast.checkpoint.image import Image
+from swapfast.checkpoint.patience import breathe, held_back
+from swapfast.checkpoint.steady import steady
 from swapfast.errors import system_error
+from swapfast.publish import publish, target
+from swapfast.swapfile.files import named
 from swapfast.units import PAGE_SIZE
 
 __all__ = ["export"]
@@ -62,30 +67,44 @@ def export(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> list[st
     Raises
     ------
     OSError
-        EEXIST: ``out`` is there; EIO, ...: as the system says. Nothing is left then.
+        EEXIST: ``out`` is there; ENOENT, EACCES, ENOSPC, ...: as the system says. Nothing is left
+        then, nor after an interrupt.
     ValueError
         The image is damaged.
     """
-    image, target = read_image(path), os.fspath(out)
-    if os.path.lexists(target):
-        raise system_error(errno.EEXIST, "is there already; remove it, or name another", target)
-    temporary = f"{target}.tmp"
+    name = os.fspath(out)
+    name = name.rstrip("/") or name
+    image = steady(path, lambda: read_image(path))
+    if os.path.lexists(name):
+        raise system_error(errno.EEXIST, "is there already; remove it, or name another", name)
+    with held_back():
+        if name.endswith((".json", ".csv")):
+            write = _all_as_json if name.endswith(".json") else _pages_as_csv
+            with (
+                publish(name, inputs=(path,)) as file,
+                io.TextIOWrapper(file, encoding="ascii", newline="") as lines,
+            ):
+                write(image, lines)
+            return [name]
+        return [os.path.join(name, one) for one in _new_folder(image, name)]
+
+
+def _new_folder(image: Image, name: str) -> list[str]:
+    """A folder under another name, which is the right one when it is complete."""
+    place = target(name)
+    draft = os.path.join(os.path.dirname(place), f".swapfast-{secrets.token_hex(8)}.tmp")
     try:
-        if target.endswith((".json", ".csv")):
-            with open(temporary, "x", encoding="ascii", newline="") as file:
-                (_all_as_json if target.endswith(".json") else _pages_as_csv)(image, file)
-            os.rename(temporary, target)
-            return [target]
-        os.mkdir(temporary)
-        names = _folder(image, temporary)
-        os.rename(temporary, target)
-        return [os.path.join(target, name) for name in names]
-    except FileExistsError:
+        with named(name):
+            os.mkdir(draft)
+            names = _folder(image, draft)
+            os.rename(draft, place)
+    except BaseException as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        if isinstance(error, OSError) and str(error.filename or "").startswith(draft):
+            code = error.errno or errno.EIO
+            raise system_error(code, os.strerror(code), name) from None
         raise
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary) if os.path.isfile(temporary) else shutil.rmtree(temporary)
-        raise
+    return names
 
 
 def _pieces(image: Image) -> Iterator[Columns]:
@@ -95,6 +114,7 @@ def _pieces(image: Image) -> Iterator[Columns]:
     start = 0
     columns = (page.pieces(CHUNK), image.slot.pieces(CHUNK), image.shadow.pieces(CHUNK))
     for pages, slots, shadows in zip(*columns, strict=True):
+        breathe()
         end = start + pages.size
         zero = image.zero[start:end] if image.zero.size else np.zeros(pages.size, np.uint8)
         piece: Columns = {"page": pages, "slot": slots, "shadow": shadows, "zero": zero}
@@ -178,6 +198,7 @@ def _cell(value: Any) -> str:
 def _runs(image: Image) -> Iterator[list[tuple[int, int, int]]]:
     first, length = image.pte.end - image.pte.length, image.pte.length
     for at in range(0, first.size, CHUNK):
+        breathe()
         part = slice(at, at + CHUNK)
         rows = (first[part].tolist(), length[part].tolist(), image.pte.value[part].tolist())
         yield list(zip(*rows, strict=True))

@@ -17,6 +17,7 @@ from swapfast import _core
 from swapfast.checkpoint.chain import Chain, read_chain
 from swapfast.checkpoint.commit import swapfile_of
 from swapfast.checkpoint.pages import open_data, runs
+from swapfast.checkpoint.steady import steady
 from swapfast.errors import system_error
 from swapfast.swapfile.files import read_at
 from swapfast.units import PAGE_SIZE
@@ -32,8 +33,12 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     OSError, ValueError
-        As `read_image`.
+        As `read_image`; EBUSY: a job replaces it all the time.
     """
+    return steady(path, lambda: _facts(path), lambda _: True)
+
+
+def _facts(path: str | os.PathLike[str]) -> dict[str, Any]:
     chain = read_chain(path)
     image = chain.image
     facts = image.facts
@@ -79,6 +84,9 @@ def verify(
 ) -> list[int]:
     """Compare every page of a checkpoint with its checksum; the file is only read.
 
+    A job that goes on may make new checkpoints meanwhile: then it is the newest one that is right
+    or wrong. Its swapfile holds the last checkpoint only, as long as it is ``pinned``.
+
     Returns
     -------
     list of int
@@ -87,10 +95,15 @@ def verify(
     Raises
     ------
     OSError
-        A file cannot be read; ENODATA: the checkpoint has no checksums.
+        A file cannot be read; ENODATA: the checkpoint has no checksums; EBUSY: its job replaces
+        it faster than it is read.
     ValueError
         The image or the swapfile's header is not what it should be.
     """
+    return steady(path, lambda: _compare(path, swapfile), bool)
+
+
+def _compare(path: str | os.PathLike[str], swapfile: str | os.PathLike[str] | None) -> list[int]:
     chain = read_chain(path)
     image = chain.image
     if image.sums is None:

@@ -200,6 +200,9 @@ def read(
     """
     name = os.fspath(path)
     links = 0 if follow else os.O_NOFOLLOW
+    # Opening a device may already have an effect.
+    if follow and not stat.S_ISREG(os.stat(name).st_mode):
+        raise system_error(errno.EINVAL, "is not a regular file", name)
     fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
