@@ -9,6 +9,9 @@ import errno
 import hashlib
 import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,18 +19,31 @@ from typing import Any
 import click
 
 from swapfast import flags as f
+from swapfast._core import policy_names
 from swapfast.checkpoint import compact as fold
 from swapfast.checkpoint import inspect as look
 from swapfast.checkpoint.attempt import Kind
 from swapfast.checkpoint.facts import MOST_PARENTS
-from swapfast.cli.output import JSON, Step, console, emit_json, progress, reported
+from swapfast.cli.options import no_stream, share_of
+from swapfast.cli.output import (
+    EXIT_INTERRUPT,
+    JSON,
+    Step,
+    echo,
+    emit_json,
+    progress,
+    reported,
+)
 from swapfast.errors import system_error
 from swapfast.machine import LEAST_PAGES, Machine
 from swapfast.mappings import Mapping
 from swapfast.namespaces import SwapNamespace
+from swapfast.profiles import PROFILES
+from swapfast.publish import target
 from swapfast.tasks import Task
 from swapfast.traces import Trace, open_trace
-from swapfast.units import PAGE_SIZE, format_count, parse_share
+from swapfast.units import PAGE_SIZE, format_count
+from swapfast.visible import visible
 
 __all__ = ["checkpoint", "compact", "restart"]
 
@@ -49,13 +65,18 @@ QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress.")
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.argument("swapfile", type=click.Path(path_type=Path))
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", type=click.Path(path_type=Path), callback=no_stream)
 @click.option("--memory", "-m", required=True, metavar="SIZE", help="RAM, or '50%' of the trace.")
 @click.option("--at", type=click.IntRange(0), metavar="N", help="Stop after N references.")
 @EVERY
 @KIND
-@click.option("--profile", default="6.18", show_default=True, help="2.6.25 or 6.18.")
-@click.option("--policy", "-p", metavar="NAME", help="Replacement policy; default: the profile's.")
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="6.18", show_default=True)
+@click.option(
+    "--policy",
+    "-p",
+    type=click.Choice(policy_names()),
+    help="Replacement policy; default: the profile's.",
+)
 @click.option("--no-checksums", is_flag=True, help="Save 4 bytes a page, and notice no damage.")
 @JSON
 @QUIET
@@ -87,24 +108,29 @@ def checkpoint(
       swapfast checkpoint sort.npz s1 job.ckpt --memory 50% --every 50000
       swapfast checkpoint sort.npz s1 job.ckpt -m 50% --every 50000 --kind incremental
 
-    Exit code: 0 done, 2 bad trace or option, 3 the system refused; an older IMAGE is then whole.
+    Exit code: 0 done, 2 bad trace or option, 3 the system refused, 130 ended by Ctrl-C; the last
+    checkpoint, or an older IMAGE, is then whole.
     """
     with reported(), progress(quiet or as_json) as step:
-        _check_place(image)
+        _check_place(image, SWAPFILE=swapfile, TRACE=trace)
         loaded = open_trace(trace)
         pages = loaded.pages
-        size = parse_share(memory, pages) * PAGE_SIZE
+        size = share_of("--memory", memory, pages) * PAGE_SIZE
         if memory.strip().endswith("%"):
             size = max(size, LEAST_PAGES * PAGE_SIZE)
-        machine = Machine(size, profile, policy=policy)
+        try:
+            machine = Machine(size, profile, policy=policy)
+        except ValueError as error:
+            raise ValueError(f"--memory {memory}: {error}") from None
         job = machine.init.clone(f.CLONE_NEWSWAP | f.CLONE_NEWIPC, "job")
         job.swapon(swapfile)
         mapping = job.mmap(pages * PAGE_SIZE, name="trace at 0")
         end = len(loaded) if at is None else min(at, len(loaded))
         series = _Series(image, kind, checksums=not no_checksums)
-        _run(mapping, loaded, (0, end), every, series, step)
-        facts = _facts(machine, mapping, end)
-        series.take(job.swap_ns, last=True)
+        with _told(series):
+            _run(mapping, loaded, (0, end), every, series, step)
+            facts = _facts(machine, mapping, end)
+            series.take(mapping, last=True)
         machine.close()
         _show({"image": str(series.last), "swapfile": str(swapfile), **facts}, as_json)
 
@@ -144,34 +170,68 @@ def restart(
       swapfast restart job.ckpt.3 sort.npz --every 50000 --kind incremental
 
     Exit code: 0 done, 2 IMAGE or the swapfile is damaged, or belongs to another checkpoint, 3 the
-    system refused.
+    system refused, 130 ended by Ctrl-C; the last checkpoint is then whole.
     """
+    if trace is None and (at is not None or every is not None):
+        option = "--at" if at is not None else "--every"
+        raise click.UsageError(f"{option} counts references of a TRACE; name it")
     with reported(), progress(quiet or as_json) as step:
+        if every is not None:
+            _check_place(image, SWAPFILE=swapfile, TRACE=trace)
         machine = Machine.restart(image, swapfile=swapfile, keep=not give_up)
         mapping, done = _position(machine, image)
         end = done
         if trace is not None:
-            if every is not None:
-                _check_place(image)
             loaded = open_trace(trace)
             end = len(loaded) if at is None else min(at, len(loaded))
             series: _Series = _After(image, kind, give_up=give_up)
-            _run(mapping, loaded, (done, end), every, series, step)
+            if not give_up:
+                series.made = image, done
+            with _told(series):
+                _run(mapping, loaded, (done, end), every, series, step)
         facts = _facts(machine, mapping, max(end, done))
         facts["restarted_at"] = done
         machine.close()
         _show({"image": str(image), **facts}, as_json)
 
 
-def _check_place(image: Path) -> None:
-    """Where an image cannot be written is better known before the job runs than afterwards."""
-    folder = image.parent
-    if image.is_dir():
-        raise system_error(errno.EISDIR, "is a folder; give the image a name in it", image)
+def _check_place(image: Path, **inputs: Path | None) -> None:
+    """Where an image cannot be written is better known before the job runs than afterwards.
+
+    A series writes IMAGE.1, IMAGE.2, ... as well, and each under a temporary name at first.
+    """
+    ours = re.compile(re.escape(os.path.realpath(image)) + r"(\.[0-9]{1,9})?(\.tmp)?")
+    for label, path in inputs.items():
+        if path is None:
+            continue
+        same = os.path.exists(image) and os.path.exists(path) and os.path.samefile(image, path)
+        found = ours.fullmatch(os.path.realpath(path))
+        if same or (found and not found[1] and not found[2]):
+            raise ValueError(f"{image}: IMAGE and {label} are one file; give IMAGE another name")
+        if found:
+            raise ValueError(
+                f"{image}: {label} {path} has a name that is needed beside IMAGE; give IMAGE "
+                "another name"
+            )
+    folder = Path(os.path.realpath(image)).parent
     if not folder.is_dir():
         raise system_error(errno.ENOENT, "no such folder; make it first", folder)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise system_error(errno.EACCES, "an image cannot be written in this folder", folder)
+    target(image)
+
+
+@contextmanager
+def _told(series: _Series) -> Iterator[None]:
+    """Ctrl-C ends the job; which checkpoint of it is there?"""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if series.made is None:
+            told = "interrupted before the first checkpoint; nothing was written to IMAGE"
+        else:
+            image, reference = series.made
+            told = f"interrupted; {image} has the job at reference {reference}: restart it"
+        click.echo(f"swapfast: {visible(told)}", err=True)
+        sys.exit(EXIT_INTERRUPT)
 
 
 class _Series:
@@ -185,6 +245,7 @@ class _Series:
     ) -> None:
         self.image, self.kind, self.checksums = image, kind, checksums
         self.last, self.parent, self.length = image, after, 0
+        self.made: tuple[Path, int] | None = None  # the last image, and its reference
         root, first = str(image), 1
         if kind == "incremental" and after is not None:
             self.length = len(look(after)["builds_on"]) + 1
@@ -193,19 +254,40 @@ class _Series:
                 root, first = found[1], int(found[2]) + 1
         self.names = (Path(f"{root}.{number}") for number in count(first))
 
-    def take(self, namespace: SwapNamespace, *, last: bool = False) -> None:
+    def take(self, mapping: Mapping, *, last: bool = False) -> None:
         """One more; none goes on after the last one."""
-        if self.kind != "incremental":
-            kind: Kind = "snapshot" if self.kind == "snapshot" else "pinned"
-            kind = "in-place" if last and kind == "pinned" else kind
-            namespace.checkpoint(self.image, kind=kind, checksums=self.checksums)
+        namespace, name = mapping.mm.swap_ns, self.image
+        if self.kind == "incremental":
+            if self.length > MOST_PARENTS:
+                self.parent = None  # a series of its own
+            name = self.image if self.length == 0 else next(self.names)
+        reference, before = _reference(mapping), _inode(name)
+        try:
+            self._write(namespace, name, last)
+        finally:
+            if _inode(name) != before:  # Ctrl-C waits until it is there
+                self.made = name, reference
+        if self.kind == "incremental":
+            self.length = self.length + 1 if self.parent is not None else 1
+            self.parent = self.last = name
+
+    def _write(self, namespace: SwapNamespace, name: Path, last: bool) -> None:
+        if self.kind == "incremental":
+            namespace.checkpoint(
+                name, kind="incremental", parent=self.parent, checksums=self.checksums
+            )
             return
-        if self.length > MOST_PARENTS:
-            self.parent = None  # a series of its own
-        name = self.image if self.length == 0 else next(self.names)
-        namespace.checkpoint(name, kind="incremental", parent=self.parent, checksums=self.checksums)
-        self.length = self.length + 1 if self.parent is not None else 1
-        self.parent = self.last = name
+        kind: Kind = "snapshot" if self.kind == "snapshot" else "pinned"
+        kind = "in-place" if last and kind == "pinned" else kind
+        namespace.checkpoint(name, kind=kind, checksums=self.checksums)
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class _After(_Series):
@@ -237,9 +319,15 @@ def _run(
         at = stop
         mapping.name = f"trace at {at}"
         if every and at % every == 0 and at < end:
-            series.take(mapping.mm.swap_ns)
+            series.take(mapping)
         step("running", at, end)
     mapping.name = f"trace at {max(at, end)}"
+
+
+def _reference(mapping: Mapping) -> int:
+    """Where a mapping's job is in its trace, as its name says."""
+    found = POSITION.fullmatch(mapping.name)
+    return int(found[1]) if found else 0
 
 
 def _position(machine: Machine, image: Path) -> tuple[Mapping, int]:
@@ -268,12 +356,12 @@ def _show(facts: dict[str, Any], as_json: bool) -> None:
         return
     for name, value in facts.items():
         shown = format_count(value) if isinstance(value, int) else value
-        console.print(f"{name:22} {shown}", markup=False)
+        echo(f"{name:22} {shown}")
 
 
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path), callback=no_stream)
 @JSON
 def compact(image: Path, out: Path, as_json: bool) -> None:
     """Make one checkpoint OUT of the incremental IMAGE and those that it builds on.

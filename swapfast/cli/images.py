@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
 from swapfast.checkpoint import export as write
 from swapfast.checkpoint import inspect as look
 from swapfast.checkpoint import verify as compare
-from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, reported
+from swapfast.cli.options import no_stream
+from swapfast.cli.output import EXIT_NO, JSON, console, echo, emit_json, reported
 from swapfast.units import format_count, format_size
 
 __all__ = ["export", "inspect", "verify"]
@@ -36,31 +35,31 @@ def inspect(image: Path, as_json: bool) -> None:
         if as_json:
             emit_json(facts)
             return
-        console.print(
-            f"[bold]{escape(facts['image'])}[/]  {facts['kind']}, "
-            f"generation {facts['generation']}, Linux {facts['profile']}, "
-            f"policy {facts['policy']}, {format_size(facts['memory_bytes'])} RAM"
+        console.say(
+            (facts["image"], "bold"),
+            f"  {facts['kind']}, generation {facts['generation']}, Linux {facts['profile']}, "
+            f"policy {facts['policy']}, {format_size(facts['memory_bytes'])} RAM",
         )
-        console.print(
+        console.say(
             f"{format_count(facts['pages_with_data'])} pages with data of "
             f"{format_count(facts['mapped_pages'])} mapped, in "
-            f"{format_count(facts['slot_runs'])} runs of slots of {facts['swapfile']}",
-            markup=False,
+            f"{format_count(facts['slot_runs'])} runs of slots of {facts['swapfile']}"
         )
         each = f", {facts['bytes_per_page']:.3g} bytes a page" if facts["pages_with_data"] else ""
-        console.print(
+        console.say(
             f"image of {format_size(facts['image_bytes'])}{each}, checksums "
             f"{'on' if facts['checksums'] else 'off'}"
         )
         if facts["builds_on"]:
-            console.print(f"builds on {_few(facts['builds_on'])}", markup=False)
-        table = Table(box=None, pad_edge=False)
-        for title in ("pid", "parent", "name", "state", "pages"):
-            table.add_column(title, justify="left" if title in ("name", "state") else "right")
-        for task in facts["tasks"]:
-            cells = (str(task[k]) for k in ("pid", "parent", "name", "state"))
-            table.add_row(*map(escape, cells), format_count(task["pages"]))
-        console.print(table)
+            console.say(f"builds on {_few(facts['builds_on'])}")
+        rows = [
+            (
+                *(str(task[k]) for k in ("pid", "parent", "name", "state")),
+                format_count(task["pages"]),
+            )
+            for task in facts["tasks"]
+        ]
+        console.table(("pid", "parent", "name", "state", "pages"), rows, left=("name", "state"))
 
 
 def _few(names: list[str]) -> str:
@@ -95,16 +94,16 @@ def verify(image: Path, swapfile: Path | None, as_json: bool) -> None:
             count, of = format_count(len(wrong)), format_count(pages)
             slots = "slot" if len(wrong) == 1 else "slots"
             are = "is" if len(wrong) == 1 else "are"
-            console.print(f"{count} of {of} pages {are} wrong: {slots} {some}")
+            echo(f"{count} of {of} pages {are} wrong: {slots} {some}")
         else:
-            console.print(f"{format_count(pages)} pages, all right")
+            echo(f"{format_count(pages)} pages, all right")
         if wrong:
             sys.exit(EXIT_NO)
 
 
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path), callback=no_stream)
 @JSON
 def export(image: Path, out: Path, as_json: bool) -> None:
     """Write what IMAGE holds for other tools: a folder OUT, or a file OUT.json or OUT.csv.
@@ -118,7 +117,8 @@ def export(image: Path, out: Path, as_json: bool) -> None:
       swapfast export job.ckpt.3 pages.csv
       swapfast export job.ckpt job.json --json
 
-    Exit code: 0 done, 2 IMAGE is damaged, 3 the system refused, or OUT is there already.
+    Exit code: 0 done, 2 IMAGE is damaged, 3 the system refused, or OUT is there already, 130 ended
+    by Ctrl-C; nothing is left of OUT then.
     """
     with reported():
         files = write(image, out)
@@ -126,4 +126,4 @@ def export(image: Path, out: Path, as_json: bool) -> None:
             emit_json({"image": str(image), "files": files})
         else:
             for name in files:
-                console.print(name, markup=False)
+                echo(name)
