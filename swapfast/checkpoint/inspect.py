@@ -17,6 +17,7 @@ from swapfast import _core
 from swapfast.checkpoint.chain import Chain, read_chain
 from swapfast.checkpoint.commit import swapfile_of
 from swapfast.checkpoint.pages import open_data, runs
+from swapfast.checkpoint.patience import breathe, held_back
 from swapfast.checkpoint.steady import steady
 from swapfast.errors import system_error
 from swapfast.swapfile.files import read_at
@@ -110,14 +111,15 @@ def _compare(path: str | os.PathLike[str], swapfile: str | os.PathLike[str] | No
         raise system_error(errno.ENODATA, "was made without checksums", path)
     slot = image.slot.values().astype(np.int64)
     wrong: list[int] = []
-    if swapfile is not None:
-        kept = np.flatnonzero(chain.place)
-        with open_data(chain.links[-1], os.fspath(swapfile)) as (fd, _):
-            wrong = _wrong_slots(chain, kept, slot, fd)
-    else:
-        for link, which in chain.parts:
-            with open_data(link) as (fd, _):
-                wrong += _wrong_slots(chain, which, chain.place, fd)
+    with held_back():
+        if swapfile is not None:
+            kept = np.flatnonzero(chain.place)
+            with open_data(chain.links[-1], os.fspath(swapfile)) as (fd, _):
+                wrong = _wrong_slots(chain, kept, slot, fd)
+        else:
+            for link, which in chain.parts:
+                with open_data(link) as (fd, _):
+                    wrong += _wrong_slots(chain, which, chain.place, fd)
     return sorted(wrong)
 
 
@@ -129,6 +131,7 @@ def _wrong_slots(chain: Chain, which: NDArray[Any], place: NDArray[Any], fd: int
     order = which[np.argsort(place[which], kind="stable")]
     wrong: list[int] = []
     for part in runs(place[order], most=CHUNK):
+        breathe()
         pages = order[part]
         data = read_at(fd, pages.size * PAGE_SIZE, int(place[pages[0]]) * PAGE_SIZE)
         whole = len(data) // PAGE_SIZE
