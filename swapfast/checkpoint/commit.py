@@ -9,7 +9,8 @@ The order of a checkpoint:
 3. image written beside its place, fsync, rename, fsync of the folder: committed
 4. the new slots are pinned, those that only the older image named are free
 
-Up to the rename the older image is untouched, and so are its slots. If the rename or the sync of
+All of it while the name of the image is held, see `place`. Up to the rename the older image is
+untouched, and so are its slots. If the rename or the sync of
 the folder fails, nobody knows which of the two is there; the slots of both stay pinned. A failed
 sync is never tried again on the same file: the system reports lost pages once.
 
@@ -30,11 +31,11 @@ from swapfast import flags as f
 from swapfast.checkpoint.attempt import Attempt, Kind, Parent, Snapshot, put_on
 from swapfast.checkpoint.chain import Chain, judge_header, read_chain, read_links
 from swapfast.checkpoint.delta import columns_of
-from swapfast.checkpoint.disk import Disk
+from swapfast.checkpoint.disk import Disk, opened_file
 from swapfast.checkpoint.facts import MOST_PARENTS
 from swapfast.checkpoint.freeze import Frozen, push_out
 from swapfast.checkpoint.image import Image
-from swapfast.checkpoint.pages import gather, open_data, open_regular, unshare
+from swapfast.checkpoint.pages import gather, open_data, unshare
 from swapfast.checkpoint.patience import held_back
 from swapfast.checkpoint.place import Place
 from swapfast.checkpoint.rebuild import Rebuilding
@@ -93,13 +94,28 @@ def checkpoint(
     Raises
     ------
     OSError
-        EINVAL: no child namespace, or no swapfile on, or ``parent`` is not its last checkpoint;
-        ESRCH: no task in it; EBUSY: a part of it is used outside as well; EMLINK: too many parents;
+        EINVAL: no child namespace, or no swapfile on, or ``parent`` is not its last checkpoint, or
+        ``path`` is a file that is on, a part of the chain or not a regular file; EEXIST: ``path``
+        is a swapfile; ESRCH: no task in it; EBUSY: a part of it is used outside as well, or another
+        checkpoint of this name is being written; EMLINK: too many parents;
         ENOSPC: not enough free slots, or the disk is full; EIO, ...: of the disk; EOPNOTSUPP: the
         machine has options that an image does not hold. The older image is as it was, and the
         namespace goes on.
     ValueError
         ``parent`` is damaged, or an image that it builds on is.
+
+    Notes
+    -----
+    A handler of a signal, such as Ctrl-C's, waits until the checkpoint is there or, while pages are
+    copied, until it is given up.
+
+    One checkpoint of a name is written at a time. ``path.tmp`` is its own while it is written. The
+    image that it replaces may be another job's: that job's pages stay where they are, and what it
+    keeps stays kept, but without its image it cannot be restarted. A job that shall not lose its
+    checkpoint to another one needs a name of its own.
+
+    What a checkpoint writes out is counted as any other swap-out, and those pages are read again
+    later: the counters of two runs are equal if they made checkpoints at the same points.
     """
     if machine.unusual:
         raise system_error(
@@ -258,8 +274,9 @@ def _put_together(chain: Chain, name: str, disk: Disk) -> None:
     Its temporary file is locked: of two restarts at the same time the second one finds it done.
     """
     temporary = f"{name}.{chain.image.facts['area']['identity']}.tmp"
-    fd = disk.create(temporary)
+    fd = -1
     try:
+        fd = disk.create(temporary)
         if os.path.lexists(name) and not _worthless(name):
             disk.remove(temporary)
             return
@@ -271,11 +288,13 @@ def _put_together(chain: Chain, name: str, disk: Disk) -> None:
             disk.rename(temporary, name)
             disk.sync_folder(os.path.dirname(os.path.abspath(name)))
     except BaseException:
-        with contextlib.suppress(OSError):
-            disk.remove(temporary)
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                disk.remove(temporary)
         raise
     finally:
-        disk.close(fd)
+        if fd >= 0:
+            disk.close(fd)
 
 
 def _worthless(name: str) -> bool:
@@ -285,21 +304,16 @@ def _worthless(name: str) -> bool:
     or holds a checkpoint, be it this one or one that came later, is never taken for it.
     """
     try:
-        fd = open_regular(name, os.O_RDWR)
+        with opened_file(name, os.O_RDWR) as fd:
+            status = os.fstat(fd)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return (
+                status.st_nlink == 1
+                and same_inode(os.lstat(name), status)
+                and read_stamp(read_at(fd, PAGE_SIZE, 0)) is None
+            )
     except OSError:
         return False
-    try:
-        status = os.fstat(fd)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return (
-            status.st_nlink == 1
-            and same_inode(os.lstat(name), status)
-            and read_stamp(read_at(fd, PAGE_SIZE, 0)) is None
-        )
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
 
 
 def restart(
@@ -336,6 +350,17 @@ def restart(
         A file cannot be read, or is in use (EBUSY).
     ValueError
         A file is not what it should be: its name, the place, the cause. Nothing was changed.
+
+    Notes
+    -----
+    The tasks go on as in a machine that was never stopped: with the same references, and later
+    checkpoints of the same kind at the same points, every counter ends as there. A snapshot is the
+    exception: its job went on without pinned slots, and after a restart, with ``keep``, the copy is
+    the swapfile and its slots are pinned.
+
+    An image may come from anywhere, and names its swapfile. Nothing is written to a file before it
+    is known to be the swapfile of this image, and a file that holds another checkpoint, or a later
+    one, is never replaced.
     """
 
     def again() -> Machine:

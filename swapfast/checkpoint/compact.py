@@ -104,8 +104,9 @@ def _fold(chain: Chain, place: Place, identity: bytes) -> None:
 
 
 def _copy(chain: Chain, path: str, stamp: Stamp, disk: Disk) -> None:
-    fd = disk.create(path)
+    fd = -1
     try:
+        fd = disk.create(path)
         with named(path):
             gather(chain, fd, disk, compare=True)
             with open_data(chain.links[-1]) as (last, _):
@@ -113,4 +114,5 @@ def _copy(chain: Chain, path: str, stamp: Stamp, disk: Disk) -> None:
             disk.write(fd, put_stamp(page, stamp, at_rest=True), 0)
             disk.sync(fd)
     finally:
-        disk.close(fd)
+        if fd >= 0:
+            disk.close(fd)

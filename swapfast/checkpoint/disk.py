@@ -2,6 +2,8 @@
 
 - ``Disk``: ``create``, ``allocate``, ``write``, ``clone``, ``sync``, ``sync_data``, ``rename``,
   ``sync_folder``, ``remove``, ``close``.
+- ``opened(path, flags)``: a block with a descriptor of a file that is there.
+- ``opened_file(path, flags)``: of a regular file; anything else is not even opened.
 
 Tests put a disk in its place that counts, records, fails or loses what was not synced.
 """
@@ -14,16 +16,57 @@ import fcntl
 import os
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from swapfast.errors import system_error
 from swapfast.swapfile.file_system import never_copied
 from swapfast.swapfile.files import named
 
-__all__ = ["Disk"]
+__all__ = ["Disk", "opened", "opened_file"]
 
 _FICLONERANGE = 0x4020940D  # include/uapi/linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
 _CLONE = struct.Struct("=qQQQ")  # source, its offset, length, offset in the target
 _CANNOT = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS)
+
+
+@contextmanager
+def opened(path: str, flags: int) -> Iterator[int]:
+    """A descriptor, closed at the end of the block whatever interrupts it.
+
+    Raises
+    ------
+    OSError
+        As open(2); nobody is waited for at a FIFO.
+    """
+    fd = -1
+    try:
+        fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+        yield fd
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+@contextmanager
+def opened_file(path: str, flags: int) -> Iterator[int]:
+    """A descriptor of a regular file.
+
+    Raises
+    ------
+    OSError
+        EINVAL: it is something else; ELOOP: a symbolic link; others as open(2) says.
+    """
+    # Opening a device may already have an effect.
+    mode = os.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        raise system_error(errno.ELOOP, "is a symbolic link, not a regular file", path)
+    if not stat.S_ISREG(mode):
+        raise system_error(errno.EINVAL, "not a regular file", path)
+    with opened(path, flags | os.O_NOFOLLOW) as fd:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise system_error(errno.EINVAL, "not a regular file", path)
+        yield fd
 
 
 class Disk:
@@ -105,11 +148,8 @@ class Disk:
 
     def sync_folder(self, path: str) -> None:
         """The names in a folder are on the disk afterwards."""
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+        with opened(path, os.O_RDONLY | os.O_DIRECTORY) as fd:
             os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def remove(self, path: str) -> None:
         """Take a file's name away, if it has one."""

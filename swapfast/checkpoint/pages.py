@@ -16,7 +16,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import stat
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,14 +24,14 @@ from numpy.typing import NDArray
 
 from swapfast import _core
 from swapfast.checkpoint.chain import Chain, Link, judge_header
-from swapfast.checkpoint.disk import Disk
+from swapfast.checkpoint.disk import Disk, opened_file
 from swapfast.checkpoint.patience import breathe
 from swapfast.errors import system_error
 from swapfast.swapfile.extents import shared_ranges
 from swapfast.swapfile.files import kernel_areas, named, read_at
 from swapfast.swapfile.header import PAGE_SIZE
 
-__all__ = ["copy_pages", "gather", "open_data", "open_regular", "runs", "unshare"]
+__all__ = ["copy_pages", "gather", "open_data", "runs", "unshare"]
 
 I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
@@ -115,12 +114,9 @@ def open_data(link: Link, name: str | None = None) -> Iterator[tuple[int, str]]:
         It is another one.
     """
     path = link.data if name is None else name
-    fd = open_regular(path, os.O_RDONLY)
-    try:
+    with opened_file(path, os.O_RDONLY) as fd:
         judge_header(link.facts, read_at(fd, PAGE_SIZE, 0), path)
         yield fd, path
-    finally:
-        os.close(fd)
 
 
 def gather(chain: Chain, fd: int, disk: Disk, *, compare: bool) -> None:
@@ -168,49 +164,36 @@ def unshare(path: str, disk: Disk, facts: dict[str, Any]) -> None:
     ValueError
         It is another file.
     """
-    try:
-        fd = open_regular(path, os.O_RDWR)
-    except OSError:
-        return
-    try:
-        status = os.fstat(fd)
-        if status.st_nlink > 1 or (status.st_dev, status.st_ino) in kernel_areas():
-            return
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.suppress(_NotOpen), _own(path) as fd:
         judge_header(facts, read_at(fd, PAGE_SIZE, 0), path)
-        if status.st_size < facts["area"]["slots"] * PAGE_SIZE:
+        size = os.fstat(fd).st_size
+        if size < facts["area"]["slots"] * PAGE_SIZE:
             return
         with named(path):
-            shared = list(shared_ranges(fd, status.st_size))
+            shared = list(shared_ranges(fd, size))
             for start, length in shared:
                 for at in range(start, start + length, CHUNK * PAGE_SIZE):
-                    size = min(CHUNK * PAGE_SIZE, start + length - at)
-                    disk.write(fd, read_at(fd, size, at), at)
+                    part = min(CHUNK * PAGE_SIZE, start + length - at)
+                    disk.write(fd, read_at(fd, part, at), at)
                     breathe()
             if shared:
                 disk.sync(fd)  # which gives them blocks
-    except BlockingIOError:
-        return
-    finally:
-        os.close(fd)
 
 
-def open_regular(path: str, how: int) -> int:
-    """A descriptor of a regular file.
+class _NotOpen(Exception):
+    """`SwapBacking` says better why."""
 
-    Raises
-    ------
-    OSError
-        EINVAL: it is something else, which is not even opened; others as open(2) says.
-    """
-    # Opening a device may already have an effect.
-    mode = os.lstat(path).st_mode
-    if stat.S_ISLNK(mode):
-        raise system_error(errno.ELOOP, "is a symbolic link, not a regular file", path)
-    if not stat.S_ISREG(mode):
-        raise system_error(errno.EINVAL, "not a regular file", path)
-    fd = os.open(path, how | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise system_error(errno.EINVAL, "not a regular file", path)
-    return fd
+
+@contextlib.contextmanager
+def _own(path: str) -> Iterator[int]:
+    """A plain file that nobody else uses, locked."""
+    with contextlib.ExitStack() as stack:
+        try:
+            fd = stack.enter_context(opened_file(path, os.O_RDWR))
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise _NotOpen from None
+        status = os.fstat(fd)
+        if status.st_nlink > 1 or (status.st_dev, status.st_ino) in kernel_areas():
+            raise _NotOpen
+        yield fd

@@ -19,11 +19,10 @@ import errno
 import fcntl
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
-from swapfast.checkpoint.disk import Disk
+from swapfast.checkpoint.disk import Disk, opened, opened_file
 from swapfast.errors import system_error
 from swapfast.publish import target
 from swapfast.swapfile.files import named, read_at
@@ -34,7 +33,6 @@ __all__ = ["Parts", "Place"]
 
 Parts = list[bytes | memoryview]
 COPY = r"\.[0-9a-f]{32}\.(swap|pages)"  # after the image's name
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Place:
@@ -69,11 +67,11 @@ class Place:
     def __enter__(self) -> Place:
         try:
             self._fd = self.disk.create(self._temporary)
-            self._wait_for_none()
+            self._check_alone()
+            return self
         except BaseException:
             self._leave()
             raise
-        return self
 
     def __exit__(
         self,
@@ -83,7 +81,7 @@ class Place:
     ) -> None:
         self._leave()
 
-    def _wait_for_none(self) -> None:
+    def _check_alone(self) -> None:
         """The last writer has renamed its file; is it still at work?"""
         if _in_use(self.path):
             raise system_error(
@@ -166,30 +164,20 @@ class Place:
 def _in_use(path: str) -> bool:
     """Somebody has locked the file."""
     try:
-        fd = os.open(path, _READ)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with opened(path, os.O_RDONLY | os.O_NOFOLLOW) as fd:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
-        return False  # no such locks here
-    finally:
-        os.close(fd)
+        return False  # not there, or no such locks here
     return False
 
 
 def _refuse_swapfile(path: str, given: str) -> None:
     """A slip of the pen: the name of a swapfile, or of the pages of another image."""
-    try:
-        fd = os.open(path, _READ)
-    except OSError:
-        return
-    try:
-        head = read_at(fd, PAGE_SIZE, 0) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
-    finally:
-        os.close(fd)
+    head = b""
+    with contextlib.suppress(OSError), opened_file(path, os.O_RDONLY) as fd:
+        head = read_at(fd, PAGE_SIZE, 0)
     if read_stamp(head) is not None or signature_of(head, PAGE_SIZE) is not None:
         raise system_error(
             errno.EEXIST, "is a swapfile, which an image would replace; give another name", given

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swapfast.checkpoint.disk import opened
 from swapfast.checkpoint.patience import breathe, held_back
 from swapfast.errors import system_error
 from swapfast.swapfile.files import named
@@ -205,15 +206,10 @@ def read(
     # Opening a device may already have an effect.
     if follow and not stat.S_ISREG(os.stat(name).st_mode):
         raise system_error(errno.EINVAL, "is not a regular file", name)
-    with held_back():
-        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise system_error(errno.EINVAL, "is not a regular file", name)
-            with named(name):
-                return _read(_Reader(name, fd), known)
-        finally:
-            os.close(fd)
+    with held_back(), opened(name, os.O_RDONLY | links) as fd, named(name):
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise system_error(errno.EINVAL, "is not a regular file", name)
+        return _read(_Reader(name, fd), known)
 
 
 def _read(file: _Reader, known: Collection[str]) -> tuple[dict[str, NDArray[Any]], str]:

@@ -27,6 +27,7 @@ from tests.checkpoint.test_crashes import AREA, JOB, namespace_of, scribble, see
 HOME = f"{Path(swapfast.__file__).parent}/checkpoint/"
 #: Their exceptions are the handlers' own: a signal cannot come in the middle of them.
 ATOMIC = ("patience.py",)
+LEAVING = ("__exit__", "_leave", "close", "give_up", "uncertain", "commit", "sweep")
 KINDS: tuple[Kind, ...] = ("pinned", "snapshot", "incremental")
 
 
@@ -51,7 +52,7 @@ class Interrupting:
 def leaving(frame: FrameType | None) -> bool:
     """Files are let go: signals are held back then."""
     while frame is not None:
-        if frame.f_code.co_name in ("_leave", "close", "give_up", "uncertain", "commit", "sweep"):
+        if frame.f_code.co_name in LEAVING:
             return True
         frame = frame.f_back
     return False

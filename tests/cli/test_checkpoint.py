@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -47,6 +48,139 @@ def test_goes_on_elsewhere_with_the_same_counters(run, job):
         }
         assert rest["page_table"] == whole["page_table"]
         mkswap(swap, size="8MiB")
+
+
+def test_incremental_ones_at_the_same_references(run, job):
+    """Every figure is that of a job that was never stopped and made the same checkpoints."""
+    args = ("-m", "40%", "--every", "7000", "--kind", "incremental", "--json")
+    seen = []
+    for name in ("whole", "part"):
+        folder = job / name
+        folder.mkdir()
+        mkswap(folder / "s", size="5MiB")
+        stop = ("--at", "14000") if name == "part" else ()
+        seen.append(run("checkpoint", job / "t.npz", folder / "s", folder / "i", *args, *stop).json)
+    rest = run("restart", seen.pop()["image"], job / "t.npz", *args[2:]).json
+    for name in set(seen[0]) - {"image", "swapfile"}:
+        assert rest[name] == seen[0][name], name
+
+
+def test_image_swapfile_and_trace_are_three_files(run, job):
+    trace, swap = job / "t.npz", job / "s1"
+    (job / "link").symlink_to(swap)
+    (job / "trace.tmp").write_bytes(trace.read_bytes())
+    (job / "s.1").write_bytes(trace.read_bytes())
+    before = {p: p.read_bytes() for p in job.iterdir()}
+    for image, other, says in (
+        (swap, trace, "IMAGE and SWAPFILE are one file"),
+        (f"{job}/./s1", trace, "IMAGE and SWAPFILE are one file"),
+        (job / "link", trace, "IMAGE and SWAPFILE are one file"),
+        (trace, trace, "IMAGE and TRACE are one file"),
+        (job / "trace", job / "trace.tmp", "a name that is needed beside IMAGE"),
+        (job / "s", job / "s.1", "a name that is needed beside IMAGE"),
+    ):
+        for kind in ("in-place", "incremental"):
+            args = ("-m", "50%", "--every", "100", "--kind", kind)
+            stderr = run("checkpoint", other, swap, image, *args, code=2).stderr
+            assert says in stderr and str(Path(image)) in stderr and len(stderr.splitlines()) == 1
+    assert {p: p.read_bytes() for p in job.iterdir()} == before
+    run("checkpoint", trace, swap, job / "i", "-m", "50%")
+    os.link(trace, job / "hard")
+    stderr = run("restart", job / "i", job / "i", "--every", "9", code=2).stderr
+    assert "IMAGE and TRACE are one file" in stderr
+    assert "one file" in run("checkpoint", trace, swap, job / "hard", "-m", "1MiB", code=2).stderr
+
+
+def test_options_are_named(run, job):
+    trace, swap = job / "t.npz", job / "s1"
+    before = swap.read_bytes()
+    for option, value in (
+        ("--memory", "0"),
+        ("--memory", "-1"),
+        ("--memory", "64KiB"),
+        ("--memory", "99999TiB"),
+        ("--every", "0"),
+        ("--every", "x"),
+        ("--at", "-1"),
+        ("--kind", "pinned"),
+        ("--profile", "3.0"),
+        ("--policy", "arc"),
+    ):
+        memory = () if option == "--memory" else ("--memory", "50%")
+        stderr = run("checkpoint", trace, swap, job / "x", *memory, option, value, code=2).stderr
+        assert option in stderr and value in stderr
+    for command in (("checkpoint", trace, swap, "-", "-m", "50%"), ("compact", "x", "-")):
+        assert "not written to standard output" in run(*command, code=2).stderr
+    assert "not written to standard output" in run("export", "x", "-", code=2).stderr
+    for option in ("--every", "--at"):
+        stderr = run("restart", job / "x", option, "5", code=2).stderr
+        assert f"{option} counts references of a TRACE" in stderr
+    assert swap.read_bytes() == before and not (job / "x").exists()
+
+
+@pytest.mark.parametrize("kind", ["in-place", "snapshot", "incremental"])
+def test_ctrl_c_says_which_image_is_there(run, job, kind):
+    trace, swap, image = job / "t.npz", job / "s1", job / "job.ckpt"
+    save_npz(trace, generate("zipf", pages=600, refs=600_000, seed=3))
+    args = ["checkpoint", trace, swap, image, "-m", "50%", "--every", "1000", "-q", "--kind", kind]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "swapfast", *map(str, args)], stderr=subprocess.PIPE, text=True
+    )
+    second = job / "job.ckpt.1" if kind == "incremental" else image
+    while not second.exists():
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    stderr = child.communicate()[1]
+    assert child.returncode == 130 and len(stderr.splitlines()) == 1
+    assert stderr.startswith("swapfast: interrupted; ") and stderr.endswith(": restart it\n")
+    last, reference = re.fullmatch(
+        r"swapfast: interrupted; (.+) has the job at reference (\d+): restart it\n", stderr
+    ).groups()
+    assert not list(job.glob("*.tmp"))
+    assert "all right" in run("verify", last).stdout
+    facts = run("restart", last, "--json").json
+    assert facts["restarted_at"] == int(reference) > 0
+
+
+def test_ctrl_c_before_the_first(run, job):
+    child = subprocess.Popen(
+        [sys.executable, "-c", STOPPED, str(job / "t.npz"), str(job / "s1"), str(job / "i")],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    stderr = child.communicate()[1]
+    assert child.returncode == 130
+    assert stderr == (
+        "swapfast: interrupted before the first checkpoint; nothing was written to IMAGE\n"
+    )
+    assert not (job / "i").exists() and not list(job.glob("*.tmp"))
+    run("checkpoint", job / "t.npz", job / "s1", job / "i", "-m", "50%", "--at", "1000")
+
+
+STOPPED = """
+import signal, sys
+from swapfast.cli import checkpoint, main
+from swapfast.machine import Machine
+run = Machine.run
+def stopped(*arguments, **options):
+    run(*arguments, **options)
+    signal.raise_signal(signal.SIGINT)
+Machine.run = stopped
+sys.argv = ["swapfast", "checkpoint", *sys.argv[1:], "-m", "50%", "-q"]
+main()
+"""
+
+
+def test_a_closed_stderr_does_no_harm(run, job):
+    command = [sys.executable, "-m", "swapfast", "checkpoint", job / "t.npz", job / "s1", job / "i"]
+    command += ["-m", "50%", "--every", "9000"]
+    shell = " ".join(map(str, command))
+    for close in ("2>&-", "2>/dev/full"):
+        subprocess.run(f"{shell} {close} >{job}/out", shell=True, check=True)
+        assert "all right" in run("verify", job / "i").stdout
+        mkswap(job / "s1", force=True)
+    assert subprocess.run(f"{shell} -m 0 2>&-", shell=True).returncode == 2
 
 
 @pytest.mark.slow
