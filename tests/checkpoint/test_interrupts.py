@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from linecache import getline
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -41,7 +42,8 @@ class Interrupting:
         name = frame.f_code.co_filename
         if not name.startswith(HOME) or name.endswith(ATOMIC) or leaving(frame):
             return None
-        if event == "line":
+        # A line with "with" is visited once more before the block is left, as no signal does it.
+        if event == "line" and not getline(name, frame.f_lineno).lstrip().startswith("with "):
             self.left -= 1
             if self.left == -1:
                 self.where = f"{name.removeprefix(HOME)}:{frame.f_lineno}"
