@@ -46,7 +46,6 @@ def under(shim: Path, module: str, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("step", [19, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_call(shim: Path, step: int) -> None:
     found = under(shim, "tests.faults.life", str(step))
     failed = found["runs"] - found["outcomes"]["went through"]
