@@ -112,7 +112,9 @@ def checkpoint(
     One checkpoint of a name is written at a time. ``path.tmp`` is its own while it is written. The
     image that it replaces may be another job's: that job's pages stay where they are, and what it
     keeps stays kept, but without its image it cannot be restarted. A job that shall not lose its
-    checkpoint to another one needs a name of its own.
+    checkpoint to another one needs a name of its own. The copy of a snapshot goes with the image
+    that had its name: to keep a snapshot, `compact` it to another name, which copies its pages;
+    renaming the image alone does not.
 
     What a checkpoint writes out is counted as any other swap-out, and those pages are read again
     later: the counters of two runs are equal if they made checkpoints at the same points.
@@ -250,10 +252,11 @@ def release(machine: Machine, namespace: SwapNamespace, *, disk: Disk | None = N
     if not namespace.areas or not isinstance(namespace.areas[0].backing, SwapBacking):
         raise system_error(errno.EINVAL, "no swapfile is on in this swap namespace")
     area, backing = namespace.areas[0], namespace.areas[0].backing
-    if backing.stamp is not None:
-        put_on(backing, None, disk or Disk())
-    backing.kept = backing.copied = None
-    machine.core.area_unpin(area.number)
+    with held_back():
+        if backing.stamp is not None:
+            put_on(backing, None, disk or Disk())
+        backing.kept = backing.copied = None
+        machine.core.area_unpin(area.number)
 
 
 # ---------------------------------------------------------------- restart

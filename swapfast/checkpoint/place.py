@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from swapfast.checkpoint.disk import Disk, opened, opened_file
+from swapfast.checkpoint.steady import steady
 from swapfast.errors import system_error
 from swapfast.publish import target
 from swapfast.swapfile.files import named, read_at
@@ -58,7 +59,9 @@ class Place:
     ) -> None:
         self.disk = disk
         self.given = os.fspath(path)
-        self.path = target(path, inputs=inputs)
+        inputs = tuple(inputs)
+        # The last writer may be renaming its file right now.
+        self.path = steady(path, lambda: target(path, inputs=inputs))
         self._temporary = f"{self.path}.tmp"
         self._fd = -1
         self._renamed = False

@@ -169,6 +169,31 @@ def test_two_processes(tmp_path: Path, rounds: int) -> None:
     assert not (tmp_path / f"{JOB}.tmp").exists()
 
 
+def test_replaced_while_its_name_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another writer's rename, between two looks at the name, is no fault of the name."""
+    a, b, image = two_jobs(tmp_path)
+    checkpoint(b, namespace_of(b), image, kind="snapshot")
+    real = os.stat
+    turns = []
+
+    def late(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        found = real(path, *arguments, **options)
+        if str(path) == str(image) and len(turns) == 1:
+            turns.append(2)
+            checkpoint(b, namespace_of(b), image, kind="snapshot")
+        elif str(path) == str(image) and not turns:
+            turns.append(1)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", late)
+        checkpoint(a, namespace_of(a), image, kind="snapshot")
+    right = contents(a)
+    for machine in (a, b):
+        machine.close()
+    assert turns == [1, 2] and state_of(image) == right
+
+
 # ---------------------------------------------------------------- what an image may not replace
 
 
