@@ -112,7 +112,7 @@ def bursts() -> int:
 
 
 RUN = "*_10Simulation_*run"
-TOUCH = "*_4Core_*touch"
+TOUCH = "*_pw_8swapfast_5_core_*touch"
 CHURN = "*_pf_*_5Slots_*churn"
 KERNELS: dict[str, tuple[Callable[[], int], str]] = {
     "resident": (resident, RUN),

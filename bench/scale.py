@@ -141,7 +141,8 @@ for begin in range(0, n, step):
     refs = np.arange(begin, min(begin + step, n), dtype=np.uint32) | np.uint32(1 << 31)
     m.run(a, refs, checked=True)
     del refs
-count = m.core.mapping_count(a.number)
+from swapfast.core import mapping_table
+count = mapping_table.count(m.core, a.number)
 assert sum(count) == n, count
 print((rss() - before) / n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, count[1])
 """

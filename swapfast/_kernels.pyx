@@ -5,12 +5,18 @@
 - ``count_zero(pages)``: pages that are all zeroes.
 """
 
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from swapfast.mm.bitmap cimport bitmap_next
+from swapfast.mm.slots cimport (
+    MAX_ORDER, runs_next, slots_count, slots_free, slots_give, slots_give_run, slots_init,
+    slots_take, slots_take_run,
+)
+from swapfast.mm.types cimport (
+    CLUSTER, NO_SLOT, PAGE_SIZE, SLOTS_CLUSTER, SLOTS_NEXTFIT, area_t, page_is_zero,
+)
 from libc.string cimport memset
 
 from swapfast.core.guard cimport guard_arm, guard_copy
-from swapfast.mm.bitmap cimport *
-from swapfast.mm.slots cimport *
-from swapfast.mm.types cimport *
 
 import numpy as np
 

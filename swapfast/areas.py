@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from swapfast.core import area_table
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from swapfast._core import AreaInfo, Core
+    from swapfast._core import Core
+    from swapfast.core.area_table import AreaInfo
     from swapfast.namespaces import SwapNamespace
     from swapfast.swapfile import SwapBacking
     from swapfast.wiping import Wipe
@@ -117,7 +119,7 @@ class SwapArea:
     @priority.setter
     def priority(self, value: int) -> None:
         self.standing = value
-        self.core.area_set_prio(self.number, value)
+        area_table.set_prio(self.core, self.number, value)
 
     @property
     def path(self) -> str:
@@ -132,7 +134,7 @@ class SwapArea:
     @property
     def info(self) -> AreaInfo:
         """pages, inuse, pswpin, pswpout, ... of the core."""
-        return self.core.area_info(self.number)
+        return area_table.info(self.core, self.number)
 
     @property
     def size(self) -> int:

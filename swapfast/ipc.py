@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swapfast import flags as f
+from swapfast.core import mapping_table
 from swapfast.errors import system_error
 from swapfast.units import PAGE_SIZE
 
@@ -48,8 +49,8 @@ class SharedObject:
         self.references = 0
         self.base = machine.page_space.take(pages)
         try:
-            self.number = machine.core.mapping_add(
-                machine.OBJECT, self.base, pages, 0, owner, group
+            self.number = mapping_table.add(
+                machine.core, machine.OBJECT, self.base, pages, 0, owner, group
             )
         except BaseException:
             machine.page_space.give(self.base, pages)
@@ -65,7 +66,7 @@ class SharedObject:
         """One reference less; the last one frees pages and slots."""
         self.references -= 1
         if self.references == 0:
-            self.machine.core.mapping_remove(self.number)
+            mapping_table.remove(self.machine.core, self.number)
             self.machine.page_space.give(self.base, self.pages)
             self.machine.objects.discard(self)
 

@@ -24,6 +24,7 @@ from swapfast import _core, procfs
 from swapfast import flags as f
 from swapfast.areas import SimulatedDevice, SwapArea
 from swapfast.changes import Changes
+from swapfast.core import area_table, mapping_table, scope_table
 from swapfast.errors import system_error
 from swapfast.index_space import IndexSpace
 from swapfast.ipc import IpcNamespace, SharedObject
@@ -252,7 +253,7 @@ class Machine:
         self._next_pid = 1
         self._next_namespace = 1
         self._mm_numbers = IndexSpace(1, 1, 1 << 31, "address spaces")
-        swap_ns = SwapNamespace(0, self.core.owner_add(), machine=self)
+        swap_ns = SwapNamespace(0, scope_table.add(self.core), machine=self)
         mm = Mm(self, swap_ns, self.root_group.number)
         self.init = self.new_task("init", None, mm, swap_ns, IpcNamespace(0))
 
@@ -296,7 +297,8 @@ class Machine:
         start = 0
         try:
             while True:
-                start, status = self.core.touch(
+                start, status = _core.touch(
+                    self.core,
                     mapping.number,
                     refs,
                     start=start,
@@ -355,11 +357,11 @@ class Machine:
             )
         task = self._payer(mapping)
         before = self._begin(mapping)
-        move = self.core.copy_in if write else self.core.copy_out
+        move = _core.copy_in if write else _core.copy_out
         done = 0
         try:
             while done < len(data):
-                step, status = move(mapping.number, offset + done, data[done:])
+                step, status = move(self.core, mapping.number, offset + done, data[done:])
                 done += step
                 if status != _core.OK:
                     self.oom_kill(task, status)
@@ -420,7 +422,7 @@ class Machine:
             return
         if fault is not None:
             self._lost[number] = fault
-            self.core.area_lost(self.areas[number].number)
+            area_table.lost(self.core, self.areas[number].number)
             self.log.append(f"swap area {backing.path}: {fault.strerror}")
 
     def check_area(self, area: SwapArea) -> None:
@@ -441,7 +443,7 @@ class Machine:
 
     def io_error(self) -> OSError:
         """What to raise for the slot that could not be read or written back."""
-        number, slot, cause = self.core.bad_slot()
+        number, slot, cause = area_table.bad_slot(self.core)
         area = next(a for a in self.areas.values() if a.number == number)
         lost = self._lost.get(area.type)
         why = _core.BAD_SLOTS[cause] if lost is None else lost.strerror
@@ -469,7 +471,7 @@ class Machine:
                 self.check_area(self.areas[number])
         for area in current.swap_ns.areas:
             if area.info["failed"]:
-                number, slot, _ = self.core.bad_slot()
+                number, slot, _ = area_table.bad_slot(self.core)
                 where = f"slot {slot}" if number == area.number else "a slot"
                 raise system_error(
                     errno.EIO,
@@ -522,7 +524,7 @@ class Machine:
 
     def new_swap_namespace(self) -> SwapNamespace:
         """A child swap namespace: no area, no parent link."""
-        return SwapNamespace(self.new_namespace_number(), self.core.owner_add(), machine=self)
+        return SwapNamespace(self.new_namespace_number(), scope_table.add(self.core), machine=self)
 
     def new_ipc_namespace(self) -> IpcNamespace:
         """An IPC namespace without segments."""
@@ -536,11 +538,11 @@ class Machine:
         strict = self.rules.shared_pages == "strict"
         heir = _core.NOWHERE if strict else self.init.swap_ns.owner
         for shared in self.objects:
-            if self.core.mapping_owner(shared.number) == ns.owner:
-                self.core.mapping_set_owner(shared.number, heir)
+            if mapping_table.scope(self.core, shared.number) == ns.owner:
+                mapping_table.set_scope(self.core, shared.number, heir)
         if self.rules.mixed_pages != "allocator":
             # Under that rule pages may still name their first owner: its number stays taken.
-            self.core.owner_remove(ns.owner)
+            scope_table.remove(self.core, ns.owner)
 
     def swap_namespace_emptied(self, ns: SwapNamespace) -> None:
         """Its last task left: rule ``last_exit``."""
@@ -618,7 +620,7 @@ class Machine:
 
     def give_mm_number(self, number: int) -> None:
         """An address space is gone."""
-        self.core.mm_forget(number)
+        mapping_table.forget_mm(self.core, number)
         self._mm_numbers.give(number, 1)
 
     # ---------------------------------------------------------------- overcommit

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from swapfast.core import mapping_table
 from swapfast.errors import system_error
 from swapfast.units import PAGE_SIZE
 
@@ -135,7 +136,8 @@ class Mapping:
         self.base = machine.page_space.take(pages)
         kind, start = (machine.ANON, 0) if shared is None else (machine.SHM, shared.base)
         try:
-            self.number = machine.core.mapping_add(
+            self.number = mapping_table.add(
+                machine.core,
                 kind,
                 self.base,
                 pages,
@@ -182,7 +184,7 @@ class Mapping:
     def count(self) -> tuple[int, int, int]:
         """(resident, swapped, zero page) pages, as the page table shows them."""
         self.mm.machine.check_usable()
-        return self.mm.machine.core.mapping_count(self.number) if self._mapped else (0, 0, 0)
+        return mapping_table.count(self.mm.machine.core, self.number) if self._mapped else (0, 0, 0)
 
     def inherited_by(self, child: Task) -> Mapping:
         """The same range in a task that was forked or cloned from this one."""
@@ -329,7 +331,7 @@ class Mapping:
         if not self._mapped:
             return
         with self.mm.machine.changes.of("munmap"):
-            self.mm.machine.core.mapping_zap(self.number, first, end - first)
+            mapping_table.drop_pages(self.mm.machine.core, self.number, first, end - first)
             left = []
             for a, b in self._mapped:
                 left += [(a, min(b, first))] if a < first else []
@@ -357,13 +359,13 @@ class Mapping:
         if self.segment is not None:
             self.segment.status.nattch += 1
         if self.object is None:
-            self.mm.machine.core.mapping_fork(self.number, copy.number)
+            mapping_table.fork(self.mm.machine.core, self.number, copy.number)
         return copy
 
     def _release(self, pid: int) -> None:
         """Give everything back; the object says no from now on."""
         machine = self.mm.machine
-        machine.core.mapping_remove(self.number)
+        mapping_table.remove(machine.core, self.number)
         machine.page_space.give(self.base, self.pages)
         self._mapped = []
         if self.object is not None:

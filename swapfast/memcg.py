@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from swapfast.core import memcg_table
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class MemoryGroup:
     def __init__(self, machine: Machine, limit: int, policy: str) -> None:
         self._machine = machine
         self.policy = policy
-        self.number = machine.core.group_add(policy, limit)
+        self.number = memcg_table.add(machine.core, policy, limit)
 
     def add(self, task: Task) -> None:
         """Charge what the task's address space maps from now on to this group.
@@ -47,12 +48,12 @@ class MemoryGroup:
     @property
     def max(self) -> int:
         """The limit in bytes, 0 for none."""
-        return int(self._machine.core.group_info(self.number)["limit"]) * PAGE_SIZE
+        return int(memcg_table.info(self._machine.core, self.number)["limit"]) * PAGE_SIZE
 
     @property
     def current(self) -> int:
         """Bytes in memory that are charged here."""
-        return int(self._machine.core.group_info(self.number)["usage"]) * PAGE_SIZE
+        return int(memcg_table.info(self._machine.core, self.number)["usage"]) * PAGE_SIZE
 
     def close(self) -> None:
         """Forget the group; nothing may be charged to it any more.
@@ -67,4 +68,4 @@ class MemoryGroup:
             if task.alive and task.group == self.number:
                 raise ValueError(f"process {task.pid} is in memory group {self.number}")
         with self._machine.changes.of("removing a memory group"):
-            self._machine.core.group_remove(self.number)
+            memcg_table.remove(self._machine.core, self.number)

@@ -14,6 +14,7 @@ from math import isqrt
 from typing import TYPE_CHECKING
 
 from swapfast import flags as f
+from swapfast.core import memcg_table
 from swapfast.errors import KernelPanic, system_error
 from swapfast.units import PAGE_SIZE
 
@@ -130,14 +131,14 @@ def out_of_memory(machine: Machine, current: Task, group: int | None = None) -> 
     memory = machine.core.memory()
     pages = memory["total"] + memory["total_swap"]
     if group is not None:
-        pages = machine.core.group_info(group)["limit"] or pages
+        pages = memcg_table.info(machine.core, group)["limit"] or pages
     scores = [
         (badness_6_18(t, pages) if modern else badness_2_6_25(t), t)
         for t in _candidates(machine, group)
         if (_may_die_6_18(t) if modern else t.oom_adj != OOM_DISABLE)
     ]
     if not scores and group is not None:
-        limit = machine.core.group_info(group)["limit"] * PAGE_SIZE
+        limit = memcg_table.info(machine.core, group)["limit"] * PAGE_SIZE
         raise system_error(
             errno.ENOMEM,
             f"process {current.pid} ({current.name}) is at its group's limit of {limit} bytes and "

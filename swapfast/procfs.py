@@ -11,11 +11,13 @@ Sources: mm/swapfile.c (swap_show), mm/vmstat.c, fs/proc/task_mmu.c of 2.6.25 an
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from swapfast import _core
+from swapfast.core import mapping_table
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -142,7 +144,7 @@ def smaps(machine: Machine, task: Task) -> str:
 
 
 def _smaps_entry(machine: Machine, mapping: Mapping, first: int, end: int) -> str:
-    state = machine.core.mapping_state
+    state = partial(mapping_table.state, machine.core)
     pte, _, mapped, swapped = state(mapping.number, first, end - first)
     present = (pte & _core.PRESENT != 0) & (pte & _core.ZERO == 0)
     out = pte & _core.SWAPPED != 0
@@ -189,7 +191,7 @@ def pagemap(machine: Machine, mapping: Mapping) -> NDArray[np.uint64]:
     2.6.25 puts the page shift into bits 55-60 of every word; 6.18 has bit 61 for shared pages and
     56 for pages mapped once. Frame numbers are not simulated and read 0.
     """
-    pte, entry, mapped, _ = machine.core.mapping_state(mapping.number, 0, mapping.pages)
+    pte, entry, mapped, _ = mapping_table.state(machine.core, mapping.number, 0, mapping.pages)
     words = np.zeros(mapping.pages, dtype=np.uint64)
     if not machine.profile.modern:
         words |= np.uint64(12 << 55)

@@ -344,7 +344,7 @@ def stamp_mismatches(mapping: Mapping, trace: Trace, tag: str) -> list[int]:
         np.maximum.at(last, refs[writes] & np.uint32(0x7FFFFFFF), writes + done)
         done += len(refs)
     head = tag.encode("ascii", "replace")[:16].ljust(16)
-    length = _core.STAMP_LENGTH - 1
+    length = _core.TAG_LENGTH - 1
     wrong = []
     for page, number in enumerate(last.tolist()):
         stamp = head + b"page %08x ref %016x\n" % (page, number) if number >= 0 else bytes(length)

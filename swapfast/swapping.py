@@ -13,9 +13,10 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from swapfast import _core, wiping
 from swapfast import flags as f
-from swapfast import wiping
 from swapfast.areas import SimulatedDevice, SwapArea
+from swapfast.core import area_table, images, scope_table
 from swapfast.errors import KernelPanic, TaskKilled, system_error
 from swapfast.units import PAGE_SIZE
 
@@ -117,7 +118,8 @@ def add_area(
         raise system_error(errno.ENOMEM, str(error), backing.path) from None
     array = backing.array if machine.contents and not isinstance(backing, SimulatedDevice) else None
     try:
-        number = machine.core.area_add(
+        number = area_table.add(
+            machine.core,
             base,
             backing.end,
             priority,
@@ -146,13 +148,13 @@ def add_area(
 
 def _put_in_use(machine: Machine, area: SwapArea) -> None:
     # 2.6.25 puts an area before others of its priority, 6.18 behind them.
-    machine.core.area_set_writeok(area.number, True)
-    machine.core.owner_use_area(area.namespace.owner, area.number, machine.profile.modern)
+    area_table.set_writeok(machine.core, area.number, True)
+    scope_table.use_area(machine.core, area.namespace.owner, area.number, machine.profile.modern)
 
 
 def _take_out_of_use(machine: Machine, area: SwapArea) -> None:
-    machine.core.owner_leave_area(area.namespace.owner, area.number)
-    machine.core.area_set_writeok(area.number, False)
+    scope_table.leave_area(machine.core, area.namespace.owner, area.number)
+    area_table.set_writeok(machine.core, area.number, False)
 
 
 def swapoff(machine: Machine, task: Task, path: str | os.PathLike[str]) -> None:
@@ -223,7 +225,7 @@ def _read_back(machine: Machine, area: SwapArea, payer: Task | None, change: Cha
     slot = 1
     try:
         while True:
-            slot, status = machine.core.area_unuse(area.number, slot)
+            slot, status = _core.unuse(machine.core, area.number, slot)
             if status == machine.OK:
                 break
             if status == machine.IO:
@@ -250,10 +252,10 @@ def _read_back(machine: Machine, area: SwapArea, payer: Task | None, change: Cha
 
 
 def _forget(machine: Machine, area: SwapArea) -> None:
-    machine.core.owner_leave_area(area.namespace.owner, area.number)
-    machine.core.area_release_file(area.number)  # nothing is wiped any more:
-    machine.core.area_unpin(area.number)  # what a checkpoint names stays in the file as it is
-    machine.core.area_remove(area.number)
+    scope_table.leave_area(machine.core, area.namespace.owner, area.number)
+    area_table.release_file(machine.core, area.number)  # nothing is wiped any more:
+    images.unpin(machine.core, area.number)  # what a checkpoint names stays in the file as it is
+    area_table.remove(machine.core, area.number)
     area.backing.close()  # before the tables forget whose file is to be let go
     machine.slot_space.give(area.base, area.backing.end)
     del machine.areas[area.type]

@@ -14,6 +14,7 @@ import os
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from swapfast import flags as f
+from swapfast.core import mapping_table
 from swapfast.errors import TaskKilled, system_error
 from swapfast.ipc import IpcNamespace, SharedObject, ShmidDs
 from swapfast.mappings import MOST_PAGES, Mapping, Mm
@@ -250,7 +251,7 @@ class Task:
         try:
             for mapping in self.mappings:
                 if not mapping.shared:
-                    mapping.touch(self.machine.core.mapping_swapped(mapping.number))
+                    mapping.touch(mapping_table.swapped(self.machine.core, mapping.number))
         except TaskKilled:
             self._reap()
             raise system_error(

@@ -20,6 +20,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Literal, get_args
 
+from swapfast.core import area_table
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
 
@@ -62,7 +63,7 @@ def begin(area: SwapArea, wipe: Wipe) -> None:
     if not isinstance(area.backing, SwapBacking):
         return  # an ideal device holds no bytes
     on_free = wipe == "on-free"
-    area.core.area_wipe_freed(area.number, area.backing.fileno() if on_free else -1)
+    area_table.wipe_freed(area.core, area.number, area.backing.fileno() if on_free else -1)
     if on_free and area.info["inuse"]:
         _overwrite(area, everything=True)
 
@@ -87,7 +88,7 @@ def finish(area: SwapArea) -> None:
 
 def _overwrite(area: SwapArea, *, everything: bool) -> None:
     assert isinstance(area.backing, SwapBacking)
-    code = area.core.area_wipe(area.number, area.backing.fileno(), everything)
+    code = area_table.wipe(area.core, area.number, area.backing.fileno(), everything)
     if code:
         raise _refused(area, code)
 
@@ -117,7 +118,7 @@ class Failures:
         OSError
             EIO, ENOSPC, ...: the first of those that are of ``namespace``.
         """
-        failed = dict(machine.core.wipe_failures())
+        failed = dict(area_table.wipe_failures(machine.core))
         if not failed and not self._told:
             return
         mine = None

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from swapfast import _core
 from swapfast.checkpoint.chain import Link, new_slots
 from swapfast.checkpoint.delta import difference
 from swapfast.checkpoint.disk import Disk
@@ -29,6 +30,7 @@ from swapfast.checkpoint.image import image_parts
 from swapfast.checkpoint.pages import copy_pages
 from swapfast.checkpoint.place import Parts, Place
 from swapfast.checkpoint.stored import seal_of
+from swapfast.core import images
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.files import named, read_at
@@ -93,18 +95,20 @@ class Attempt:
         """The bytes of the image."""
         frozen = self.frozen
         core, area = frozen.machine.core, frozen.area
-        pte, self.slots, shadow, zero, ring, lengths = core.image_dump(frozen.numbers, area.number)
+        pte, self.slots, shadow, zero, ring, lengths = images.dump(
+            core, frozen.numbers, area.number
+        )
         sums = None
         if checksums:
             try:
-                sums = core.area_sums(area.number, self.slots)
+                sums = images.sums_of(core, area.number, self.slots)
             except OSError as error:
                 raise system_error(
                     errno.EIO, f"slot {error.args[0]}: cannot be read", area.path
                 ) from None
             if not frozen.machine.contents:
                 sums = sums[:0]
-        state, unused, partly, limbo = core.area_state(area.number)
+        state, unused, partly, limbo = images.area_state(core, area.number)
         arrays: dict[str, Any] = {
             "pte": pte,
             "slot": self.slots,
@@ -181,7 +185,7 @@ class Attempt:
 
     def _keep_both(self) -> None:
         core, number = self.frozen.machine.core, self.frozen.area.number
-        core.area_pin(number, np.concatenate((core.area_pinned(number), self.slots)))
+        images.pin(core, number, np.concatenate((images.pinned(core, number), self.slots)))
         # The stamp says that a checkpoint may be there, of a generation not older than the last.
         self.backing.stamp = self.stamp
 
@@ -197,7 +201,7 @@ class Attempt:
         with contextlib.suppress(OSError):
             self._put_header(self.backing.stamp, at_rest=False)
         if written is not None:
-            self.frozen.machine.core.image_pull(self.frozen.area.number, written)
+            _core.pull(self.frozen.machine.core, self.frozen.area.number, written)
 
     def commit(self) -> None:
         """It is on the disk: the older image's slots are free, and its copies, if it had some."""
@@ -215,7 +219,7 @@ class Attempt:
     def _pin(self) -> None:
         kept = [k.slots for k in (self.backing.kept, self.backing.copied) if k is not None]
         # A slot may be there twice.
-        self.frozen.machine.core.area_pin(self.frozen.area.number, np.concatenate(kept))
+        images.pin(self.frozen.machine.core, self.frozen.area.number, np.concatenate(kept))
 
 
 class Snapshot(Attempt):

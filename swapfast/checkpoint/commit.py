@@ -40,6 +40,7 @@ from swapfast.checkpoint.patience import held_back
 from swapfast.checkpoint.place import Place
 from swapfast.checkpoint.rebuild import Rebuilding
 from swapfast.checkpoint.steady import steady
+from swapfast.core import area_table, images
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.extents import same_inode
@@ -156,7 +157,7 @@ def _commit(
     """Steps 1 to 4; after an error the namespace goes on as it was."""
     machine, namespace = frozen.machine, frozen.namespace
     if checksums and machine.contents:
-        machine.core.area_keep_sums(frozen.area.number)  # while the pages are still in memory
+        images.keep_sums(machine.core, frozen.area.number)  # while the pages are still in memory
     written = push_out(frozen)
     # Pages that were written beside a file that was cut off are lost.
     machine.check_files(namespace)
@@ -232,7 +233,7 @@ def _end(frozen: Frozen) -> None:
     """The tasks are gone; the file is not touched any more."""
     machine, area, namespace = frozen.machine, frozen.area, frozen.namespace
     area.wipe = "none"
-    machine.core.area_release_file(area.number)
+    area_table.release_file(machine.core, area.number)
     for task in frozen.tasks:
         if task.alive:
             task._die(0, f.SIGKILL)
@@ -256,7 +257,7 @@ def release(machine: Machine, namespace: SwapNamespace, *, disk: Disk | None = N
         if backing.stamp is not None:
             put_on(backing, None, disk or Disk())
         backing.kept = backing.copied = None
-        machine.core.area_unpin(area.number)
+        images.unpin(machine.core, area.number)
 
 
 # ---------------------------------------------------------------- restart
@@ -409,7 +410,7 @@ def _restart(
         stamp = Stamp(area["slots"], bytes.fromhex(area["identity"]), image.generation)
         if keep:
             slots = image.slot.values()
-            machine.core.area_pin(namespace.areas[0].number, slots)
+            images.pin(machine.core, namespace.areas[0].number, slots)
             folded = image.facts.get("folded")
             columns = (image.facts, image) if image.sums is not None and machine.contents else None
             backing.kept = Kept(frozenset((chain.seal, folded or chain.seal)), slots, columns)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from swapfast import _core
 from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
+from swapfast.core import area_table, images, mapping_table
 from swapfast.errors import system_error
 from swapfast.profiles import PROFILES
 from swapfast.swapfile import SwapBacking
@@ -92,7 +93,7 @@ class Frozen:
 
     def owner_name(self, one: SharedObject) -> str | None:
         """Who pays for a shared object; None: another namespace, or two."""
-        owner = self.machine.core.mapping_owner(one.number)
+        owner = mapping_table.scope(self.machine.core, one.number)
         names = {
             self.namespace.owner: "namespace",
             self.machine.init.swap_ns.owner: "initial",
@@ -133,18 +134,18 @@ def push_out(frozen: Frozen) -> NDArray[np.uint32]:
         inherited in another area do not fit into memory on their way; EIO: the file.
     """
     core, area = frozen.machine.core, frozen.area
-    core.image_settle()
-    found = core.image_survey(frozen.numbers, area.number)
+    _core.settle(core)
+    found = images.survey(core, frozen.numbers, area.number)
     if found["outside"]:
         raise system_error(
             errno.EBUSY,
             f"pages of {frozen.describe(found['outside'])} are shared with a task outside the swap "
             "namespace; write to them, or unmap them, on one side",
         )
-    info = core.area_info(area.number)
+    info = area_table.info(core, area.number)
     free = info["pages"] - info["inuse"]
     if found["needed"] > free:
-        kept = core.area_pinned(area.number).size
+        kept = images.pinned(core, area.number).size
         hint = f"; {kept} slots are kept for the last checkpoint" if kept else ""
         raise system_error(
             errno.ENOSPC,
@@ -152,14 +153,14 @@ def push_out(frozen: Frozen) -> NDArray[np.uint32]:
             "unmap memory, or use a larger swapfile",
             area.path,
         )
-    owners = {one: core.mapping_owner(one.number) for one in frozen.objects}
+    owners = {one: mapping_table.scope(core, one.number) for one in frozen.objects}
     for one in owners:
-        core.mapping_set_owner(one.number, frozen.namespace.owner)
+        mapping_table.set_scope(core, one.number, frozen.namespace.owner)
     try:
-        status, pushed = core.image_push(frozen.numbers, area.number, frozen.backing.fileno())
+        status, pushed = _core.push(core, frozen.numbers, area.number, frozen.backing.fileno())
     finally:
         for one, owner in owners.items():
-            core.mapping_set_owner(one.number, owner)
+            mapping_table.set_scope(core, one.number, owner)
     if status == _core.IO:
         raise frozen.machine.io_error()
     if status != _core.OK:
@@ -183,7 +184,7 @@ def facts_of(
     machine, core = frozen.machine, frozen.machine.core
     groups = {machine.root_group.number}
     groups |= {mm.group for mm in frozen.mms}
-    groups |= {core.mapping_group(n) for n in frozen.numbers}
+    groups |= {mapping_table.memcg(core, n) for n in frozen.numbers}
     numbers = sorted(groups)
     group_index = {number: i for i, number in enumerate(numbers)}
     return {
@@ -194,8 +195,8 @@ def facts_of(
         "checksums": checksums,
         "machine": machine.boot_facts(),
         "rules": asdict(machine.rules),
-        "core": core.machine_state(),
-        "groups": [core.group_state(number) for number in numbers],
+        "core": images.machine_state(core),
+        "groups": [images.memcg_state(core, number) for number in numbers],
         "namespace": {
             "number": frozen.namespace.number,
             "swapped_on": frozen.namespace.swapped_on,
@@ -205,7 +206,7 @@ def facts_of(
             {
                 "pages": one.pages,
                 "owner": frozen.owner_name(one),
-                "group": group_index[core.mapping_group(one.number)],
+                "group": group_index[mapping_table.memcg(core, one.number)],
             }
             for one in frozen.objects
         ],
@@ -252,7 +253,7 @@ def _mm_facts(frozen: Frozen, mm: Mm, group_index: dict[int, int]) -> dict[str, 
                 "name": mapping.name,
                 "readonly": mapping.readonly,
                 "ranges": [list(r) for r in mapping.ranges],
-                "group": group_index[core.mapping_group(mapping.number)],
+                "group": group_index[mapping_table.memcg(core, mapping.number)],
                 "object": None if mapping.object is None else frozen.objects.index(mapping.object),
                 "ipc": None if mapping._ipc is None else frozen.ipcs.index(mapping._ipc),
                 "segment": None if segment is None else segment.shmid,
@@ -261,7 +262,7 @@ def _mm_facts(frozen: Frozen, mm: Mm, group_index: dict[int, int]) -> dict[str, 
     return {
         "group": group_index[mm.group],
         "next_address": mm._next_address,
-        "token": core.mm_state(mm.number),
+        "token": images.mm_state(core, mm.number),
         "mappings": mappings,
     }
 

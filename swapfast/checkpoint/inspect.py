@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swapfast import _core
 from swapfast.checkpoint.chain import Chain, read_chain
 from swapfast.checkpoint.commit import swapfile_of
 from swapfast.checkpoint.pages import open_data, runs
 from swapfast.checkpoint.patience import breathe, held_back
 from swapfast.checkpoint.steady import steady
+from swapfast.core import images
 from swapfast.errors import system_error
 from swapfast.swapfile.files import read_at
 from swapfast.units import PAGE_SIZE
@@ -137,7 +137,7 @@ def _wrong_slots(chain: Chain, which: NDArray[Any], place: NDArray[Any], fd: int
         whole = len(data) // PAGE_SIZE
         found = np.zeros(pages.size, dtype=bool)
         if whole:
-            page_sums = _core.checksums(np.frombuffer(data, np.uint8, whole * PAGE_SIZE))
+            page_sums = images.checksums(np.frombuffer(data, np.uint8, whole * PAGE_SIZE))
             found[:whole] = page_sums == sums[pages[:whole]]
         wrong += slot[pages[~found]].tolist()
     return wrong

@@ -15,6 +15,7 @@ from swapfast import _core
 from swapfast import flags as f
 from swapfast.checkpoint.facts import PLAIN
 from swapfast.checkpoint.image import Image
+from swapfast.core import images, scope_table
 from swapfast.ipc import IpcNamespace, Segment, SharedObject, ShmidDs
 from swapfast.machine import Machine
 from swapfast.mappings import Mapping, Mm
@@ -82,7 +83,7 @@ class Rebuilding:
             MemoryGroup(machine, g["limit"], g["policy"]).number for g in facts["groups"][1:]
         ]
         self.namespace = SwapNamespace(
-            facts["namespace"]["number"], machine.core.owner_add(), machine=machine
+            facts["namespace"]["number"], scope_table.add(machine.core), machine=machine
         )
         self.ipcs = [IpcNamespace(i["number"], _sequence=i["sequence"]) for i in facts["ipc"]]
         self.objects = [self._object(o) for o in facts["objects"]]
@@ -138,7 +139,7 @@ class Rebuilding:
             mapping._mapped = [(first, end) for first, end in one["ranges"]]
         mm.group = self.groups[facts["group"]]
         mm._next_address = facts["next_address"]
-        self.machine.core.mm_load(mm.number, facts["token"])
+        images.mm_load(self.machine.core, mm.number, facts["token"])
         return mm
 
     def _tasks(self) -> None:
@@ -188,7 +189,8 @@ class Rebuilding:
         numbers = [m.number for mm in self.mms for m in mm.mappings.values()]
         numbers += [o.number for o in self.objects]
         slots = image.slot.values()
-        machine.core.image_load(
+        images.load(
+            machine.core,
             numbers,
             added.number,
             image.pte.values(),
@@ -198,7 +200,8 @@ class Rebuilding:
             image.ring,
             image.ring_length,
         )
-        machine.core.area_load(
+        images.area_load(
+            machine.core,
             added.number,
             area["state"],
             image.unused.values(),
@@ -206,9 +209,9 @@ class Rebuilding:
             image.limbo.values(),
         )
         if image.sums is not None and machine.contents:
-            machine.core.area_set_sums(added.number, slots, image.sums)
+            images.set_sums(machine.core, added.number, slots, image.sums)
         for number, state in zip(self.groups, self.facts["groups"], strict=True):
-            machine.core.group_load(number, state)
-        machine.core.machine_load(self.facts["core"])
+            images.memcg_load(machine.core, number, state)
+        images.machine_load(machine.core, self.facts["core"])
         machine.load_boot_facts(self.facts["machine"])
         return machine, self.namespace

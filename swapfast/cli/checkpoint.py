@@ -34,6 +34,7 @@ from swapfast.cli.output import (
     progress,
     reported,
 )
+from swapfast.core import mapping_table
 from swapfast.errors import system_error
 from swapfast.machine import LEAST_PAGES, Machine
 from swapfast.mappings import Mapping
@@ -345,7 +346,7 @@ def _facts(machine: Machine, mapping: Mapping, references: int) -> dict[str, Any
     """Counters, before the memory is read for its digest, which swaps."""
     facts = {"references": references, "now_ns": machine.now, **machine.core.counters()}
     probe = hashlib.sha256()
-    state = machine.core.mapping_state(mapping.number, 0, mapping.pages)[0]
+    state = mapping_table.state(machine.core, mapping.number, 0, mapping.pages)[0]
     probe.update(state.tobytes())
     return {**facts, "page_table": probe.hexdigest()[:16]}
 

@@ -1,4 +1,8 @@
-"""Compiled parts of the core that stand beside ``swapfast._core``.
+"""The compiled tables of the core, beside ``swapfast._core``: functions over its ``Core``.
 
+- ``mapping_table``, ``memcg_table``, ``scope_table``, ``area_table``: tables in, facts out, in the
+  core's numbers.
+- ``images``: a machine's state as arrays and dicts; pins and checksums of slots.
 - ``guard``: the process's one handler of SIGBUS.
+- ``batches.pxi``: what may fault or evict; part of ``swapfast._core``.
 """

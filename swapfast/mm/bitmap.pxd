@@ -16,7 +16,8 @@
 #   it is none, or shorter than least (7 and more: what is in the words need not be looked at)
 # - bitmap_set_block(b, i, order), bitmap_clear_block(b, i, order): free it, take it
 
-from swapfast.mm.types cimport *
+from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.types cimport LIKELY, UNLIKELY, bitmap_t, lazy_map, lazy_unmap, lowest_bit64
 from libc.string cimport memset
 
 cdef inline bint bitmap_init(bitmap_t *b, uint64_t bits) noexcept nogil:

@@ -12,15 +12,21 @@
 # - slot_spare(core, home): the same to make room in a full area, where it makes room
 # - evict_now(core, g, home): all of it at once
 
-from swapfast.core.guard cimport guard_copy
-from swapfast.mm.types cimport *
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from swapfast.mm.area cimport area_give_up, area_of, swap_give
 from swapfast.mm.frames cimport frame_at, frame_give
-from swapfast.mm.owner cimport *
-from swapfast.mm.rmap cimport anchor_give, group_bits, heir_of, queue_rename
+from swapfast.mm.rmap cimport anchor_give, next_mapper, queue_rename, sharer_bits
+from swapfast.mm.scope cimport scope_of, swap_alloc
 from swapfast.mm.slots cimport slot_bit
+from swapfast.mm.types cimport (
+    BAD_AREA, BAD_FILE, BAD_SUM, F_SWAPCACHE, F_WORKINGSET, F_WRITEBACK, NIL, NO_SLOT, PAGE_SIZE,
+    PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, SHADOW_AGE, SHADOW_WS, UNLIKELY,
+    area_t, core_t, memcg_t, page_is_zero, page_sum, scope_t,
+)
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.writeback cimport plug_add
 from swapfast.mm.writer cimport count_leak, note_writers
+from swapfast.core.guard cimport guard_copy
 from libc.string cimport memset
 
 cdef enum:
@@ -29,11 +35,11 @@ cdef enum:
     WRITE_FAILED = 2     # the file is not there: the page has to stay
 
 cdef inline bint has_swap_users(core_t *core, uint32_t home) noexcept nogil:
-    # Does a page-table entry of the group still hold the swap entry?
+    # Does a page-table entry of the sharers still hold the swap entry?
     cdef uint32_t p
     if core.page[home].pte & PTE_SWAP:
         return True
-    p = heir_of(core, home)
+    p = next_mapper(core, home)
     while p != NIL and p != home:
         if core.page[p].pte & PTE_SWAP:
             return True
@@ -66,7 +72,7 @@ cdef inline void map_back(core_t *core, uint32_t home) noexcept nogil:
     while True:
         if core.page[p].pte & PTE_SWAP:
             core.page[p].pte = (core.page[p].pte & PTE_MEMBER) | PTE_PRESENT | PTE_DIRTY
-        p = heir_of(core, p)
+        p = next_mapper(core, p)
         if p == NIL or p == home:
             break
 
@@ -76,19 +82,19 @@ cdef inline void keep_in_memory(core_t *core, uint32_t home) noexcept nogil:
     core.page[home].pte |= PTE_DIRTY
     slot_drop(core, home)
 
-cdef inline bint owner_may_use(core_t *core, uint32_t owner, area_t *a) noexcept nogil:
+cdef inline bint scope_may_use(core_t *core, uint32_t scope, area_t *a) noexcept nogil:
     cdef uint32_t k
-    cdef owner_t *o
-    if owner >= core.owners_max:
+    cdef scope_t *o
+    if scope >= core.scopes_max:
         return False
-    o = &core.owners[owner]
+    o = &core.scopes[scope]
     for k in range(o.count):
         if &core.areas[o.areas[k]] == a:
             return True
     return False
 
 cdef inline bint slot_new(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t owner = owner_of(core, home), entry = swap_alloc(core, owner)
+    cdef uint32_t scope = scope_of(core, home), entry = swap_alloc(core, scope)
     if entry == NO_SLOT:
         core.count.no_slot += 1
         return False
@@ -101,12 +107,12 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     # Before new bytes go into a slot: the slot must be in an area of the page's own namespace. A
     # page inherited at clone may still own one in the parent's area; it moves then. So does a page
     # whose slot a checkpoint names.
-    cdef uint32_t owner = owner_of(core, home), entry
+    cdef uint32_t scope = scope_of(core, home), entry
     cdef area_t *a = area_of(core, core.home[home].entry)
-    if ((a.owner == owner or owner_may_use(core, owner, a))
+    if ((a.scope == scope or scope_may_use(core, scope, a))
             and not slot_bit(a.pinned, core.home[home].entry - a.base)):
         return True
-    entry = swap_alloc(core, owner)
+    entry = swap_alloc(core, scope)
     if entry == NO_SLOT:
         core.count.no_slot += 1
         return False
@@ -125,19 +131,19 @@ cdef inline bint slot_ready(core_t *core, uint32_t home, bint dirty) noexcept no
     return not dirty or slot_own(core, home)
 
 cdef inline bint is_dirty(core_t *core, uint32_t home) noexcept nogil:
-    return group_bits(core, home) & PTE_DIRTY != 0
+    return sharer_bits(core, home) & PTE_DIRTY != 0
 
 cdef inline void unmap(core_t *core, uint32_t home) noexcept nogil:
     # Every page-table entry that maps the folio gets the swap entry instead; those of a shared
     # object become empty, the object keeps the entry.
-    cdef uint32_t p = heir_of(core, home), n
+    cdef uint32_t p = next_mapper(core, home), n
     if core.page[home].pte & PTE_SHARED:
         while p != NIL and p != home:
             n = core.next[p]
             core.page[p].pte = PTE_SHARED
             core.next[p] = NIL
             core.prev[p] = NIL
-            core.joined -= 1
+            core.shared_ptes -= 1
             p = n
         if core.next[home] != NIL:
             anchor_give(core, home)
@@ -153,8 +159,8 @@ cdef inline void unmap(core_t *core, uint32_t home) noexcept nogil:
         p = core.next[p]
 
 cdef inline void note_bad(core_t *core, uint32_t entry, uint32_t cause) noexcept nogil:
-    core.bad_entry = entry
-    core.bad_cause = cause
+    core.error.entry = entry
+    core.error.cause = cause
 
 cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
     # Zeroes are remembered in the zero map instead of written (6.18 swap_writeout).
@@ -218,14 +224,14 @@ cdef inline bint read_in(core_t *core, uint32_t home) noexcept nogil:
     a.pswpin += 1
     return True
 
-cdef inline void page_freed(core_t *core, group_t *g, uint32_t home) noexcept nogil:
+cdef inline void page_freed(core_t *core, memcg_t *g, uint32_t home) noexcept nogil:
     frame_give(core, home)
     g.usage -= 1
-    core.used -= 1
-    core.pages_scanned = 0
-    core.all_unreclaimable = False
+    core.ram.used -= 1
+    core.kswapd.scanned = 0
+    core.kswapd.all_unreclaimable = False
 
-cdef inline void release(core_t *core, group_t *g, uint32_t home) noexcept nogil:
+cdef inline void release(core_t *core, memcg_t *g, uint32_t home) noexcept nogil:
     # The caller took it off its list. The shadow stays in where[home].
     cdef uint32_t shadow = <uint32_t>(g.age) & SHADOW_AGE
     if core.page[home].folio & F_WORKINGSET:
@@ -235,7 +241,7 @@ cdef inline void release(core_t *core, group_t *g, uint32_t home) noexcept nogil
     g.age += 1
     page_freed(core, g, home)
 
-cdef inline bint evict_now(core_t *core, group_t *g, uint32_t home) noexcept nogil:
+cdef inline bint evict_now(core_t *core, memcg_t *g, uint32_t home) noexcept nogil:
     # Off its list already. False: there is no slot for it.
     cdef bint dirty = is_dirty(core, home)
     cdef bint must_write = dirty or not core.page[home].folio & F_SWAPCACHE
@@ -245,8 +251,8 @@ cdef inline bint evict_now(core_t *core, group_t *g, uint32_t home) noexcept nog
     if must_write and write_bytes(core, home) == WRITE_FAILED:
         keep_in_memory(core, home)
         return False
-    if core.page[home].folio & F_WRITEBACK or core.rotation_len > 0:
-        # It came from a group whose policy writes asynchronously.
+    if core.page[home].folio & F_WRITEBACK or core.rotation.n > 0:
+        # It came from a memcg whose policy writes asynchronously.
         queue_rename(core, home, NIL)
     release(core, g, home)
     return True

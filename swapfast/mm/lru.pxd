@@ -7,16 +7,19 @@
 # - isolate(core, g, ring, batch, want) -> pages taken from the tail, marked F_ISOLATED
 # - putback(core, g, batch, n) -> how many went to the active list: at the heads again, in order
 
-from swapfast.mm.types cimport *
-from swapfast.mm.ring cimport *
+from libc.stdint cimport uint32_t, uint8_t
+from swapfast.mm.ring cimport ring_drop, ring_push, ring_push_all, ring_take
+from swapfast.mm.types cimport (
+    F_ACTIVE, F_ISOLATED, SCAN_BATCH, SWAPFAST_CHECK, core_t, memcg_t, prefetch_write, ring_t,
+)
 
-cdef inline void lru_add(core_t *core, group_t *g, uint32_t page) noexcept nogil:
+cdef inline void lru_add(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
     ring_push(&g.active if core.page[page].folio & F_ACTIVE else &g.inactive, core.home, page)
 
-cdef inline void lru_leave(core_t *core, group_t *g, uint32_t page) noexcept nogil:
+cdef inline void lru_leave(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
     ring_drop(&g.active if core.page[page].folio & F_ACTIVE else &g.inactive, core.home, page)
 
-cdef inline void lru_rehome(core_t *core, group_t *g, uint32_t old, uint32_t new) noexcept nogil:
+cdef inline void lru_rehome(core_t *core, memcg_t *g, uint32_t old, uint32_t new) noexcept nogil:
     cdef ring_t *r = &g.active if core.page[new].folio & F_ACTIVE else &g.inactive
     SWAPFAST_CHECK(r.buf[core.home[new].where] == old, b"a page that moves was on its list")
     r.buf[core.home[new].where] = new
@@ -40,7 +43,7 @@ cdef inline uint32_t isolate(core_t *core, ring_t *r, uint32_t *batch,
         core.page[batch[i]].folio |= F_ISOLATED
     return n
 
-cdef inline uint32_t putback(core_t *core, group_t *g, const uint32_t *batch,
+cdef inline uint32_t putback(core_t *core, memcg_t *g, const uint32_t *batch,
                              uint32_t n) noexcept nogil:
     cdef uint32_t active[32]
     cdef uint32_t inactive[32]

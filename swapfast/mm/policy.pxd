@@ -6,13 +6,14 @@
 # - policy_find(name) -> its table, or NULL
 # - policy_name(i) -> names in order, NULL at the end
 
-from swapfast.mm.types cimport *
+from libc.stdint cimport uint32_t
 from swapfast.mm.lru cimport lru_leave, lru_rehome
+from swapfast.mm.policy_clock cimport reclaim_clock
+from swapfast.mm.policy_fifo cimport enter_fifo, reclaim_fifo
 from swapfast.mm.policy_linux25 cimport enter_25, reclaim_25
 from swapfast.mm.policy_linux618 cimport enter_618, reclaim_618
-from swapfast.mm.policy_fifo cimport enter_fifo, reclaim_fifo
-from swapfast.mm.policy_clock cimport reclaim_clock
-from swapfast.mm.policy_lru cimport touch_lru, reclaim_lru
+from swapfast.mm.policy_lru cimport reclaim_lru, touch_lru
+from swapfast.mm.types cimport policy_t
 from libc.string cimport strcmp
 
 cdef enum:

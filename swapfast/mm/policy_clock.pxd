@@ -7,13 +7,13 @@
 # costs one bit in the page-table entry; a scan ends because every step either evicts or clears a
 # bit.
 
-from swapfast.mm.types cimport *
-from swapfast.mm.ring cimport *
-from swapfast.mm.lru cimport *
-from swapfast.mm.rmap cimport clear_young
+from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.evict cimport evict_now
+from swapfast.mm.ring cimport ring_pop, ring_push
+from swapfast.mm.rmap cimport clear_young
+from swapfast.mm.types cimport core_t, memcg_t
 
-cdef inline uint64_t reclaim_clock(core_t *core, group_t *g, uint64_t want) noexcept nogil:
+cdef inline uint64_t reclaim_clock(core_t *core, memcg_t *g, uint64_t want) noexcept nogil:
     cdef uint32_t page
     cdef uint64_t tries = 2 * <uint64_t>g.inactive.live
     core.count.reclaims += 1

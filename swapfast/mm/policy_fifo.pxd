@@ -4,16 +4,17 @@
 #
 # No bit is looked at. The lower bound of what any other policy should do (Belady 1966).
 
-from swapfast.mm.types cimport *
-from swapfast.mm.ring cimport *
-from swapfast.mm.lru cimport *
+from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.evict cimport evict_now
+from swapfast.mm.lru cimport lru_add
+from swapfast.mm.ring cimport ring_pop, ring_push
+from swapfast.mm.types cimport F_ACTIVE, core_t, memcg_t
 
-cdef inline void enter_fifo(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil:
+cdef inline void enter_fifo(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil:
     core.page[page].folio &= ~F_ACTIVE
     lru_add(core, g, page)
 
-cdef inline uint64_t reclaim_fifo(core_t *core, group_t *g, uint64_t want) noexcept nogil:
+cdef inline uint64_t reclaim_fifo(core_t *core, memcg_t *g, uint64_t want) noexcept nogil:
     cdef uint32_t page, tries = g.inactive.live
     core.count.reclaims += 1
     while tries > 0:

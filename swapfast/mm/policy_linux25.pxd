@@ -13,13 +13,16 @@
 # The *swap token* (mm/thrash.c) lets one thrashing mm keep its pages: while its holder waits in a
 # fault, its pages count as referenced for everybody else.
 
-from swapfast.mm.types cimport *
-from swapfast.mm.ring cimport *
-from swapfast.mm.lru cimport *
-from swapfast.mm.rmap cimport *
-from swapfast.mm.evict cimport *
-from swapfast.mm.owner cimport vm_swap_full, mapping_of
-from swapfast.mm.writeback cimport *
+from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.area cimport vm_swap_full
+from swapfast.mm.evict cimport release, slot_ready, slot_spare, unmap, write_out
+from swapfast.mm.lru cimport isolate, lru_add, putback
+from swapfast.mm.rmap cimport clear_young, mapping_of, sharer_bits
+from swapfast.mm.types cimport (
+    DEF_PRIORITY, ENTER_AHEAD, ENTER_NEW, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE,
+    F_WRITEBACK, NIL, PTE_DIRTY, PTE_PRESENT, SCAN_BATCH, core_t, memcg_t, token_t,
+)
+from swapfast.mm.writeback cimport plug_flush, rotation_drain, take_completions, wait_all
 
 cdef inline bint token_protects(core_t *core, uint32_t home) noexcept nogil:
     # page_referenced_one: the holder's page, in a fault, and somebody else is reclaiming.
@@ -59,7 +62,7 @@ cdef inline void grab_token(core_t *core, uint32_t mm) noexcept nogil:
     t.last[mm] = now
     t.interval[mm] = interval
 
-cdef inline void enter_25(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil:
+cdef inline void enter_25(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil:
     # Anonymous pages, copies and swap-ins begin on the active list; page cache, and so the pages of
     # shared objects, on the inactive one.
     if how == ENTER_NEW or how == ENTER_SWAPIN or how == ENTER_AHEAD:
@@ -73,21 +76,21 @@ cdef inline bint referenced_25(core_t *core, uint32_t page) noexcept nogil:
         referenced = True
     return referenced or token_protects(core, page)
 
-cdef inline bint reclaim_mapped_25(core_t *core, group_t *g, uint32_t priority,
+cdef inline bint reclaim_mapped_25(core_t *core, memcg_t *g, uint32_t priority,
                                    bint limited) noexcept nogil:
-    cdef uint64_t total = g.limit if limited else core.memory
+    cdef uint64_t total = g.limit if limited else core.ram.pages
     cdef uint64_t mapped, distress, tendency, imbalance
     cdef uint64_t lru = <uint64_t>g.inactive.live + g.active.live
-    if not limited and core.pages_scanned >= 3 * lru:   # zone_is_near_oom
+    if not limited and core.kswapd.scanned >= 3 * lru:   # zone_is_near_oom
         return True
     mapped = 100 * g.usage // (total if total else 1)
     distress = 100 >> (g.prev_priority if g.prev_priority < priority else priority)
-    tendency = mapped // 2 + distress + core.swappiness
+    tendency = mapped // 2 + distress + core.rules.swappiness
     imbalance = (<uint64_t>g.active.live // (<uint64_t>g.inactive.live + 1)
-                 * (core.swappiness + 1) // 100 * mapped // 100)
+                 * (core.rules.swappiness + 1) // 100 * mapped // 100)
     return tendency + imbalance >= 100
 
-cdef inline void scan_active_25(core_t *core, group_t *g, uint32_t want, uint32_t priority,
+cdef inline void scan_active_25(core_t *core, memcg_t *g, uint32_t want, uint32_t priority,
                                 bint limited) noexcept nogil:
     cdef uint32_t batch[32]
     cdef uint32_t n, i, page
@@ -96,21 +99,21 @@ cdef inline void scan_active_25(core_t *core, group_t *g, uint32_t want, uint32_
     rotation_drain(core)
     n = isolate(core, &g.active, batch, want)
     core.count.pgrefill += n
-    core.pages_scanned += n
+    core.kswapd.scanned += n
     core.clock.now += core.times.scan_page * n
     for i in range(n):
         page = batch[i]
-        if group_bits(core, page) & PTE_PRESENT:
-            if (not reclaim_mapped or core.total_swap_pages == 0
+        if sharer_bits(core, page) & PTE_PRESENT:
+            if (not reclaim_mapped or core.swap.total == 0
                     or referenced_25(core, page)):
                 continue
         core.page[page].folio &= ~F_ACTIVE
         core.count.pgdeactivate += 1
     putback(core, g, batch, n)
 
-cdef inline uint32_t judge_25(core_t *core, group_t *g, uint32_t page) noexcept nogil:
+cdef inline uint32_t judge_25(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
     # shrink_page_list for one isolated page: 0 keep, 1 activate, 2 freed.
-    cdef uint32_t bits = group_bits(core, page)
+    cdef uint32_t bits = sharer_bits(core, page)
     cdef bint must_write
     if core.page[page].folio & F_WRITEBACK:
         return 0
@@ -128,15 +131,15 @@ cdef inline uint32_t judge_25(core_t *core, group_t *g, uint32_t page) noexcept 
     release(core, g, page)
     return 2
 
-cdef inline uint64_t scan_inactive_25(core_t *core, group_t *g, uint32_t want) noexcept nogil:
+cdef inline uint64_t scan_inactive_25(core_t *core, memcg_t *g, uint32_t want) noexcept nogil:
     cdef uint32_t batch[32]
     cdef uint32_t n, i, kept = 0, verdict
     cdef uint64_t freed
     take_completions(core)
     rotation_drain(core)
     n = isolate(core, &g.inactive, batch, want)
-    core.pages_scanned += n
-    if core.in_kswapd:
+    core.kswapd.scanned += n
+    if core.kswapd.running:
         core.count.pgscan_kswapd += n
     else:
         core.count.pgscan_direct += n
@@ -152,13 +155,13 @@ cdef inline uint64_t scan_inactive_25(core_t *core, group_t *g, uint32_t want) n
         kept += verdict != 2
     putback(core, g, batch, kept)
     freed = n - kept
-    if core.in_kswapd:
+    if core.kswapd.running:
         core.count.pgsteal_kswapd += freed
     else:
         core.count.pgsteal_direct += freed
     return freed
 
-cdef inline uint64_t shrink_25(core_t *core, group_t *g, uint32_t priority,
+cdef inline uint64_t shrink_25(core_t *core, memcg_t *g, uint32_t priority,
                                bint limited) noexcept nogil:
     cdef uint64_t want_active, want_inactive, freed = 0
     cdef uint32_t k
@@ -187,14 +190,14 @@ cdef inline uint64_t shrink_25(core_t *core, group_t *g, uint32_t priority,
     plug_flush(core)
     return freed
 
-cdef inline uint64_t reclaim_25(core_t *core, group_t *g, uint64_t want) noexcept nogil:
+cdef inline uint64_t reclaim_25(core_t *core, memcg_t *g, uint64_t want) noexcept nogil:
     # try_to_free_pages, balance_pgdat, try_to_free_mem_cgroup_pages.
     cdef uint64_t freed = 0, begin = core.clock.now
     cdef bint limited = g.limit != 0
     cdef int priority = DEF_PRIORITY, lowest = 0
     core.count.reclaims += 1
     core.clock.now += core.times.reclaim
-    if core.all_unreclaimable and not limited:
+    if core.kswapd.all_unreclaimable and not limited:
         lowest = DEF_PRIORITY   # only a poll, until a page is freed
     while priority >= lowest:
         if priority == 0:
@@ -209,9 +212,9 @@ cdef inline uint64_t reclaim_25(core_t *core, group_t *g, uint64_t want) noexcep
             wait_all(core)
         priority -= 1
     g.prev_priority = priority if priority > 0 else 0
-    # Scanned are the pages of all groups, core.used of them. A zone with empty lists has not been
-    # scanned in vain.
-    if not limited and core.pages_scanned > 0 and core.pages_scanned >= 6 * core.used:
-        core.all_unreclaimable = True
+    # Scanned are the pages of all memcgs, core.ram.used of them. A zone with empty lists has not
+    # been scanned in vain.
+    if not limited and core.kswapd.scanned > 0 and core.kswapd.scanned >= 6 * core.ram.used:
+        core.kswapd.all_unreclaimable = True
     core.clock.in_reclaim += core.clock.now - begin
     return freed

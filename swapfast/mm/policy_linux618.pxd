@@ -18,26 +18,31 @@
 # at the next unless it was touched. Sources: shrink_node, get_scan_count, shrink_inactive_list,
 # folio_check_references, workingset_refault, lru_note_cost, folio_rotate_reclaimable.
 
-from swapfast.mm.types cimport *
-from swapfast.mm.ring cimport *
-from swapfast.mm.lru cimport *
-from swapfast.mm.rmap cimport *
-from swapfast.mm.evict cimport *
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from swapfast.mm.area cimport vm_swap_full
+from swapfast.mm.evict cimport release, slot_ready, slot_spare, unmap, write_out
+from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback
+from swapfast.mm.ring cimport ring_push_all, ring_take
+from swapfast.mm.rmap cimport clear_young, make_old, sharer_bits
 from swapfast.mm.tlb cimport tlb_drop_folio
-from swapfast.mm.owner cimport vm_swap_full
-from swapfast.mm.writeback cimport *
-
+from swapfast.mm.types cimport (
+    DEF_PRIORITY, ENTER_AHEAD, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WORKINGSET,
+    F_WRITEBACK, LIKELY, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, SCAN_BATCH, SHADOW_AGE, SHADOW_WS,
+    UNLIKELY, core_t, memcg_t,
+)
+from swapfast.mm.writeback cimport plug_finish, rotation_drain, take_completions, wait_for
 # Decisions read the group's statistics, which the kernel adds up every 2 s unless somebody reads
 # them (flush_memcg_stats_dwork). Scan windows and the charge are always exact.
 
 cdef inline uint64_t refresh_due(core_t *core, uint64_t when) noexcept nogil:
     # The first refresh at this time or later.
-    if when <= core.stat_phase:
-        return core.stat_phase
-    when -= core.stat_phase
-    return core.stat_phase + (when + core.stat_period - 1) // core.stat_period * core.stat_period
+    if when <= core.rules.stat_phase:
+        return core.rules.stat_phase
+    when -= core.rules.stat_phase
+    return (core.rules.stat_phase + (when + core.rules.stat_period - 1)
+            // core.rules.stat_period * core.rules.stat_period)
 
-cdef inline void refresh_618(core_t *core, group_t *g) noexcept nogil:
+cdef inline void refresh_618(core_t *core, memcg_t *g) noexcept nogil:
     # Taken when something is read for the first time after it is due.
     if core.clock.now < g.seen.due:
         return
@@ -46,25 +51,25 @@ cdef inline void refresh_618(core_t *core, group_t *g) noexcept nogil:
     g.seen.ws_act = g.ws_act
     g.seen.due = refresh_due(core, core.clock.now + 1)
 
-cdef inline uint64_t seen_inactive(core_t *core, group_t *g) noexcept nogil:
-    if LIKELY(core.stat_period == 0):
+cdef inline uint64_t seen_inactive(core_t *core, memcg_t *g) noexcept nogil:
+    if LIKELY(core.rules.stat_period == 0):
         return g.inactive.live
     refresh_618(core, g)
     return g.seen.inactive
 
-cdef inline uint64_t seen_active(core_t *core, group_t *g) noexcept nogil:
-    if LIKELY(core.stat_period == 0):
+cdef inline uint64_t seen_active(core_t *core, memcg_t *g) noexcept nogil:
+    if LIKELY(core.rules.stat_period == 0):
         return g.active.live
     refresh_618(core, g)
     return g.seen.active
 
-cdef inline uint64_t seen_ws_act(core_t *core, group_t *g) noexcept nogil:
-    if LIKELY(core.stat_period == 0):
+cdef inline uint64_t seen_ws_act(core_t *core, memcg_t *g) noexcept nogil:
+    if LIKELY(core.rules.stat_period == 0):
         return g.ws_act
     refresh_618(core, g)
     return g.seen.ws_act
 
-cdef inline bint inactive_is_low(core_t *core, group_t *g) noexcept nogil:
+cdef inline bint inactive_is_low(core_t *core, memcg_t *g) noexcept nogil:
     cdef uint64_t inactive = seen_inactive(core, g), active = seen_active(core, g)
     cdef uint64_t gb = (inactive + active) >> 18, ratio = 1, square
     if gb:
@@ -75,7 +80,7 @@ cdef inline bint inactive_is_low(core_t *core, group_t *g) noexcept nogil:
             ratio += 1
     return inactive * ratio < active
 
-cdef inline void note_cost(core_t *core, group_t *g, uint64_t io, uint64_t rotated) noexcept nogil:
+cdef inline void note_cost(core_t *core, memcg_t *g, uint64_t io, uint64_t rotated) noexcept nogil:
     cdef uint64_t x = 32 * io + rotated
     if x == 0:
         return
@@ -83,12 +88,12 @@ cdef inline void note_cost(core_t *core, group_t *g, uint64_t io, uint64_t rotat
     if g.cost > (seen_inactive(core, g) + seen_active(core, g)) >> 2:
         g.cost >>= 1
 
-cdef inline void refault_618(core_t *core, group_t *g, uint32_t page) noexcept nogil:
+cdef inline void refault_618(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
     cdef uint32_t shadow = core.home[page].where
     cdef uint32_t distance = (<uint32_t>(g.age) - shadow) & SHADOW_AGE
     core.count.workingset_refault += 1
     # Without a free slot active anonymous pages do not count (mem_cgroup_get_nr_swap_pages).
-    if distance > (seen_active(core, g) if core.nr_swap_pages > 0 else 0):
+    if distance > (seen_active(core, g) if core.swap.free > 0 else 0):
         return
     core.page[page].folio |= F_ACTIVE
     g.age += 1
@@ -99,12 +104,12 @@ cdef inline void refault_618(core_t *core, group_t *g, uint32_t page) noexcept n
         core.count.workingset_restore += 1
         note_cost(core, g, 1, 0)
 
-cdef inline void enter_618(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil:
+cdef inline void enter_618(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil:
     if how == ENTER_SWAPIN or how == ENTER_AHEAD:
         refault_618(core, g, page)
     lru_add(core, g, page)
 
-cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
+cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page,
                                uint64_t *written) noexcept nogil:
     # shrink_folio_list for one isolated page: 0 keep, 1 activate, 2 freed.
     cdef uint32_t folio, bits
@@ -112,7 +117,7 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
     if UNLIKELY(core.page[page].folio & F_WRITEBACK):
         wait_for(core, page)
     folio = core.page[page].folio
-    bits = group_bits(core, page)
+    bits = sharer_bits(core, page)
     if bits & PTE_ACCESSED:
         make_old(core, page)
         core.page[page].folio = <uint8_t>(folio | F_REFERENCED)
@@ -127,7 +132,7 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
         return 1
     if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap
-    if UNLIKELY(core.tlb != NULL):
+    if UNLIKELY(core.tlb.entry != NULL):
         tlb_drop_folio(core, page)
     unmap(core, page)
     if must_write and write_out(core, page):
@@ -136,7 +141,7 @@ cdef inline uint32_t judge_618(core_t *core, group_t *g, uint32_t page,
     release(core, g, page)
     return 2
 
-cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) noexcept nogil:
+cdef inline uint64_t scan_inactive_618(core_t *core, memcg_t *g, uint32_t want) noexcept nogil:
     cdef uint32_t batch[32]
     cdef uint32_t n, i, kept = 0, verdict
     cdef uint64_t written = 0, freed
@@ -153,7 +158,7 @@ cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) 
         kept += verdict != 2
     g.age += putback(core, g, batch, kept)
     freed = n - kept
-    if core.in_kswapd:
+    if core.kswapd.running:
         core.count.pgscan_kswapd += n
         core.count.pgsteal_kswapd += freed
     else:
@@ -162,7 +167,7 @@ cdef inline uint64_t scan_inactive_618(core_t *core, group_t *g, uint32_t want) 
     note_cost(core, g, written, kept)
     return freed
 
-cdef inline void scan_active_618(core_t *core, group_t *g, uint32_t want) noexcept nogil:
+cdef inline void scan_active_618(core_t *core, memcg_t *g, uint32_t want) noexcept nogil:
     cdef uint32_t batch[32]
     cdef uint32_t n, i, page
     take_completions(core)
@@ -178,7 +183,7 @@ cdef inline void scan_active_618(core_t *core, group_t *g, uint32_t want) noexce
     core.count.pgrefill += n
     core.clock.now += core.times.scan_page * n
 
-cdef inline uint64_t shrink_618(core_t *core, group_t *g, uint32_t priority, bint force,
+cdef inline uint64_t shrink_618(core_t *core, memcg_t *g, uint32_t priority, bint force,
                                 bint *skipped) noexcept nogil:
     cdef bint may = (force or seen_ws_act(core, g) != g.ws_seen
                      or inactive_is_low(core, g))
@@ -190,8 +195,8 @@ cdef inline uint64_t shrink_618(core_t *core, group_t *g, uint32_t priority, bin
         # get_scan_count: anonymous against file pages, by swappiness and cost; there are no file
         # pages.
         total = 3 * g.cost + 1
-        anon = core.swappiness * total // (2 * g.cost + 1)
-        other = (200 - core.swappiness) * total // (g.cost + 1)
+        anon = core.rules.swappiness * total // (2 * g.cost + 1)
+        other = (200 - core.rules.swappiness) * total // (g.cost + 1)
         if anon + other > 0:
             want_inactive = want_inactive * anon // (anon + other)
             want_active = want_active * anon // (anon + other)
@@ -213,7 +218,7 @@ cdef inline uint64_t shrink_618(core_t *core, group_t *g, uint32_t priority, bin
         scan_active_618(core, g, SCAN_BATCH)
     return freed
 
-cdef inline uint64_t reclaim_618(core_t *core, group_t *g, uint64_t want) noexcept nogil:
+cdef inline uint64_t reclaim_618(core_t *core, memcg_t *g, uint64_t want) noexcept nogil:
     # do_try_to_free_pages: priorities 12 down to 0; a round that frees nothing is repeated over the
     # whole tree, then with deactivation forced.
     cdef uint64_t freed = 0, begin = core.clock.now

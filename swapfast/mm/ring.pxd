@@ -11,7 +11,8 @@
 # - ring_take(r, pages, want) -> n of the oldest, oldest first
 # - ring_drop(r, home, page): a tombstone instead of the page
 
-from swapfast.mm.types cimport *
+from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.types cimport NIL, SWAPFAST_CHECK, UNLIKELY, home_t, lazy_map, lazy_unmap, ring_t
 from libc.string cimport memset
 
 cdef inline bint ring_init(ring_t *r, uint64_t most) noexcept nogil:

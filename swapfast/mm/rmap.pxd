@@ -1,54 +1,60 @@
-# rmap: pages that hold the same data. One page of the group is its home; the others point at it.
+# rmap: pages that hold the same data, the *sharers*. One of them is the home; the others find it.
 #
 #   home -> next -> next -> (home)      in order of arrival: the parent before the child
 #
-# Members find the home by the *anchor* of the group, a number that stays when the home goes and the
-# next member takes its place: what that costs does not depend on how many there are.
+# Members find the home by the *anchor* of the sharers, a number that stays when the home goes and
+# the next member takes its place: what that costs does not depend on how many there are.
 #
-# A page alone in its group needs no links: next[home] is NIL, and while no page of the machine has
-# links (core.joined is 0) nobody looks. The home of a shared object's page is the object's own, and
-# is never mapped itself.
+# A page that is single needs no links: next[home] is NIL, and while no page of the machine has
+# links (core.shared_ptes is 0) nobody looks. The home of a shared object's page is the object's
+# own, and is never mapped itself.
 #
-# - home_of(core, page); alone(core, home)
-# - heir_of(core, home): the first member after the home, NIL when it is alone
+# - home_of(core, page); is_single(core, home)
+# - next_mapper(core, home): the first member after the home, NIL when it is alone
 # - rmap_join(core, home, page): page becomes the last member
-# - rmap_leave(core, page) -> what is left: the home of the remaining group, or NIL
-# - group_bits(core, home): the OR of the page-table bytes of all members. Only those that map the
+# - rmap_leave(core, page) -> the home of the sharers that are left, or NIL
+# - sharer_bits(core, home): the OR of the page-table bytes of all members. Only those that map the
 #   page are accessed, and only those and a shared object's are dirty.
 # - make_old(core, home): nobody has accessed it
 # - clear_young(core, home) -> had anybody?  (folio_referenced / page_referenced)
 
-from swapfast.mm.types cimport *
-from swapfast.mm.owner cimport mapping_of
+from libc.stdint cimport uint32_t
+from swapfast.mm.types cimport (
+    BLOCK_SHIFT, ENTER_MOVE, F_RESIDENT, F_SWAPCACHE, LIKELY, MIXED_ALLOCATOR, NIL, PTE_ACCESSED,
+    PTE_MEMBER, core_t, mapping_t, memcg_t,
+)
 
-cdef inline group_t *group_of(core_t *core, uint32_t page) noexcept nogil:
-    return &core.groups[mapping_of(core, page).group]
+cdef inline mapping_t *mapping_of(core_t *core, uint32_t page) noexcept nogil:
+    return &core.mappings[core.block_mapping[page >> BLOCK_SHIFT]]
+
+cdef inline memcg_t *memcg_of(core_t *core, uint32_t page) noexcept nogil:
+    return &core.memcgs[mapping_of(core, page).memcg]
 
 cdef inline uint32_t home_of(core_t *core, uint32_t page) noexcept nogil:
-    return (core.anchor_home[core.home[page].where] if core.page[page].pte & PTE_MEMBER
+    return (core.anchors.home[core.home[page].where] if core.page[page].pte & PTE_MEMBER
             else page)
 
-cdef inline uint32_t heir_of(core_t *core, uint32_t home) noexcept nogil:
-    return NIL if LIKELY(core.joined == 0) else core.next[home]
+cdef inline uint32_t next_mapper(core_t *core, uint32_t home) noexcept nogil:
+    return NIL if LIKELY(core.shared_ptes == 0) else core.next[home]
 
-cdef inline bint alone(core_t *core, uint32_t home) noexcept nogil:
-    return heir_of(core, home) == NIL
+cdef inline bint is_single(core_t *core, uint32_t home) noexcept nogil:
+    return next_mapper(core, home) == NIL
 
 cdef inline void anchor_take(core_t *core, uint32_t home) noexcept nogil:
     # There is one for each page at most, and room for that.
-    cdef uint32_t a = core.anchor_free
+    cdef uint32_t a = core.anchors.free
     if a != 0:
-        core.anchor_free = core.anchor_home[a]
+        core.anchors.free = core.anchors.home[a]
     else:
-        core.anchor_top += 1
-        a = core.anchor_top
+        core.anchors.top += 1
+        a = core.anchors.top
     core.anchor[home] = a
-    core.anchor_home[a] = home
+    core.anchors.home[a] = home
 
 cdef inline void anchor_give(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t a = core.anchor[home]
-    core.anchor_home[a] = core.anchor_free
-    core.anchor_free = a
+    core.anchors.home[a] = core.anchors.free
+    core.anchors.free = a
     core.anchor[home] = 0
 
 cdef inline void rmap_join(core_t *core, uint32_t home, uint32_t page) noexcept nogil:
@@ -67,7 +73,7 @@ cdef inline void rmap_join(core_t *core, uint32_t home, uint32_t page) noexcept 
         core.prev[home] = page
     core.page[page].pte |= PTE_MEMBER
     core.home[page].where = core.anchor[home]
-    core.joined += 1
+    core.shared_ptes += 1
 
 cdef inline void rmap_unlink(core_t *core, uint32_t page) noexcept nogil:
     cdef uint32_t n = core.next[page], p = core.prev[page]
@@ -75,7 +81,7 @@ cdef inline void rmap_unlink(core_t *core, uint32_t page) noexcept nogil:
     core.prev[page] = NIL
     if n == NIL:
         return
-    core.joined -= 1
+    core.shared_ptes -= 1
     if n == p:   # the home, alone from now on
         anchor_give(core, n)
         core.next[n] = NIL
@@ -87,49 +93,49 @@ cdef inline void rmap_unlink(core_t *core, uint32_t page) noexcept nogil:
 cdef inline void queue_rename(core_t *core, uint32_t old, uint32_t new) noexcept nogil:
     # A page under write-out, or waiting for its rotation, goes by another name (NIL: it is gone).
     cdef uint32_t i, at
-    for i in range(core.plug_pages):
-        if core.plug[i] == old:
-            core.plug[i] = new
-    for i in range(core.queue_len):
-        at = (core.queue_tail + i) % core.queue_cap
-        if core.queue[at] == old:
-            core.queue[at] = new
-    for i in range(core.rotation_len):
-        if core.rotation[i] == old:
-            core.rotation[i] = new
+    for i in range(core.plug.n):
+        if core.plug.page[i] == old:
+            core.plug.page[i] = new
+    for i in range(core.device.len):
+        at = (core.device.tail + i) % core.device.cap
+        if core.device.page[at] == old:
+            core.device.page[at] = new
+    for i in range(core.rotation.n):
+        if core.rotation.page[i] == old:
+            core.rotation.page[i] = new
 
 cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil:
-    # The folio's state moves from one page to another, and the group's anchor with it.
-    cdef group_t *from_group = group_of(core, old)
-    cdef group_t *to_group = group_of(core, new)
+    # The folio's state moves from one page to another, and the sharers' anchor with it.
+    cdef memcg_t *from_memcg = memcg_of(core, old)
+    cdef memcg_t *to_memcg = memcg_of(core, new)
     cdef uint32_t at = core.home[old].where
     core.page[new].folio = core.page[old].folio
     core.home[new].entry = core.home[old].entry
     core.page[new].pte &= ~PTE_MEMBER
-    if core.frames != NULL:
+    if core.ram.frames != NULL:
         core.frame[new] = core.frame[old]
-    if core.mixed_rule == MIXED_ALLOCATOR:
-        core.alloc_owner[new] = core.alloc_owner[old]
-        if core.alloc_owner[new] == 0:
-            core.alloc_owner[new] = mapping_of(core, old).owner + 1
-        core.alloc_owner[old] = 0
+    if core.rules.mixed_pages == MIXED_ALLOCATOR:
+        core.alloc_scope[new] = core.alloc_scope[old]
+        if core.alloc_scope[new] == 0:
+            core.alloc_scope[new] = mapping_of(core, old).scope + 1
+        core.alloc_scope[old] = 0
         core.writer[new] = core.writer[old]
         core.writer[old] = 0
     if core.page[old].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
         core.slot_page[core.home[new].entry] = new
     core.anchor[new] = core.anchor[old]
-    core.anchor_home[core.anchor[new]] = new
+    core.anchors.home[core.anchor[new]] = new
     core.anchor[old] = 0
     core.home[new].where = at
     if core.page[new].folio & F_RESIDENT:
-        if from_group != to_group:
-            # The charge follows the home, so that a list holds only pages that its group pays for.
-            from_group.policy.leave(core, from_group, old)
-            from_group.usage -= 1
-            to_group.usage += 1
-            to_group.policy.enter(core, to_group, new, ENTER_MOVE)
+        if from_memcg != to_memcg:
+            # The charge follows the home, so that a list holds only pages that its memcg pays for.
+            from_memcg.policy.leave(core, from_memcg, old)
+            from_memcg.usage -= 1
+            to_memcg.usage += 1
+            to_memcg.policy.enter(core, to_memcg, new, ENTER_MOVE)
         else:
-            from_group.policy.rehome(core, from_group, old, new)
+            from_memcg.policy.rehome(core, from_memcg, old, new)
     queue_rename(core, old, new)
     core.page[old].folio = 0
 
@@ -147,22 +153,22 @@ cdef inline uint32_t rmap_leave(core_t *core, uint32_t page) noexcept nogil:
     rmap_unlink(core, page)
     return heir
 
-cdef inline uint32_t group_bits(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t bits = core.page[home].pte, p = heir_of(core, home)
+cdef inline uint32_t sharer_bits(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t bits = core.page[home].pte, p = next_mapper(core, home)
     while p != NIL and p != home:
         bits |= core.page[p].pte
         p = core.next[p]
     return bits
 
 cdef inline void make_old(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t p = heir_of(core, home)
+    cdef uint32_t p = next_mapper(core, home)
     core.page[home].pte &= ~PTE_ACCESSED
     while p != NIL and p != home:
         core.page[p].pte &= ~PTE_ACCESSED
         p = core.next[p]
 
 cdef inline bint clear_young(core_t *core, uint32_t home) noexcept nogil:
-    cdef bint young = group_bits(core, home) & PTE_ACCESSED != 0
+    cdef bint young = sharer_bits(core, home) & PTE_ACCESSED != 0
     if young:
         make_old(core, home)
     return young

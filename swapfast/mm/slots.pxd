@@ -30,8 +30,16 @@
 # - slots_free(a): the maps
 # - slot_bit(map, slot): whether a map of slots (or NULL) has it
 
-from swapfast.mm.types cimport *
-from swapfast.mm.bitmap cimport *
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from swapfast.mm.bitmap cimport (
+    bitmap_clear, bitmap_clear_block, bitmap_fill, bitmap_find_block, bitmap_free, bitmap_init,
+    bitmap_next, bitmap_run, bitmap_set, bitmap_set_block, bitmap_set_if, bitmap_sum_up,
+    bitmap_test, longest_block,
+)
+from swapfast.mm.types cimport (
+    CLUSTER, LIKELY, NEXTFIT_CLUSTER, NO_SLOT, SLOTS_CLUSTER, SWAPFAST_CHECK, UNLIKELY, area_t,
+    lazy_map, lazy_unmap, popcount64,
+)
 from libc.string cimport memset
 
 cdef enum:

@@ -12,16 +12,24 @@
 # - area_pin(core, a, slots, n), area_unpin(core, a): what may not be overwritten
 # - area_keep_sums(a), area_sums(a, slots, n, sums): checksums of slots
 
-from swapfast.core.guard cimport guard_copy
-from swapfast.mm.types cimport *
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from swapfast.mm.area cimport area_give_up, area_of, note_free_slot
 from swapfast.mm.bitmap cimport bitmap_clear
 from swapfast.mm.evict cimport evict_now, is_dirty, note_bad, slot_ready
-from swapfast.mm.fault cimport swapoff_slot
 from swapfast.mm.frames cimport frame_at
-from swapfast.mm.owner cimport area_give_up, area_of, mapping_of, note_free_slot
-from swapfast.mm.rmap cimport group_of, home_of, rmap_join
-from swapfast.mm.slots cimport *
+from swapfast.mm.rmap cimport home_of, memcg_of
+from swapfast.mm.slots cimport (
+    LIST_PARTLY, LIST_UNUSED, cl_append, cl_unlink, slot_bit, slot_map_bytes, slots_give,
+)
+from swapfast.mm.types cimport (
+    BAD_AREA, BAD_FILE, BLOCK_SHIFT, CLUSTER, F_RESIDENT, F_SWAPCACHE, MIXED_ALLOCATOR, NIL,
+    NO_SLOT, PAGE_SIZE, PTE_DIRTY, PTE_MEMBER, PTE_SHARED, PTE_SWAP, PTE_ZERO, SLOTS_CLUSTER,
+    ST_AGAIN, ST_IO, ST_OK, ST_OOM, SWAPFAST_CHECK, area_t, core_t, lazy_map, lazy_unmap,
+    lowest_bit64, memcg_t, page_is_zero, page_sum, prefetch_write, slots_write,
+)
+from swapfast.mm.unmap cimport swapoff_slot
 from swapfast.mm.wipe cimport wipe_held, wipe_note
+from swapfast.core.guard cimport guard_copy
 
 cdef struct survey_t:
     uint64_t needed      # slots that the area would have to give
@@ -55,8 +63,8 @@ cdef inline void survey_page(core_t *core, uint32_t page, const uint8_t *mine, a
             s.outside = page
             return
         p = core.next[p]
-    if core.mixed_rule == MIXED_ALLOCATOR and core.alloc_owner[page] != 0 \
-            and core.alloc_owner[page] - 1 != a.owner:
+    if core.rules.mixed_pages == MIXED_ALLOCATOR and core.alloc_scope[page] != 0 \
+            and core.alloc_scope[page] - 1 != a.scope:
         s.outside = page
         return
     here = owns_slot(core, page) and area_of(core, core.home[page].entry) == a
@@ -113,7 +121,7 @@ cdef inline int push_prepare(core_t *core, uint32_t page, area_t *a) noexcept no
 cdef inline int push_flush(core_t *core, push_t *p) noexcept nogil:
     # Writes what is to be written in runs of slots, then evicts every page of the batch.
     cdef uint32_t i, page
-    cdef group_t *g
+    cdef memcg_t *g
     if p.writes > 0 and p.fd >= 0 and slots_write(p.fd, p.slot, p.bytes, p.writes) != 0:
         note_bad(core, p.area.base + p.slot[0], BAD_FILE)
         area_give_up(core, p.area)
@@ -121,7 +129,7 @@ cdef inline int push_flush(core_t *core, push_t *p) noexcept nogil:
     p.area.prewritten = True
     for i in range(p.n):
         page = p.page[i]
-        g = group_of(core, page)
+        g = memcg_of(core, page)
         g.policy.leave(core, g, page)
         SWAPFAST_CHECK(evict_now(core, g, page), b"a page with a slot of its own can leave")
         core.page[page].pte &= ~PTE_DIRTY
@@ -189,7 +197,7 @@ cdef inline uint64_t dump_pages(core_t *core, uint32_t base, uint64_t pages, are
 cdef inline void take_slot(core_t *core, area_t *a, uint32_t slot) noexcept nogil:
     bitmap_clear(&a.free, slot)
     a.inuse += 1
-    core.nr_swap_pages -= 1
+    core.swap.free -= 1
     if a.strategy == SLOTS_CLUSTER:
         a.cl_used[slot // CLUSTER] += 1
 

@@ -1,25 +1,33 @@
 # tlb: translations that the processor remembers. A reference that it translates from there does not
 # look at the page table, so a page whose accessed bit a scan cleared stays "idle" however often it
-# is used: the scan flushes no TLB (ptep_clear_flush_young on x86). Off (core.tlb is NULL) unless
-# asked for.
+# is used: the scan flushes no TLB (ptep_clear_flush_young on x86). core.tlb.entry NULL: it is off.
 #
 # - tlb_access(core, page, write): one reference to a mapped page; sets PTE_ACCESSED, PTE_DIRTY
 # - tlb_drop(core, page), tlb_drop_folio(core, home): translations that are no longer true
 # - tlb_flush(core): all of them
+# - tlb_init(t), tlb_free(t)
 #
-# 4096 translations, 16 ways, least recently used of the set goes; all go every core.tlb_period ns.
+# 4096 translations, 16 ways, least recently used of the set goes; all go every core.tlb.period ns.
 
+from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.types cimport NIL, PTE_ACCESSED, PTE_DIRTY, core_t, lazy_map, lazy_unmap, tlb_t
 from libc.string cimport memset
 
-from swapfast.mm.types cimport *
 
 cdef enum:
     TLB_SETS = 256
     TLB_WAYS = 16
 
+cdef inline bint tlb_init(tlb_t *t) noexcept nogil:
+    t.entry = <uint64_t *>lazy_map(TLB_SETS * TLB_WAYS * sizeof(uint64_t))
+    return t.entry != NULL
+
+cdef inline void tlb_free(tlb_t *t) noexcept nogil:
+    lazy_unmap(t.entry, TLB_SETS * TLB_WAYS * sizeof(uint64_t))
+
 cdef inline void tlb_flush(core_t *core) noexcept nogil:
-    if core.tlb != NULL:
-        memset(core.tlb, 0, TLB_SETS * TLB_WAYS * sizeof(uint64_t))
+    if core.tlb.entry != NULL:
+        memset(core.tlb.entry, 0, TLB_SETS * TLB_WAYS * sizeof(uint64_t))
 
 cdef inline uint32_t tlb_find(uint64_t *ways, uint32_t page) noexcept nogil:
     # Most recently used first; TLB_WAYS if it is not there. Page NIL is an empty way.
@@ -30,12 +38,12 @@ cdef inline uint32_t tlb_find(uint64_t *ways, uint32_t page) noexcept nogil:
     return TLB_WAYS
 
 cdef inline void tlb_access(core_t *core, uint32_t page, bint write) noexcept nogil:
-    cdef uint64_t *ways = core.tlb + (page & (TLB_SETS - 1)) * TLB_WAYS
+    cdef uint64_t *ways = core.tlb.entry + (page & (TLB_SETS - 1)) * TLB_WAYS
     cdef uint64_t entry
     cdef uint32_t k
-    if core.clock.now >= core.tlb_due:
+    if core.clock.now >= core.tlb.due:
         tlb_flush(core)
-        core.tlb_due += ((core.clock.now - core.tlb_due) // core.tlb_period + 1) * core.tlb_period
+        core.tlb.due += ((core.clock.now - core.tlb.due) // core.tlb.period + 1) * core.tlb.period
     k = tlb_find(ways, page)
     if k == TLB_WAYS:
         k = TLB_WAYS - 1
@@ -52,7 +60,7 @@ cdef inline void tlb_access(core_t *core, uint32_t page, bint write) noexcept no
     ways[0] = entry
 
 cdef inline void tlb_drop(core_t *core, uint32_t page) noexcept nogil:
-    cdef uint64_t *ways = core.tlb + (page & (TLB_SETS - 1)) * TLB_WAYS
+    cdef uint64_t *ways = core.tlb.entry + (page & (TLB_SETS - 1)) * TLB_WAYS
     cdef uint32_t k = tlb_find(ways, page)
     if k == TLB_WAYS:
         return

@@ -3,25 +3,29 @@
 #
 # - touch_hits(core, base, refs, n, start, stop_on_major): references without contents
 # - touch_every(core, g, base, ...): the policy sees each touch; with contents each write can leave
-#   a readable stamp in its page
+#   a readable tag in its page
 # Each returns how many references are done; batch.status says why it stopped.
 #
-# A stamp is STAMP_BYTES of text at the page's start: tag (16 characters), page and number of the
+# A tag is TAG_BYTES of text at the page's start: text (16 characters), page and number of the
 # reference in hexadecimal, a newline: "login1/sort     page 0000002a ref 00000000000186a0\n".
 
-from swapfast.mm.types cimport *
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.rmap cimport home_of
+from swapfast.mm.types cimport (
+    LIKELY, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_WRITABLE, REF_PAGE, ST_OK, ST_STALL, UNLIKELY,
+    core_t, memcg_t, page_t, prefetch_write,
+)
 from libc.string cimport memcpy
 
 cdef extern from "hits.h" nogil:
     uint64_t hit_run(page_t *page, const uint32_t *refs, uint64_t i, uint64_t n)
 
 cdef enum:
-    STAMP_BYTES = 52
-    STAMP_TAG = 16
+    TAG_BYTES = 52
+    TAG_TEXT = 16
     AHEAD_FROM = 2           # references after a fault whose pages are fetched
     AHEAD_TO = 18
     AHEAD_MORE = 16          # beyond them, those whose page-table bytes are
@@ -29,8 +33,8 @@ cdef enum:
 cdef struct batch_t:
     int status
     uint64_t done            # references finished
-    uint64_t base_number     # number of refs[0] in its trace, for stamps
-    const char *tag          # STAMP_TAG characters, or NULL: writes leave no stamp
+    uint64_t base_number     # number of refs[0] in its trace, for tags
+    const char *tag          # TAG_TEXT characters, or NULL: writes leave none
 
 cdef inline void charge_time(core_t *core, uint64_t references) noexcept nogil:
     core.clock.now += references * core.times.reference
@@ -90,10 +94,10 @@ cdef inline void hex_digits(char *to, uint64_t value, uint32_t digits) noexcept 
         to[digits] = <char>(nibble + (48 if nibble < 10 else 87))
         value >>= 4
 
-cdef inline void stamp(core_t *core, uint32_t page, uint32_t number, batch_t *batch,
-                       uint64_t i) noexcept nogil:
+cdef inline void write_tag(core_t *core, uint32_t page, uint32_t number, batch_t *batch,
+                           uint64_t i) noexcept nogil:
     cdef char *to = <char *>frame_at(core, home_of(core, page))
-    memcpy(to, batch.tag, STAMP_TAG)
+    memcpy(to, batch.tag, TAG_TEXT)
     memcpy(to + 16, b"page ", 5)
     hex_digits(to + 21, number, 8)
     memcpy(to + 29, b" ref ", 5)
@@ -101,12 +105,12 @@ cdef inline void stamp(core_t *core, uint32_t page, uint32_t number, batch_t *ba
     to[50] = 10
     to[51] = 0
 
-cdef inline uint64_t touch_every(core_t *core, group_t *g, uint32_t base, const uint32_t *refs,
+cdef inline uint64_t touch_every(core_t *core, memcg_t *g, uint32_t base, const uint32_t *refs,
                                  uint64_t n, bint stop_on_major, batch_t *batch) noexcept nogil:
-    # The same loop with what costs: the policy sees each touch, each write is stamped.
+    # The same loop with what costs: the policy sees each touch, each write is tagged.
     cdef uint64_t i = 0, majors
     cdef uint32_t ref, page, need, bits
-    cdef bint stamped = batch.tag != NULL and core.frames != NULL
+    cdef bint tagged = batch.tag != NULL and core.ram.frames != NULL
     batch.status = ST_OK
     while i < n:
         ref = refs[i]
@@ -123,8 +127,8 @@ cdef inline uint64_t touch_every(core_t *core, group_t *g, uint32_t base, const 
                 break
         if g.policy.touch != NULL:
             g.policy.touch(core, g, page)
-        if stamped and ref >> 31:
-            stamp(core, page, ref & REF_PAGE, batch, i)
+        if tagged and ref >> 31:
+            write_tag(core, page, ref & REF_PAGE, batch, i)
         i += 1
         if stop_on_major and core.count.pgmajfault != majors:
             batch.status = ST_STALL

@@ -2,22 +2,22 @@
 #
 # A *page* is an index (uint32) into machine-wide arrays: each mapping owns a contiguous run, so a
 # reference is base + page. Index 0 is NIL. Pages that hold the same data (fork before a write,
-# shared memory) form one group; its *home* page carries the folio state for all of them.
+# shared memory) are *sharers*; their *home* page carries the folio state for all of them.
 #
 #   page arrays        bytes   meaning
 #   page[p].pte          1     PTE_* bits: all that a hit looks at
 #   page[p].folio        1     F_* bits, valid at the home
-#   home[p].entry        4     swap entry of the group (machine-wide slot index), valid at the home
+#   home[p].entry        4     swap entry of the data (machine-wide slot index), valid at the home
 #   home[p].where        4     home in memory: position in its ring; home swapped out: shadow;
-#                              any other member: the anchor of its group
-#   anchor[p]            4     of a home with other members: the number of the group's anchor
-#   next[p], prev[p]     4+4   ring of the group in order of arrival (rmap order), only if shared
+#                              any other member: the anchor of its sharers
+#   anchor[p]            4     of a home with other members: the number of the sharers' anchor
+#   next[p], prev[p]     4+4   ring of the sharers in order of arrival (rmap order), only if shared
 #   frame[p]             4     frame number at the home, only with contents
 #   writer[p]            4     which namespace wrote, at the home of a shared object (writer.pxd)
 #
 # A *swap entry* is a machine-wide slot index (uint32); an area owns an aligned run of them.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 
 cdef extern from "check.h" nogil:
     void SWAPFAST_CHECK(bint cond, const char *sentence)
@@ -42,8 +42,8 @@ cdef extern from "pagesum.h" nogil:
 cdef extern from *:
     """
     static const uint32_t NO_SLOT = 0u;          /* slot 0 of an area is its header */
-    static const uint32_t OWNER_UNSET = 0xffffffffu;   /* shared object nobody touched yet */
-    static const uint32_t OWNER_NOWHERE = 0xfffffffeu; /* may not be swapped anywhere */
+    static const uint32_t SCOPE_UNSET = 0xffffffffu;   /* shared object nobody touched yet */
+    static const uint32_t SCOPE_NOWHERE = 0xfffffffeu; /* may not be swapped anywhere */
     static const uint32_t SHADOW_WS = 0x80000000u;     /* shadow: PG_workingset at eviction */
     static const uint32_t SHADOW_AGE = 0x7fffffffu;    /* shadow: low 31 bits of the age */
     static const uint32_t REF_WRITE = 0x80000000u;     /* trace reference: bit 31 = write */
@@ -51,8 +51,8 @@ cdef extern from *:
     static const uint32_t WRITER_MANY = 0xffffffffu;   /* more than one namespace wrote */
     """
     const uint32_t NO_SLOT
-    const uint32_t OWNER_UNSET
-    const uint32_t OWNER_NOWHERE
+    const uint32_t SCOPE_UNSET
+    const uint32_t SCOPE_NOWHERE
     const uint32_t SHADOW_WS
     const uint32_t SHADOW_AGE
     const uint32_t REF_WRITE
@@ -72,7 +72,7 @@ cdef enum:
     PTE_DIRTY = 8
     PTE_SWAP = 16        # holds a swap entry (anonymous page, or the page of a shared object)
     PTE_ZERO = 32        # maps the shared zero page: present, no folio behind it
-    PTE_MEMBER = 64      # belongs to a group whose home is another page
+    PTE_MEMBER = 64      # a sharer whose home is another page
     PTE_SHARED = 128     # page of a shared mapping or of a shared object
 
     # folio bits, at the home
@@ -101,7 +101,7 @@ cdef enum:
     ENTER_SHARED = 1     # first touch of a shared object's page
     ENTER_SWAPIN = 2     # read back for a fault
     ENTER_AHEAD = 3      # read ahead
-    ENTER_MOVE = 4       # from another group, flags as they are
+    ENTER_MOVE = 4       # from another memcg, flags as they are
 
     # outcome of a batch
     ST_OK = 0
@@ -109,7 +109,7 @@ cdef enum:
     ST_OOM_GROUP = 2     # no page to be had under the group's limit
     ST_STALL = 3         # stopped after a major fault, as asked
     ST_AGAIN = 4         # within a fault: what it began with is gone, begin again
-    ST_IO = 5            # a page could not be read back, core.bad_entry says which
+    ST_IO = 5            # a page could not be read back, core.error.entry says which
 
     # how a slot failed
     BAD_FILE = 1         # the file does not have the page any more
@@ -123,9 +123,8 @@ cdef enum:
     CLUSTER = 512        # slots per cluster, 6.18 with THP_SWAP
     NEXTFIT_CLUSTER = 256
     SCAN_BATCH = 32      # SWAP_CLUSTER_MAX
-    SHARE_SHIFT = 16     # group_t.share counts pages in units of 1 / 65536
+    SHARE_SHIFT = 16     # memcg_t.share counts pages in units of 1 / 65536
     DEF_PRIORITY = 12
-    MAX_ROTATION = 31
     MAX_PLUG = 8160      # 32 requests of at most 254 pages, and slack
     MAX_REQUEST = 254    # pages one request may grow to
     QUEUE_FIRST = 4096   # places in the completion queue to begin with
@@ -134,7 +133,7 @@ cdef enum:
     RA_MOST_HITS = 63    # SWAP_RA_HITS_MAX
 
 cdef struct core_t
-cdef struct group_t
+cdef struct memcg_t
 
 cdef struct page_t:
     uint8_t pte
@@ -188,8 +187,6 @@ cdef struct times_t:
 
 cdef struct clock_t:
     uint64_t now
-    uint64_t dev_free
-    uint64_t last_done
     # where the time went, nanoseconds
     uint64_t in_references
     uint64_t in_faults
@@ -218,7 +215,7 @@ cdef struct area_t:
     uint32_t pages       # usable slots
     uint32_t inuse
     int32_t prio
-    uint32_t owner       # swap namespace it is on in
+    uint32_t scope       # swap namespace it is on in
     bint used
     bint writeok
     uint32_t strategy
@@ -261,7 +258,7 @@ cdef struct area_t:
     uint64_t pswpin
     uint64_t pswpout
 
-cdef struct owner_t:
+cdef struct scope_t:
     bint used
     uint32_t serial      # no other namespace of this machine has it, or had it
     uint32_t count
@@ -275,8 +272,8 @@ cdef struct mapping_t:
     uint32_t base
     uint32_t pages
     uint32_t mm
-    uint32_t owner
-    uint32_t group
+    uint32_t scope
+    uint32_t memcg
     uint32_t object      # MAP_SHM: base page of the object's run that this mapping starts at
     uint64_t first       # virtual page number of its first page
     # vma->swap_readahead_info
@@ -286,25 +283,25 @@ cdef struct mapping_t:
 
 cdef struct policy_t:
     const char *name
-    # a page enters memory in this group (new, swapped in, read ahead, copied)
-    void (*enter)(core_t *core, group_t *g, uint32_t page, int how) noexcept nogil
+    # a page enters memory in this memcg (new, swapped in, read ahead, copied)
+    void (*enter)(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil
     # a page under this policy is given back outside of reclaim (munmap, exit, swapoff)
-    void (*leave)(core_t *core, group_t *g, uint32_t page) noexcept nogil
+    void (*leave)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
     # the folio state moves from one home to another
-    void (*rehome)(core_t *core, group_t *g, uint32_t old, uint32_t new) noexcept nogil
+    void (*rehome)(core_t *core, memcg_t *g, uint32_t old, uint32_t new) noexcept nogil
     # free pages; returns how many were freed
-    uint64_t (*reclaim)(core_t *core, group_t *g, uint64_t want) noexcept nogil
+    uint64_t (*reclaim)(core_t *core, memcg_t *g, uint64_t want) noexcept nogil
     # every reference, or NULL: policies that need it pay for it visibly
-    void (*touch)(core_t *core, group_t *g, uint32_t page) noexcept nogil
+    void (*touch)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
 
 cdef struct seen_t:
-    # What the stale statistics of a group say (struct memcg_vmstats).
+    # What the stale statistics of a memcg say (struct memcg_vmstats).
     uint64_t due         # when they are next refreshed; until the first time all are 0
     uint64_t inactive
     uint64_t active
     uint64_t ws_act
 
-cdef struct group_t:
+cdef struct memcg_t:
     bint used
     uint32_t id
     uint64_t limit       # pages, 0 = none
@@ -323,8 +320,6 @@ cdef struct group_t:
     uint64_t scan_active
     uint64_t scan_inactive
     uint32_t prev_priority
-    # policies from outside keep their state here
-    void *state
 
 cdef struct token_t:
     # 2.6.25 mm/thrash.c
@@ -336,6 +331,108 @@ cdef struct token_t:
     uint32_t *last
     uint64_t *stalled_until
 
+cdef struct table_t:
+    uint32_t top             # numbers ever given are below
+    uint32_t *free           # numbers that were given back
+    uint32_t n_free
+    uint32_t room
+
+cdef struct rules_t:
+    # What an option says, or where the kernels differ (rules.pxd); set once.
+    bint modern              # 6.18, else 2.6.25
+    bint zero_page           # a read of untouched anonymous memory maps the zero page
+    bint zeromap             # pages of zeroes are recognised and not written
+    bint swap_token          # mm/thrash.c
+    bint window_by_hits      # read-ahead: __swapin_nr_pages, else valid_swaphandles
+    bint swapin_activates    # do_swap_page calls mark_page_accessed
+    bint swapin_writable     # an exclusive page is mapped writable by a read, too
+    bint frees_slot_on_write # folio_free_swap of a page that is written
+    bint first_read_dirty    # do_anonymous_page: a new page is dirty whoever asks
+    bint clustered           # slots by cluster, and areas in turn with them; else page by page
+    bint kswapd_gives_up     # after MAX_RECLAIM_RETRIES passes for nothing
+    bint polls_unreclaimable # zone_is_all_unreclaimable: direct reclaim leaves it to kswapd
+    uint32_t rotation_batch  # pages in a pagevec
+    uint32_t oom_retries
+    uint32_t page_cluster
+    uint32_t swappiness
+    uint32_t mixed_pages     # MIXED_*
+    bint shared_strict       # a shared object touched by two namespaces is not swapped
+    bint vma_readahead       # neighbours in the address space, else in the area
+    bint nested_plug         # read-ahead has a plug
+    uint64_t stat_period     # list statistics are this old at most; 0 = always exact
+    uint64_t stat_phase      # first refresh, 0 to stat_period - 1
+
+cdef struct ram_t:
+    uint64_t pages
+    uint64_t used            # pages resident
+    uint64_t file_cache      # clean page cache, given back first
+    uint64_t wmark_min
+    uint64_t wmark_low
+    uint64_t wmark_high
+    uint8_t *frames          # contents, or NULL
+    uint32_t *frame_stack
+    uint32_t frame_top
+    uint32_t frame_fresh
+
+cdef struct swap_t:
+    uint64_t total           # total_swap_pages
+    uint64_t free            # nr_swap_pages
+
+cdef struct anchors_t:
+    uint32_t *home           # anchor -> home of its sharers; a free one: the next that is free
+    uint32_t free            # 0: none
+    uint32_t top             # anchors ever given
+
+cdef struct kswapd_t:
+    bint running
+    uint64_t scanned         # 2.6.25: since a page was last freed
+    bint all_unreclaimable   # 2.6.25
+    uint32_t failures        # 6.18
+    uint32_t next_memcg      # where the next partial walk over the memcgs begins
+
+cdef struct plug_t:
+    # Writes, and reads ahead, that one context has not sent yet (struct blk_plug).
+    uint32_t page[8160]      # MAX_PLUG; NIL where one is gone
+    uint32_t slot[8160]
+    uint32_t n
+    uint32_t requests
+    uint32_t last_len
+    uint32_t last_slot
+    uint32_t first_len       # pages of the first request
+    bint last_read           # the last request is of reads: no write joins it
+    bint held                # read-ahead has the plug: the end of a shrink does not flush
+
+cdef struct device_t:
+    # One queue of writes, done in order.
+    uint32_t *page           # ring of pages under write-out
+    uint64_t *done           # when each write is done
+    uint32_t cap             # places in use, so that few lines of memory are; up to most
+    uint32_t most
+    uint32_t tail
+    uint32_t len
+    uint64_t free_at         # when it has nothing to do
+    uint64_t last_done
+
+cdef struct rotation_t:
+    uint32_t page[32]        # written pages that wait for their rotation
+    uint32_t n
+
+cdef struct readahead_t:
+    uint32_t hits
+    uint32_t prev            # slot
+    uint32_t window          # pages, of the last one
+
+cdef struct tlb_t:
+    uint64_t *entry          # page << 1 | dirty, by sets; NULL = none
+    uint64_t period          # ns between two flushes
+    uint64_t due
+
+cdef struct error_t:
+    uint32_t entry           # the last slot that could not be read or written
+    uint32_t cause           # BAD_*
+    bint wipe_due            # some area has slots to wipe
+    bint wipe_failed         # some area may have a wipe_error
+
 cdef struct core_t:
     # page arrays
     uint32_t pages_max
@@ -344,99 +441,45 @@ cdef struct core_t:
     uint32_t *next
     uint32_t *prev
     uint32_t *anchor         # of a home that is not alone
-    uint32_t *anchor_home    # anchor -> home of its group; a free one: the next that is free
-    uint32_t anchor_free     # 0: none
-    uint32_t anchor_top      # anchors ever given
-    uint32_t joined          # pages that are members of a group; 0: no page has links
+    anchors_t anchors
+    uint32_t shared_ptes     # pages that are sharers beside a home; 0: no page has links
     uint32_t *frame
     uint32_t *writer         # serial of the namespace that wrote, WRITER_MANY, or 0 (writer.pxd)
     bint watch_writers       # there has been more than one namespace
-    uint32_t *alloc_owner    # owner + 1 of the mm that allocated the data, MIXED_ALLOCATOR only
+    uint32_t *alloc_scope    # scope + 1 of the mm that allocated the data, MIXED_ALLOCATOR only
     uint32_t *block_mapping  # page >> BLOCK_SHIFT -> mapping number
     # slots
     uint32_t slots_max
-    uint32_t *slot_page      # home of the group that owns the slot, NIL = free
+    uint32_t *slot_page      # home of the data in the slot, NIL = free
     uint32_t *cluster_area   # slot / CLUSTER -> area number
     # tables
     mapping_t *mappings
     uint32_t mappings_max
+    table_t mapping_numbers
     area_t *areas
     uint32_t areas_max
-    owner_t *owners
-    uint32_t owners_max
-    uint32_t owner_serials   # given so far
-    group_t *groups
-    uint32_t groups_max
-    uint32_t groups_used
-    uint32_t reclaim_at      # where the next partial walk over the groups begins
-    # frames
-    uint8_t *frames          # contents, or NULL
-    uint32_t *frame_stack
-    uint32_t frame_top
-    uint32_t frame_fresh
-    # memory
-    uint64_t memory          # pages
-    uint64_t used            # pages resident
-    uint64_t file_cache      # clean page cache, given back first
-    uint64_t wmark_min
-    uint64_t wmark_low
-    uint64_t wmark_high
-    # swap totals
-    uint64_t total_swap_pages
-    uint64_t nr_swap_pages
-    # profile
-    bint modern              # 6.18 rules, else 2.6.25
-    bint linux25             # not modern: mark_page_accessed on swap-in
-    bint zero_page           # a read of untouched anonymous memory maps the zero page
-    bint zeromap             # pages of zeroes are recognised and not written
-    uint32_t rotation_batch
-    uint32_t oom_retries
-    uint32_t page_cluster
-    uint32_t swappiness
-    uint32_t mixed_rule
-    uint64_t stat_period     # 6.18: list statistics are this old at most; 0 = always exact
-    uint64_t stat_phase      # first refresh, 0 to stat_period - 1
-    # write-out in flight
-    uint32_t plug[8160]      # MAX_PLUG pages, NIL where one is gone
-    uint32_t plug_slot[8160]
-    uint32_t plug_pages
-    uint32_t plug_requests
-    uint32_t plug_last_len
-    uint32_t plug_last_slot
-    uint32_t plug_first_len  # pages of the first request
-    bint plug_last_read      # the last request is of reads: no write joins it
-    bint plug_held           # read-ahead has the plug: the end of a shrink does not flush
-    bint plug_nested         # an option: read-ahead has a plug
-    uint32_t *queue          # completion queue (FIFO ring)
-    uint64_t *queue_done
-    uint32_t queue_cap       # places in use, so that few lines of memory are; up to queue_most
-    uint32_t queue_most
-    uint32_t queue_tail
-    uint32_t queue_len
-    uint32_t rotation[32]
-    uint32_t rotation_len
-    # the processor
-    uint64_t *tlb            # page << 1 | dirty, by sets; NULL = none
-    uint64_t tlb_period      # ns between two flushes
-    uint64_t tlb_due
-    # read-ahead
-    bint vma_readahead       # 6.18: neighbours in the address space, else in the area
-    uint32_t ra_hits
-    uint32_t ra_prev
-    uint32_t ra_last
-    # the last slot that could not be read or written
-    uint32_t bad_entry
-    uint32_t bad_cause       # BAD_*
-    bint wipe_due            # some area has slots to wipe
-    bint wipe_failed         # some area may have a wipe_error
-    # who is running
-    uint32_t current_mm
-    bint in_kswapd
-    uint64_t pages_scanned   # 2.6.25: since a page was last freed
-    bint all_unreclaimable   # 2.6.25
-    uint32_t kswapd_failures # 6.18
-    bint shared_strict       # a shared object touched by two namespaces is not swapped
+    table_t area_numbers
+    scope_t *scopes
+    uint32_t scopes_max
+    table_t scope_numbers
+    uint32_t scope_serials   # given so far
+    memcg_t *memcgs
+    uint32_t memcgs_max
+    table_t memcg_numbers
+    uint32_t memcgs_used
+    # subsystems
+    rules_t rules
+    ram_t ram
+    swap_t swap
+    kswapd_t kswapd
+    rotation_t rotation
+    readahead_t readahead
+    tlb_t tlb
     token_t token
+    error_t error
+    plug_t *plug             # of the context that runs
+    device_t *device         # under every area
+    uint32_t current_mm      # of the task that runs
     clock_t clock
     times_t times
     counters_t count

@@ -2,23 +2,27 @@
 #
 # - verify_core(core, in_use) -> NULL, or a sentence. in_use[m] is set for the mappings that exist.
 
-from swapfast.mm.types cimport *
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.bitmap cimport bitmap_test
+from swapfast.mm.rmap cimport home_of
 from swapfast.mm.slots cimport slot_bit
-from swapfast.mm.rmap cimport home_of, group_of
+from swapfast.mm.types cimport (
+    F_ACTIVE, F_ISOLATED, F_RESIDENT, F_SWAPCACHE, MAP_OBJECT, NIL, PTE_MEMBER, PTE_PRESENT,
+    PTE_SWAP, PTE_WRITABLE, PTE_ZERO, area_t, core_t, mapping_t, ring_t,
+)
 
-cdef inline const char *verify_group(core_t *core, uint32_t home, uint32_t *seen) noexcept nogil:
+cdef inline const char *verify_sharers(core_t *core, uint32_t home, uint32_t *seen) noexcept nogil:
     # The ring of members comes back to the home, and all of them know it.
     cdef uint32_t p = core.next[home], last = home, n = 1
     while p != NIL and p != home:
         if not core.page[p].pte & PTE_MEMBER or home_of(core, p) != home:
             return b"a member points at its home"
         if core.prev[p] != last:
-            return b"the ring of a group is linked both ways"
+            return b"the ring of sharers is linked both ways"
         last = p
         n += 1
         if n > core.pages_max:
-            return b"the ring of a group ends"
+            return b"the ring of sharers ends"
         p = core.next[p]
     seen[0] = n
     return NULL
@@ -35,7 +39,7 @@ cdef inline const char *verify_page(core_t *core, uint32_t page, bint object) no
         if bits & PTE_PRESENT and not core.page[home].folio & F_RESIDENT:
             return b"a mapped page is in memory"
         return NULL
-    why = verify_group(core, page, &n)
+    why = verify_sharers(core, page, &n)
     if why != NULL:
         return why
     folio = core.page[page].folio
@@ -113,22 +117,22 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
                 resident += 1
             if core.page[page].pte & PTE_MEMBER:
                 joined += 1
-    if joined != core.joined:
-        return b"members of groups are counted"
-    for i in range(core.groups_max):
-        if not core.groups[i].used:
+    if joined != core.shared_ptes:
+        return b"sharers are counted"
+    for i in range(core.memcgs_max):
+        if not core.memcgs[i].used:
             continue
         on_list = 0
-        why = verify_list(core, &core.groups[i].inactive, False, &on_list)
+        why = verify_list(core, &core.memcgs[i].inactive, False, &on_list)
         if why == NULL:
-            why = verify_list(core, &core.groups[i].active, True, &on_list)
+            why = verify_list(core, &core.memcgs[i].active, True, &on_list)
         if why != NULL:
             return why
-        if on_list != core.groups[i].usage:
-            return b"a group's usage is what its lists hold"
-        charged += core.groups[i].usage
+        if on_list != core.memcgs[i].usage:
+            return b"a memcg's usage is what its lists hold"
+        charged += core.memcgs[i].usage
         listed += on_list
-    if charged != core.used or resident != core.used:
+    if charged != core.ram.used or resident != core.ram.used:
         return b"pages in memory are charged once"
     for i in range(core.areas_max):
         if not core.areas[i].used:
@@ -138,6 +142,6 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
             return why
         if core.areas[i].writeok:
             free_slots += core.areas[i].pages - core.areas[i].inuse
-    if free_slots != core.nr_swap_pages:
+    if free_slots != core.swap.free:
         return b"nr_swap_pages is the sum of the free slots"
     return NULL

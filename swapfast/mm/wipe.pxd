@@ -12,8 +12,9 @@
 #   and not in use; what could not be wiped stays noted
 # - wipe_noted(core) -> True: all areas; False: one could not be wiped, its wipe_error says why
 
-from swapfast.mm.types cimport *
+from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.slots cimport slot_bit
+from swapfast.mm.types cimport UNLIKELY, area_t, core_t, lowest_bit64, slots_zero
 
 cdef inline void wipe_held(area_t *a, uint32_t slot) noexcept nogil:
     if UNLIKELY(a.held != NULL):
@@ -28,7 +29,7 @@ cdef inline void wipe_range(area_t *a, uint32_t first, uint32_t end) noexcept no
 cdef inline void wipe_note(core_t *core, area_t *a, uint32_t slot) noexcept nogil:
     if UNLIKELY(a.held != NULL) and slot_bit(a.held, slot):
         wipe_range(a, slot, slot + 1)
-        core.wipe_due = True
+        core.error.wipe_due = True
 
 cdef inline uint64_t wipe_word(area_t *a, uint32_t w, bint all) noexcept nogil:
     # Slots of one word whose bytes are nobody's: free, or all zero and not in the file.
@@ -76,11 +77,11 @@ cdef inline bint wipe_noted(core_t *core) noexcept nogil:
     cdef uint32_t i
     cdef area_t *a
     cdef bint whole = True
-    core.wipe_due = False
+    core.error.wipe_due = False
     for i in range(core.areas_max):
         a = &core.areas[i]
         if a.used and a.held != NULL and a.wipe_end != 0:
             a.wipe_error = wipe_area(a, False)
             whole &= a.wipe_error == 0
-    core.wipe_failed |= not whole
+    core.error.wipe_failed |= not whole
     return whole

@@ -12,136 +12,162 @@
 # Sources: block/blk-mq.c (blk_add_rq_to_plug, blk_attempt_plug_merge), mm/swap.c
 # (folio_rotate_reclaimable; 2.6.25 rotate_reclaimable_page).
 #
+# - device_new(most), device_free(d)
 # - plug_add(core, page): its write begins; plug_read(core, slot): so does a read ahead
-# - plug_flush(core): send what is plugged, stamp completion times
+# - plug_flush(core): send what is plugged, write_tag completion times
 # - plug_finish(core): the same at the end of a shrink, unless read-ahead holds the plug
 # - plug_hold(core), plug_release(core): around a window of read-ahead, with plug_nested
 # - take_completions(core): writes that are done by now
 # - rotation_drain(core): the rotation buffer (lru_add_drain)
 # - wait_for(core, page): until this page's write is done; wait_all(core)
 
-from swapfast.mm.types cimport *
-from swapfast.mm.ring cimport *
-from swapfast.mm.rmap cimport group_of
+from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.ring cimport ring_drop, ring_push_tail
+from swapfast.mm.rmap cimport memcg_of
+from swapfast.mm.types cimport (
+    F_ACTIVE, F_ISOLATED, F_WRITEBACK, MAX_REQUEST, NIL, QUEUE_FIRST, SWAPFAST_CHECK, core_t,
+    device_t, lazy_map, lazy_unmap, memcg_t,
+)
+
+cdef inline device_t *device_new(uint32_t most) noexcept nogil:
+    # NULL: no memory. `most` writes may be under way.
+    cdef device_t *d = <device_t *>lazy_map(sizeof(device_t))
+    if d == NULL:
+        return NULL
+    d.most = most
+    d.cap = most if most < QUEUE_FIRST else QUEUE_FIRST
+    d.page = <uint32_t *>lazy_map(<size_t>most * 4)
+    d.done = <uint64_t *>lazy_map(<size_t>most * 8)
+    if d.page != NULL and d.done != NULL:
+        return d
+    device_free(d)
+    return NULL
+
+cdef inline void device_free(device_t *d) noexcept nogil:
+    if d == NULL:
+        return
+    lazy_unmap(d.page, <size_t>d.most * 4)
+    lazy_unmap(d.done, <size_t>d.most * 8)
+    lazy_unmap(d, sizeof(device_t))
 
 cdef inline void rotation_drain(core_t *core) noexcept nogil:
     cdef uint32_t i, page
-    cdef group_t *g
-    for i in range(core.rotation_len):
-        page = core.rotation[i]
+    cdef memcg_t *g
+    for i in range(core.rotation.n):
+        page = core.rotation.page[i]
         if page == NIL or core.page[page].folio & (F_ACTIVE | F_ISOLATED):
             continue
-        g = group_of(core, page)
+        g = memcg_of(core, page)
         ring_drop(&g.inactive, core.home, page)
         ring_push_tail(&g.inactive, core.home, page)
         core.count.pgrotated += 1
-    core.rotation_len = 0
+    core.rotation.n = 0
 
 cdef inline void complete_one(core_t *core) noexcept nogil:
-    cdef uint32_t page = core.queue[core.queue_tail]
-    core.queue_tail = 0 if core.queue_tail + 1 == core.queue_cap else core.queue_tail + 1
-    core.queue_len -= 1
+    cdef uint32_t page = core.device.page[core.device.tail]
+    core.device.tail = 0 if core.device.tail + 1 == core.device.cap else core.device.tail + 1
+    core.device.len -= 1
     if page == NIL:
         return
     core.page[page].folio &= ~F_WRITEBACK
     if core.page[page].folio & F_ISOLATED:
         return
-    core.rotation[core.rotation_len] = page
-    core.rotation_len += 1
-    if core.rotation_len >= core.rotation_batch:
+    core.rotation.page[core.rotation.n] = page
+    core.rotation.n += 1
+    if core.rotation.n >= core.rules.rotation_batch:
         rotation_drain(core)
 
 cdef inline void queue_widen(core_t *core) noexcept nogil:
     # Full: twice the places, and what lay before the tail follows what lay behind it.
-    cdef uint32_t cap = core.queue_cap, more = core.queue_most - cap
-    core.queue_cap += more if more < cap else cap
+    cdef uint32_t cap = core.device.cap, more = core.device.most - cap
+    core.device.cap += more if more < cap else cap
     cdef uint32_t i, at = cap
-    for i in range(core.queue_tail):
-        core.queue[at] = core.queue[i]
-        core.queue_done[at] = core.queue_done[i]
-        at = 0 if at + 1 == core.queue_cap else at + 1
+    for i in range(core.device.tail):
+        core.device.page[at] = core.device.page[i]
+        core.device.done[at] = core.device.done[i]
+        at = 0 if at + 1 == core.device.cap else at + 1
 
 cdef inline void queue_push(core_t *core, uint32_t page, uint64_t done) noexcept nogil:
     cdef uint32_t at
-    if core.queue_len == core.queue_cap and core.queue_cap < core.queue_most:
+    if core.device.len == core.device.cap and core.device.cap < core.device.most:
         queue_widen(core)
-    if core.queue_len == core.queue_cap:
+    if core.device.len == core.device.cap:
         # Writes of pages that are gone fill it: the device's queue is bounded, so we wait.
-        if core.queue_done[core.queue_tail] > core.clock.now:
-            core.clock.now = core.queue_done[core.queue_tail]
+        if core.device.done[core.device.tail] > core.clock.now:
+            core.clock.now = core.device.done[core.device.tail]
         complete_one(core)
-    at = core.queue_tail + core.queue_len
-    if at >= core.queue_cap:
-        at -= core.queue_cap
-    core.queue[at] = page
-    core.queue_done[at] = done
-    core.queue_len += 1
+    at = core.device.tail + core.device.len
+    if at >= core.device.cap:
+        at -= core.device.cap
+    core.device.page[at] = page
+    core.device.done[at] = done
+    core.device.len += 1
 
 cdef inline void plug_flush(core_t *core) noexcept nogil:
     cdef uint32_t i = 0, n, k
     cdef uint64_t done
-    while i < core.plug_pages:
+    while i < core.plug.n:
         n = 1
-        while (i + n < core.plug_pages and n < MAX_REQUEST
-               and core.plug_slot[i + n] == core.plug_slot[i] + n):
+        while (i + n < core.plug.n and n < MAX_REQUEST
+               and core.plug.slot[i + n] == core.plug.slot[i] + n):
             n += 1
         core.clock.now += core.times.flush_request
-        if core.clock.dev_free < core.clock.now:
-            core.clock.dev_free = core.clock.now
-        core.clock.dev_free += core.times.write_request + core.times.write_page * n
-        done = core.clock.dev_free + core.times.write_latency
-        if done < core.clock.last_done:
-            done = core.clock.last_done
-        core.clock.last_done = done
+        if core.device.free_at < core.clock.now:
+            core.device.free_at = core.clock.now
+        core.device.free_at += core.times.write_request + core.times.write_page * n
+        done = core.device.free_at + core.times.write_latency
+        if done < core.device.last_done:
+            done = core.device.last_done
+        core.device.last_done = done
         for k in range(n):
-            queue_push(core, core.plug[i + k], done)
+            queue_push(core, core.plug.page[i + k], done)
         i += n
-    core.plug_pages = 0
-    core.plug_requests = 0
-    core.plug_last_len = 0
+    core.plug.n = 0
+    core.plug.requests = 0
+    core.plug.last_len = 0
 
 cdef inline void plug_finish(core_t *core) noexcept nogil:
-    if not core.plug_held:
+    if not core.plug.held:
         plug_flush(core)
 
 cdef inline void plug_hold(core_t *core) noexcept nogil:
-    core.plug_held = core.plug_nested
+    core.plug.held = core.rules.nested_plug
 
 cdef inline void plug_release(core_t *core) noexcept nogil:
-    if core.plug_held:
-        core.plug_held = False
+    if core.plug.held:
+        core.plug.held = False
         plug_flush(core)
 
 cdef inline void plug_request(core_t *core, uint32_t slot, bint read) noexcept nogil:
     # One page joins the last request, or begins another.
-    if (slot == core.plug_last_slot + 1 and core.plug_requests > 0
-            and core.plug_last_read == read and core.plug_last_len < MAX_REQUEST):
-        core.plug_last_len += 1
+    if (slot == core.plug.last_slot + 1 and core.plug.requests > 0
+            and core.plug.last_read == read and core.plug.last_len < MAX_REQUEST):
+        core.plug.last_len += 1
     else:
-        if core.plug_requests == 1:
-            core.plug_first_len = core.plug_last_len
-        if (core.plug_requests >= 32
-                or (core.plug_first_len if core.plug_held else core.plug_last_len) >= 32):
+        if core.plug.requests == 1:
+            core.plug.first_len = core.plug.last_len
+        if (core.plug.requests >= 32
+                or (core.plug.first_len if core.plug.held else core.plug.last_len) >= 32):
             plug_flush(core)
-        core.plug_requests += 1
-        core.plug_last_len = 1
-        core.plug_last_read = read
-    core.plug_last_slot = slot
+        core.plug.requests += 1
+        core.plug.last_len = 1
+        core.plug.last_read = read
+    core.plug.last_slot = slot
 
 cdef inline void plug_read(core_t *core, uint32_t slot) noexcept nogil:
-    if core.plug_held:
+    if core.plug.held:
         plug_request(core, slot, True)
 
 cdef inline void plug_add(core_t *core, uint32_t page) noexcept nogil:
     cdef uint32_t slot = core.home[page].entry
     plug_request(core, slot, False)
-    core.plug[core.plug_pages] = page
-    core.plug_slot[core.plug_pages] = slot
-    core.plug_pages += 1
+    core.plug.page[core.plug.n] = page
+    core.plug.slot[core.plug.n] = slot
+    core.plug.n += 1
     core.clock.now += core.times.plug_page
 
 cdef inline void take_completions(core_t *core) noexcept nogil:
-    while core.queue_len > 0 and core.queue_done[core.queue_tail] <= core.clock.now:
+    while core.device.len > 0 and core.device.done[core.device.tail] <= core.clock.now:
         complete_one(core)
 
 cdef inline void wait_for(core_t *core, uint32_t page) noexcept nogil:
@@ -149,9 +175,9 @@ cdef inline void wait_for(core_t *core, uint32_t page) noexcept nogil:
     plug_flush(core)
     begin = core.clock.now
     while core.page[page].folio & F_WRITEBACK:
-        SWAPFAST_CHECK(core.queue_len > 0, b"a page under writeback is queued")
-        if core.queue_done[core.queue_tail] > core.clock.now:
-            core.clock.now = core.queue_done[core.queue_tail]
+        SWAPFAST_CHECK(core.device.len > 0, b"a page under writeback is queued")
+        if core.device.done[core.device.tail] > core.clock.now:
+            core.clock.now = core.device.done[core.device.tail]
         complete_one(core)
     take_completions(core)
     core.clock.in_writeback_wait += core.clock.now - begin
@@ -160,9 +186,9 @@ cdef inline void wait_all(core_t *core) noexcept nogil:
     cdef uint64_t begin
     plug_flush(core)
     begin = core.clock.now
-    while core.queue_len > 0:
-        if core.queue_done[core.queue_tail] > core.clock.now:
-            core.clock.now = core.queue_done[core.queue_tail]
+    while core.device.len > 0:
+        if core.device.done[core.device.tail] > core.clock.now:
+            core.clock.now = core.device.done[core.device.tail]
         complete_one(core)
     rotation_drain(core)
     core.clock.in_writeback_wait += core.clock.now - begin

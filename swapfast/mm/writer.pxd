@@ -12,18 +12,21 @@
 # - note_before_fork(core, page): the write protection of a fork hides who wrote before
 # - count_leak(core, home, a): the folio's bytes go to an area
 
-from swapfast.mm.types cimport *
-from swapfast.mm.owner cimport mapping_of
-from swapfast.mm.rmap cimport heir_of, home_of
+from libc.stdint cimport uint32_t
+from swapfast.mm.rmap cimport home_of, mapping_of, next_mapper
+from swapfast.mm.types cimport (
+    LIKELY, MIXED_ALLOCATOR, NIL, PTE_DIRTY, PTE_PRESENT, PTE_SHARED, PTE_WRITABLE, WRITER_MANY,
+    area_t, core_t,
+)
 
 cdef inline bint records_writers(core_t *core, uint32_t home) noexcept nogil:
-    return core.page[home].pte & PTE_SHARED != 0 or core.mixed_rule == MIXED_ALLOCATOR
+    return core.page[home].pte & PTE_SHARED != 0 or core.rules.mixed_pages == MIXED_ALLOCATOR
 
 cdef inline void note_writer(core_t *core, uint32_t home, uint32_t mapper) noexcept nogil:
-    cdef uint32_t owner = mapping_of(core, mapper).owner, serial
-    if owner >= core.owners_max:
+    cdef uint32_t scope = mapping_of(core, mapper).scope, serial
+    if scope >= core.scopes_max:
         return
-    serial = core.owners[owner].serial
+    serial = core.scopes[scope].serial
     if core.writer[home] == 0:
         core.writer[home] = serial
     elif core.writer[home] != serial:
@@ -41,17 +44,17 @@ cdef inline void note_writers(core_t *core, uint32_t home) noexcept nogil:
         return
     if not core.page[home].pte & PTE_SHARED and wrote(core, home):
         note_writer(core, home, home)
-    p = heir_of(core, home)
+    p = next_mapper(core, home)
     while p != NIL and p != home:
         if wrote(core, p):
             note_writer(core, home, p)
         p = core.next[p]
 
 cdef inline void note_before_fork(core_t *core, uint32_t page) noexcept nogil:
-    if core.watch_writers and core.mixed_rule == MIXED_ALLOCATOR and wrote(core, page):
+    if core.watch_writers and core.rules.mixed_pages == MIXED_ALLOCATOR and wrote(core, page):
         note_writer(core, home_of(core, page), page)
 
 cdef inline void count_leak(core_t *core, uint32_t home, area_t *a) noexcept nogil:
     cdef uint32_t writer = core.writer[home]
-    if writer != 0 and a.owner < core.owners_max and writer != core.owners[a.owner].serial:
+    if writer != 0 and a.scope < core.scopes_max and writer != core.scopes[a.scope].serial:
         core.count.leaked += 1

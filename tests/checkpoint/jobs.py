@@ -11,6 +11,7 @@ import numpy as np
 import swapfast as sf
 from swapfast import _core
 from swapfast import flags as f
+from swapfast.core import images, mapping_table
 from swapfast.machine import Machine
 from swapfast.swapfile import mkswap
 from swapfast.tasks import Task
@@ -124,7 +125,9 @@ def picture(machine: Machine) -> dict[str, Any]:
             continue
         tables = []
         for mapping in task.mappings if task.alive else ():
-            pte, entry, mapped, swapped = core.mapping_state(mapping.number, 0, mapping.pages)
+            pte, entry, mapped, swapped = mapping_table.state(
+                core, mapping.number, 0, mapping.pages
+            )
             base = task.swap_ns.areas[0].base if task.swap_ns.areas else 0
             slots = np.where(entry > 0, entry.astype(np.int64) - base, 0)
             tables.append(
@@ -147,14 +150,14 @@ def picture(machine: Machine) -> dict[str, Any]:
             tables,
         )
     areas = [
-        {k: v for k, v in a.info.items() if k not in ("base", "owner")}
+        {k: v for k, v in a.info.items() if k not in ("base", "scope")}
         for a in machine.areas.values()
     ]
     return {
-        "state": core.machine_state(),
+        "state": images.machine_state(core),
         "vmstat": machine.vmstat(),
         "memory": core.memory(),
-        "groups": [core.group_state(0)],
+        "groups": [images.memcg_state(core, 0)],
         "areas": areas,
         "tasks": tasks,
     }
@@ -163,7 +166,7 @@ def picture(machine: Machine) -> dict[str, Any]:
 def lists(machine: Machine) -> dict[str, Any]:
     """The order in which slots are given next."""
     number = next(iter(machine.areas.values())).number
-    state, unused, partly, limbo = machine.core.area_state(number)
+    state, unused, partly, limbo = images.area_state(machine.core, number)
     return {
         "state": state,
         "unused": unused.tolist(),

@@ -24,6 +24,7 @@ from swapfast.checkpoint import (
     verify,
 )
 from swapfast.checkpoint.disk import Disk
+from swapfast.core import images
 from swapfast.machine import Machine
 from tests.checkpoint.jobs import PAGE, boot, contents, family, lists, picture, work
 from tests.checkpoint.test_crashes import namespace_of, scribble, small_job
@@ -418,7 +419,7 @@ def test_a_restarted_job_needs_no_more_slots_than_before(tmp_path: Path) -> None
         scribble(machine, f"turn {turn}", turn)
         new = tmp_path / f"{turn}"
         namespace_of(machine).checkpoint(new, kind="incremental", parent=last)
-        pinned = machine.core.area_pinned(machine.areas[0].number).tolist()
+        pinned = images.pinned(machine.core, machine.areas[0].number).tolist()
         assert pinned == sorted(read_image(new).slot.values().tolist())
         right = contents(machine)
         scribble(machine, "lost", turn)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import swapfast as sf
+from swapfast.core import area_table
 from swapfast.machine import Machine
 from swapfast.mappings import Mapping
 from swapfast.namespaces import Rules
@@ -65,7 +66,7 @@ def test_a_job_that_reads_needs_no_new_slot(
     assert right(heap, {})
     if how != "snapshot":  # whose job has all its slots for itself
         assert machine.vmstat()["pswpout"] == written and machine.core.counters()["no_slot"] == 0
-        used = machine.core.area_info(machine.areas[0].number)["inuse"]
+        used = area_table.info(machine.core, machine.areas[0].number)["inuse"]
         assert used == PAGES
     machine.close()
 

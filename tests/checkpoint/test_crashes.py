@@ -19,6 +19,7 @@ import pytest
 from swapfast.checkpoint import checkpoint, read_image, restart, verify
 from swapfast.checkpoint.attempt import Attempt
 from swapfast.checkpoint.disk import Disk
+from swapfast.core import images
 from swapfast.machine import Machine
 from swapfast.namespaces import SwapNamespace
 from swapfast.swapfile import SwapBacking
@@ -153,7 +154,7 @@ def test_the_crash_test_can_fail(
     def commit(self: Any) -> None:
         original(self)
         if self.kind == "pinned":
-            self.frozen.machine.core.area_unpin(self.frozen.area.number)
+            images.unpin(self.frozen.machine.core, self.frozen.area.number)
 
     if without == "pins":
         monkeypatch.setattr(attempt, "commit", commit)
@@ -260,7 +261,7 @@ def test_checksums_are_of_the_pages_in_memory(
 
     def image(self: Attempt, checksums: bool) -> Any:
         frozen = self.frozen
-        used = frozen.machine.core.image_dump(frozen.numbers, frozen.area.number)[1]
+        used = images.dump(frozen.machine.core, frozen.numbers, frozen.area.number)[1]
         slots.append(int(used[used.size // 2]))
         with open(tmp_path / AREA, "r+b") as file:
             file.seek(slots[0] * PAGE + 99)

@@ -12,6 +12,7 @@ import pytest
 
 import swapfast as sf
 from swapfast.checkpoint import inspect, read_image, release, restart, verify
+from swapfast.core import images, mapping_table
 from swapfast.machine import Machine
 from swapfast.swapfile import mkswap
 from tests.checkpoint.jobs import PAGE, POLICIES, boot, contents, family, lists, picture, work
@@ -69,7 +70,7 @@ def test_goes_on_as_if_never_stopped(tmp_path: Path, policy: str, keep: bool, se
 
 
 def release_without_file(machine: Machine) -> None:
-    machine.core.area_unpin(machine.areas[0].number)
+    images.unpin(machine.core, machine.areas[0].number)
 
 
 def test_again_and_again(tmp_path: Path) -> None:
@@ -228,7 +229,7 @@ def test_given_up_by_a_restart_without_keep(tmp_path: Path) -> None:
     login.mmap("100KiB").touch(write=True)
     login.swap_ns.checkpoint(image)
     again = restart(image, keep=False)
-    assert again.core.area_pinned(0).size == 0
+    assert images.pinned(again.core, 0).size == 0
     again.close()
     with pytest.raises(ValueError, match="holds no checkpoint"):
         restart(image)
@@ -291,7 +292,7 @@ def test_pages_inherited_in_another_area_move(tmp_path: Path) -> None:
     parent.mmap("900KiB").touch(write=True, tag="pressure")
     before = heap.read(0, heap.length)
     parent.mmap("900KiB").touch(write=True, tag="pressure")
-    assert machine.core.mapping_swapped(heap.number).size > 10
+    assert mapping_table.swapped(machine.core, heap.number).size > 10
     login = parent.clone(sf.NEWSWAP | sf.NEWIPC, "login")
     mkswap(swap, size="4MiB")
     login.swapon(swap)

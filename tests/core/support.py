@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import swapfast as sf
 from swapfast.areas import SimulatedDevice, SwapArea
+from swapfast.core import mapping_table
 from swapfast.swapping import add_area
 
 PAGE = 4096
@@ -35,12 +36,12 @@ class SlotMachine:
         """(page, type of the area, slot)."""
         page, self.last = self.last, self.fresh.pop()
         self.heap.touch([self.last], write=True)
-        entry = int(self.machine.core.mapping_state(self.heap.number, page, 1)[1][0])
+        entry = int(mapping_table.state(self.machine.core, self.heap.number, page, 1)[1][0])
         for area in self.machine.areas.values():
             if area.base <= entry < area.base + area.backing.end:
                 return page, area.type, entry - area.base
         raise AssertionError(f"entry {entry} is in no area")
 
     def give(self, page: int) -> None:
-        self.machine.core.mapping_zap(self.heap.number, page, 1)
+        mapping_table.drop_pages(self.machine.core, self.heap.number, page, 1)
         self.fresh.insert(0, page)

@@ -11,6 +11,7 @@ import pytest
 ARM = """
 import faulthandler, mmap, os, signal, sys, tempfile
 import numpy as np
+from swapfast.core import mapping_table, memcg_table, scope_table
 import swapfast as sf
 from swapfast import _core, _kernels
 
@@ -18,9 +19,9 @@ def arm(extensions):
     for one in extensions:
         if one == "core":
             core = _core.Core(64, True, False)
-            core.group_add("lru"); core.owner_add()
-            core.mapping_add(_core.ANON, 64, 10, 1, 0, 0)
-            core.touch(1, np.zeros(1, np.uint32))
+            memcg_table.add(core, "lru"); scope_table.add(core)
+            mapping_table.add(core, _core.ANON, 64, 10, 1, 0, 0)
+            _core.touch(core, 1, np.zeros(1, np.uint32))
         else:
             _kernels.write_pages(np.zeros(4096, np.uint8), np.zeros(1, np.uint32),
                                  np.zeros(4096, np.uint8))

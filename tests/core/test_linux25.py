@@ -11,6 +11,7 @@ from __future__ import annotations
 import pytest
 
 import swapfast as sf
+from swapfast.core import mapping_table
 from swapfast.machine import TIMES
 from swapfast.mappings import Mapping
 
@@ -232,7 +233,7 @@ def test_a_referenced_page_at_the_inactive_tail_is_activated_at_first_sight() ->
     n = machine.core.counters()
     assert n["pgactivate"] == 8
     assert heap.count()[0] > 0
-    state = machine.core.mapping_state(heap.number, 49, 8)[0]
+    state = mapping_table.state(machine.core, heap.number, 49, 8)[0]
     assert (state & 1).all()  # in memory, mapped
     assert counts(machine)["F"] - before["F"] >= 8
 

@@ -13,6 +13,7 @@ import pytest
 
 import swapfast as sf
 from swapfast import _core
+from swapfast.core import mapping_table
 from swapfast.mappings import Mapping
 from swapfast.swapfile import mkswap
 
@@ -53,7 +54,7 @@ class Small:
     def state(self, page: int, mapping: Mapping | None = None) -> tuple[str, int]:
         """("in", "out", "zero" or "none", slot or 0)."""
         number = (mapping or self.heap).number
-        pte, entry, _, _ = self.machine.core.mapping_state(number, page, 1)
+        pte, entry, _, _ = mapping_table.state(self.machine.core, number, page, 1)
         slot = int(entry[0]) - self.area.base if entry[0] else 0
         for bit, name in ((_core.ZERO, "zero"), (_core.PRESENT, "in"), (_core.SWAPPED, "out")):
             if pte[0] & bit:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import swapfast as sf
+from swapfast.core import mapping_table
 from swapfast.swapfile import mkswap
 from swapfast.swapping import turn_off
 
@@ -31,7 +32,7 @@ def job(path: Path, profile: str, checksums: bool) -> tuple[sf.Machine, sf.Task]
 
 def slot_of(machine: sf.Machine, task: sf.Task, page: int) -> int:
     (heap,) = task.mappings
-    return int(machine.core.mapping_state(heap.number, page, 1)[1][0])
+    return int(mapping_table.state(machine.core, heap.number, page, 1)[1][0])
 
 
 def spoil(path: Path, slot: int) -> None:

@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 )
 
 import swapfast as sf
+from swapfast.core import mapping_table
 from swapfast.errors import KernelPanic
 from swapfast.mappings import Mapping
 from swapfast.swapfile import mkswap
@@ -411,7 +412,7 @@ class SwapMachine(RuleBasedStateMachine):
         entries: set[int] = set()
         for number in numbers:
             count = self.pages_of(number)
-            entry = core.mapping_state(number, 0, count)[1]
+            entry = mapping_table.state(core, number, 0, count)[1]
             entries.update(entry[entry != 0].tolist())
         total = free = 0
         for area in self.machine.areas.values():

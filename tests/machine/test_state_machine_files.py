@@ -26,6 +26,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 import swapfast as sf
 from swapfast.areas import SwapArea
 from swapfast.checkpoint import checkpoint, restart
+from swapfast.core import images, mapping_table
 from swapfast.errors import KernelPanic
 from swapfast.swapfile import SwapBacking, mkswap
 from tests.checkpoint.crashes import FaultyDisk
@@ -325,7 +326,7 @@ class FileMachine(SwapMachine):
         for area in self.machine.areas.values():
             info = area.info
             mine = {e - area.base for e in used if area.base <= e < area.base + info["slots"]}
-            limbo = set(core.area_pinned(area.number).tolist()) - mine
+            limbo = set(images.pinned(core, area.number).tolist()) - mine
             assert info["inuse"] == len(mine) + len(limbo), "pages', and a checkpoint's"
 
     def entries(self) -> set[int]:
@@ -334,7 +335,7 @@ class FileMachine(SwapMachine):
         numbers += [o.number for o in self.machine.objects]
         used: set[int] = set()
         for number in numbers:
-            used |= set(core.mapping_state(number, 0, self.pages_of(number))[1].tolist())
+            used |= set(mapping_table.state(core, number, 0, self.pages_of(number))[1].tolist())
         return used - {0}
 
     @invariant()
@@ -346,7 +347,7 @@ class FileMachine(SwapMachine):
             if area.wipe != "on-free" or area.path in self.damaged:
                 continue
             used = {e - area.base for e in self.entries()}
-            used |= set(self.machine.core.area_pinned(area.number).tolist())
+            used |= set(images.pinned(self.machine.core, area.number).tolist())
             raw = np.fromfile(area.path, dtype=np.uint8)
             pages = raw[: raw.size // PAGE * PAGE].reshape(-1, PAGE).any(axis=1)
             dirty = set(np.flatnonzero(pages).tolist()) - used - {0}
@@ -361,7 +362,7 @@ class FileMachine(SwapMachine):
             if task is not init and task.alive:
                 task.exit()
         for area in list(self.machine.areas.values()):
-            self.machine.core.area_unpin(area.number)
+            images.unpin(self.machine.core, area.number)
             if area.path in self.damaged:  # it has no name any more by which to swap it off
                 for mapping in init.mappings:
                     mapping.munmap()

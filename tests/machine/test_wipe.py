@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import swapfast as sf
+from swapfast.core import mapping_table
 from swapfast.mappings import Mapping
 from swapfast.swapfile import SwapBacking
 from tests.machine.faults import files_end_at
@@ -100,7 +101,7 @@ def slots_in_use(machine: sf.Machine) -> set[int]:
     used: set[int] = set()
     for mm in {t.mm for t in machine.tasks.values()}:
         for mapping in mm.mappings.values():
-            used |= set(core.mapping_state(mapping.number, 0, mapping.pages)[1].tolist())
+            used |= set(mapping_table.state(core, mapping.number, 0, mapping.pages)[1].tolist())
     return used
 
 

@@ -1,0 +1,226 @@
+"""Swap areas: their slots, their file, and what is wiped."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memset
+
+from swapfast._core cimport Core
+from swapfast.mm.area cimport area_give_up, area_of
+from swapfast.mm.arrays cimport arrays_reserve_slots
+from swapfast.mm.slots cimport slot_map_bytes, slots_free, slots_init
+from swapfast.mm.state cimport area_keep_sums
+from swapfast.mm.table cimport table_give, table_take
+from swapfast.mm.types cimport (
+    CLUSTER, PAGE_SIZE, SLOTS_CLUSTER, SLOTS_NEXTFIT, area_t, core_t, lazy_map, lazy_unmap,
+)
+from swapfast.mm.wipe cimport wipe_area
+
+import numpy as np
+
+
+cdef void reclaimable_again(Core core) noexcept:
+    # 2.6.25: an area that is turned on, or put back, gives pages of its own back, and a freed
+    # page ends all_unreclaimable (free_pages_bulk).
+    core.c.kswapd.scanned = 0
+    core.c.kswapd.all_unreclaimable = False
+
+
+def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, *,
+        bad=None, file=None, bint clustered=False, bint sums=False):
+    """Enter an area: entries ``base`` to ``base + slots - 1``; slot 0 is its header.
+
+    Parameters
+    ----------
+    base : int
+        Multiple of 512.
+    slots : int
+        Slots including the header, at least 2.
+    bad : uint32 array, optional
+        Slots never given.
+    file : writable buffer, optional
+        The mapped swapfile, at least ``slots * 4096`` bytes; kept until `remove`.
+    clustered : bool
+        6.18 slot clusters, else next-fit.
+    sums : bool
+        A checksum of each page that is written, compared when it is read.
+    """
+    cdef core_t *c = &core.c
+    cdef area_t *a
+    cdef int64_t number
+    cdef uint64_t k
+    cdef uint8_t[::1] view
+    core.idle()
+    if base % CLUSTER or slots < 2 or slots > <uint64_t>1 << 31:
+        raise ValueError("an area begins on a cluster and has 2 to 2**31 slots")
+    listed = np.ascontiguousarray(() if bad is None else bad, dtype=np.uint32)
+    if listed.size and int(listed.max()) >= slots:
+        raise ValueError("a bad slot lies in its area")
+    cdef const uint32_t[::1] badly = listed
+    if file is not None:
+        view = file
+        if <uint64_t>view.shape[0] < slots * PAGE_SIZE:
+            raise ValueError("the mapped file is shorter than its slots")
+    if not arrays_reserve_slots(c, base + slots):
+        raise MemoryError(f"no room for swap entries below {base + slots}")
+    number = table_take(&c.area_numbers, <void **>&c.areas, &c.areas_max, sizeof(area_t))
+    if number < 0:
+        raise MemoryError("no room for one area more")
+    a = &c.areas[number]
+    a.base = <uint32_t>base
+    a.prio = prio
+    a.scope = scope
+    a.strategy = SLOTS_CLUSTER if clustered else SLOTS_NEXTFIT
+    if not slots_init(a, <uint32_t>slots, &badly[0] if listed.size else NULL,
+                      <uint32_t>listed.size):
+        table_give(&core.c.area_numbers, <uint32_t>number)
+        raise MemoryError("no room for the maps of a swap area")
+    if c.rules.zeromap:
+        a.zeromap_bytes = ((slots + 63) >> 6) * 8
+        a.zeromap = <uint64_t *>lazy_map(a.zeromap_bytes)
+        if a.zeromap == NULL:
+            slots_free(a)
+            table_give(&core.c.area_numbers, <uint32_t>number)
+            raise MemoryError("no room for the zero map of a swap area")
+    if sums and not area_keep_sums(a):
+        slots_free(a)
+        table_give(&core.c.area_numbers, <uint32_t>number)
+        raise MemoryError("no room for the checksums of a swap area")
+    if file is not None:
+        a.file = &view[0]
+        core.buffers[number] = view
+    for k in range(base // CLUSTER, (base + slots + CLUSTER - 1) // CLUSTER):
+        c.cluster_area[k] = number
+    a.used = True
+    a.writeok = True
+    c.swap.total += a.pages
+    c.swap.free += a.pages
+    reclaimable_again(core)
+    return number
+
+
+def info(Core core, uint32_t number):
+    """base, slots, pages (usable), inuse, prio, scope, writeok, failed, pswpin, pswpout."""
+    cdef area_t *a = core.area(number)
+    return {"base": a.base, "slots": a.slots, "pages": a.pages, "inuse": a.inuse,
+            "prio": a.prio, "scope": a.scope, "writeok": bool(a.writeok),
+            "failed": bool(a.failed), "pswpin": a.pswpin, "pswpout": a.pswpout}
+
+
+def set_prio(Core core, uint32_t number, int32_t prio):
+    """Renumber a default priority."""
+    core.area(number).prio = prio
+
+
+def set_writeok(Core core, uint32_t number, bint writeok):
+    """SWP_WRITEOK: whether new slots may be given. Off while it is being swapped off."""
+    cdef area_t *a = core.area(number)
+    core.idle()
+    if a.failed:
+        return   # it was given up and stays off
+    if a.writeok and not writeok:
+        core.c.swap.total -= a.pages
+        core.c.swap.free -= a.pages - a.inuse
+    elif writeok and not a.writeok:
+        core.c.swap.total += a.pages
+        core.c.swap.free += a.pages - a.inuse
+        reclaimable_again(core)
+    a.writeok = writeok
+
+
+def release_file(Core core, uint32_t number):
+    """Let go of an area's file; from now on it holds no bytes."""
+    cdef area_t *a = core.area(number)
+    core.idle()
+    a.file = NULL
+    lazy_unmap(a.held, slot_map_bytes(a))
+    a.held = NULL
+    core.buffers.pop(number, None)
+
+
+def remove(Core core, uint32_t number):
+    """Forget an area without slots in use and let go of its file."""
+    cdef area_t *a = core.area(number)
+    core.idle()
+    if a.inuse:
+        raise ValueError(f"area {number} still has {a.inuse} slots in use")
+    if a.writeok:
+        set_writeok(core, number, False)
+    slots_free(a)
+    a.used = False
+    core.buffers.pop(number, None)
+    table_give(&core.c.area_numbers, <uint32_t>number)
+
+
+def wipe_freed(Core core, uint32_t number, int fd):
+    """From now on slots that are freed are overwritten with zeroes (-1: not any more).
+
+    Free slots are taken to hold bytes until `wipe`, if some slot is in use now.
+    """
+    cdef area_t *a = core.area(number)
+    cdef size_t n = slot_map_bytes(a)
+    core.idle()
+    lazy_unmap(a.held, n)
+    a.held = NULL
+    a.fd = fd
+    if fd < 0 or a.file == NULL:
+        return
+    a.held = <uint64_t *>lazy_map(n)
+    if a.held == NULL:
+        raise MemoryError("no room for a map of slots")
+    if a.inuse:
+        memset(a.held, 0xff, n)
+
+
+def wipe(Core core, uint32_t number, int fd, bint everything):
+    """Overwrite what lies in slots that nobody uses and no checkpoint names.
+
+    Parameters
+    ----------
+    number : int
+    fd : int
+        Of the area's file.
+    everything : bool
+        Every such slot, or those that were freed and could not be wiped then.
+
+    Returns
+    -------
+    int
+        0, or an errno.
+    """
+    cdef area_t *a = core.area(number)
+    core.idle()
+    a.fd = fd
+    a.wipe_error = 0
+    if everything or (a.held != NULL and a.wipe_end != 0):
+        with nogil:
+            a.wipe_error = wipe_area(a, everything)
+    return a.wipe_error
+
+
+def wipe_failures(Core core):
+    """``(area, errno)`` of each area with freed slots that could not be wiped."""
+    cdef uint32_t i
+    if not core.c.error.wipe_failed:   # asked after every batch
+        return []
+    failed = [(i, core.c.areas[i].wipe_error) for i in range(core.c.area_numbers.top)
+              if core.c.areas[i].used and core.c.areas[i].wipe_error]
+    core.c.error.wipe_failed = bool(failed)
+    return failed
+
+
+def bad_slot(Core core):
+    """``(area, slot, cause)`` of the last page that could not be read or written back.
+
+    The cause is ``BAD_FILE``, ``BAD_SUM`` or ``BAD_AREA``.
+    """
+    cdef core_t *c = &core.c
+    cdef area_t *a = area_of(c, c.error.entry)
+    return a - c.areas, c.error.entry - a.base, c.error.cause
+
+
+def lost(Core core, uint32_t number):
+    """The file is not what it was: nothing is read from it or written to it any more."""
+    cdef area_t *a = core.area(number)
+    core.idle()
+    if not a.failed:
+        area_give_up(&core.c, a)
+    a.lost = True

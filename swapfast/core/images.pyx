@@ -1,0 +1,405 @@
+"""A machine's state as arrays and dicts, out of one and into another; what slots keep."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.string cimport memset
+
+from swapfast._core cimport Core
+from swapfast.core.guard cimport guard_arm
+from swapfast.mm.arrays cimport arrays_reserve_mms
+from swapfast.mm.rmap cimport mapping_of, rmap_join
+from swapfast.mm.slots cimport LIST_PARTLY, LIST_UNUSED, NO_CLUSTER, slot_bit
+from swapfast.mm.state cimport (
+    area_keep_sums, area_pin, area_sums, area_unpin, dump_pages, free_limbo, image_home,
+    load_clusters, load_pages, survey_area, survey_page, survey_t, take_slot,
+)
+from swapfast.mm.types cimport (
+    BLOCK_SHIFT, CLUSTER, MAP_OBJECT, NIL, NO_SLOT, PAGE_SIZE, SLOTS_CLUSTER, area_t, core_t,
+    lazy_map, lazy_unmap, mapping_t, memcg_t, page_sum, token_t,
+)
+
+import numpy as np
+
+
+cdef uint8_t[::1] chosen(Core core, numbers):
+    mine = np.zeros(core.c.mappings_max, dtype=np.uint8)
+    for number in numbers:
+        core.mapping(number)
+        mine[number] = 1
+    return mine
+
+
+def survey(Core core, numbers, uint32_t area):
+    """What it would take to push these mappings out to an area.
+
+    Returns
+    -------
+    dict
+        needed: slots the area has to give; resident, homes: pages; outside: mapping number of
+        a page that somebody else maps, owns, or keeps in the area, 0 if there is none.
+    """
+    cdef area_t *a = core.area(area)
+    cdef uint8_t[::1] mine = chosen(core, numbers)
+    cdef survey_t s
+    cdef mapping_t *m
+    cdef uint32_t number, page
+    core.idle()
+    memset(&s, 0, sizeof(s))
+    for number in numbers:
+        m = core.mapping(number)
+        with nogil:
+            for page in range(m.base, m.base + m.pages):
+                survey_page(&core.c, page, &mine[0], a, &s)
+    if mine.shape[0]:
+        survey_area(&core.c, &mine[0], a, &s)
+    outside = 0 if s.outside == NIL else core.c.block_mapping[s.outside >> BLOCK_SHIFT]
+    return {"needed": s.needed, "resident": s.resident, "homes": s.homes, "outside": outside}
+
+
+def dump(Core core, numbers, uint32_t area):
+    """Pages of these mappings, all of them out of memory.
+
+    Returns
+    -------
+    pte : uint8 array
+        A byte a page, mapping after mapping.
+    slot, shadow : uint32 arrays, zero : uint8 array
+        One value for each page that is out and nobody's copy.
+    ring, ring_length : uint32 arrays
+        Pages that share data, first the one that has the slot; and how many each time.
+    """
+    cdef core_t *c = &core.c
+    cdef area_t *a = core.area(area)
+    cdef mapping_t *m
+    cdef uint64_t total = 0, at = 0, homes = 0, i, k
+    cdef uint32_t page, p
+    core.idle()
+    first = np.zeros(c.mappings_max, dtype=np.int64)
+    for number in numbers:
+        first[number] = total
+        total += core.mapping(number).pages
+    pte = np.empty(total + 1, dtype=np.uint8)
+    slot = np.empty(total + 1, dtype=np.uint32)
+    shadow = np.empty(total + 1, dtype=np.uint32)
+    zero = np.empty(total + 1, dtype=np.uint8)
+    ring = []
+    lengths = []
+    cdef uint8_t[::1] v = pte
+    cdef uint32_t[::1] s = slot
+    cdef uint32_t[::1] w = shadow
+    cdef uint8_t[::1] z = zero
+    for number in numbers:
+        m = core.mapping(number)
+        with nogil:
+            homes += dump_pages(c, m.base, m.pages, a, &v[at], &s[homes], &w[homes], &z[homes])
+        for i in range(m.pages):
+            page = <uint32_t>(m.base + i)
+            if c.next[page] == NIL or not image_home(v[at + i]):
+                continue
+            ring.append(at + i)
+            p = c.next[page]
+            k = 1
+            while p != page:
+                ring.append(first[c.block_mapping[p >> BLOCK_SHIFT]]
+                            + p - mapping_of(c, p).base)
+                p = c.next[p]
+                k += 1
+            lengths.append(k)
+        at += m.pages
+    return (pte[:total], slot[:homes], shadow[:homes], zero[:homes],
+            np.array(ring, dtype=np.uint32), np.array(lengths, dtype=np.uint32))
+
+
+def load(Core core, numbers, uint32_t area, const uint8_t[::1] pte not None,
+         const uint32_t[::1] slot not None, const uint32_t[::1] shadow not None,
+         const uint8_t[::1] zero not None, ring, ring_length):
+    """The reverse of `dump`, into untouched mappings and an empty area.
+
+    The values were checked by `swapfast.checkpoint.check`.
+    """
+    cdef core_t *c = &core.c
+    cdef area_t *a = core.area(area)
+    cdef mapping_t *m
+    cdef uint64_t at = 0, homes = 0
+    cdef uint32_t home, page
+    core.idle()
+    runs = []
+    for number in numbers:
+        m = core.mapping(number)
+        runs.append(m.base)
+        if m.pages == 0:
+            continue
+        with nogil:
+            homes += load_pages(
+                c, m.base, m.pages, a, &pte[at],
+                &slot[homes] if homes < <uint64_t>slot.shape[0] else NULL,
+                &shadow[homes] if homes < <uint64_t>shadow.shape[0] else NULL,
+                &zero[homes] if homes < <uint64_t>zero.shape[0] else NULL,
+                slot.shape[0] - homes)
+        if m.kind == MAP_OBJECT and c.watch_writers:
+            for page in range(m.base, m.base + m.pages):   # nobody outside wrote in them
+                if c.page[page].pte != 0:
+                    c.writer[page] = c.scopes[a.scope].serial
+        at += m.pages
+    if len(ring) == 0:
+        return
+    # Page numbers of the image to those of this machine.
+    bases = np.array(runs, dtype=np.int64)
+    sizes = [core.mapping(n).pages for n in numbers]
+    starts = np.cumsum(sizes) - sizes
+    which = np.searchsorted(starts, ring, side="right") - 1
+    here = (bases[which] + (ring.astype(np.int64) - starts[which])).tolist()
+    k = 0
+    for length in ring_length.tolist():
+        home = here[k]
+        for page in here[k + 1:k + length]:
+            rmap_join(c, home, page)
+        k += length
+
+
+def area_state(Core core, uint32_t number):
+    """Where its next slots come from, its counters; arrays: order of its clusters, limbo."""
+    cdef area_t *a = core.area(number)
+    cdef core_t *c = &core.c
+    cdef uint32_t i, at
+    core.idle()
+    lists = []
+    for i in (LIST_UNUSED, LIST_PARTLY):
+        order = []
+        if a.strategy == SLOTS_CLUSTER:
+            at = a.first[i]
+            while at != NO_CLUSTER:
+                order.append(at)
+                at = a.cl_next[at]
+        lists.append(np.array(order, dtype=np.uint32))
+    limbo = []
+    if a.pinned != NULL:
+        for i in range(1, a.slots):
+            if slot_bit(a.pinned, i) and c.slot_page[a.base + i] == NIL:
+                limbo.append(i)
+    state = {"cluster_next": a.cluster_next, "cluster_nr": a.cluster_nr, "position": a.position,
+             "pswpin": a.pswpin, "pswpout": a.pswpout,
+             "current": a.scope < core.c.scope_numbers.top
+             and c.scopes[a.scope].current == number + 1}
+    return state, lists[0], lists[1], np.array(limbo, dtype=np.uint32)
+
+
+def area_load(Core core, uint32_t number, state, const uint32_t[::1] unused not None,
+              const uint32_t[::1] partly not None, const uint32_t[::1] limbo not None):
+    """The reverse of `area_state`, after `load`.
+
+    Raises
+    ------
+    ValueError
+        The lists do not hold the clusters that they should.
+    """
+    cdef area_t *a = core.area(number)
+    cdef core_t *c = &core.c
+    cdef uint64_t i
+    cdef uint32_t k
+    core.idle()
+    for i in range(<uint64_t>limbo.shape[0]):
+        take_slot(c, a, limbo[i])
+    if a.strategy == SLOTS_CLUSTER:
+        used = np.array([a.cl_used[k] for k in range(a.clusters)], dtype=np.int64)
+        for what, given, right in (("unused", unused, used == 0),
+                                   ("partly", partly, (used > 0) & (used < CLUSTER))):
+            if not np.array_equal(np.sort(np.asarray(given)), np.flatnonzero(right)):
+                raise ValueError(f"{what}: not the clusters that the slots make so")
+        load_clusters(a, &unused[0] if unused.shape[0] else NULL, unused.shape[0],
+                      &partly[0] if partly.shape[0] else NULL, partly.shape[0])
+    a.cluster_next = state["cluster_next"]
+    a.cluster_nr = state["cluster_nr"]
+    a.position = state["position"]
+    a.pswpin = state["pswpin"]
+    a.pswpout = state["pswpout"]
+    if state["current"]:
+        c.scopes[a.scope].current = number + 1
+    for i in range(<uint64_t>limbo.shape[0]):
+        free_limbo(c, a, limbo[i])
+
+
+def pin(Core core, uint32_t number, const uint32_t[::1] slots not None):
+    """Exactly these slots keep their bytes from now on, whatever becomes of their pages."""
+    cdef area_t *a = core.area(number)
+    core.idle()
+    if not area_pin(&core.c, a, &slots[0] if slots.shape[0] else NULL, slots.shape[0]):
+        raise MemoryError("no room for a map of slots")
+    core.wipe()
+
+
+def unpin(Core core, uint32_t number):
+    """No slot is kept for a checkpoint any more."""
+    cdef area_t *a = core.area(number)
+    core.idle()
+    area_unpin(&core.c, a)
+    core.wipe()
+
+
+def pinned(Core core, uint32_t number):
+    """Slots that a checkpoint names, as a uint32 array."""
+    cdef area_t *a = core.area(number)
+    if a.pinned == NULL:
+        return np.empty(0, dtype=np.uint32)
+    words = np.asarray(<uint64_t[:(a.slots + 63) // 64]>a.pinned)
+    bits = np.unpackbits(words.view(np.uint8), bitorder="little")
+    return np.flatnonzero(bits).astype(np.uint32)
+
+
+def keep_sums(Core core, uint32_t number):
+    """From now on a slot gets its checksum when it is written, from the page in memory."""
+    if not area_keep_sums(core.area(number)):
+        raise MemoryError("no room for the checksums of a swap area")
+
+
+def sums_of(Core core, uint32_t number, const uint32_t[::1] slots not None):
+    """Checksums of slots in use, those of zero pages 0; from now on they are kept.
+
+    Raises
+    ------
+    OSError
+        A slot cannot be read: ``args[0]`` is its number.
+    """
+    cdef area_t *a = core.area(number)
+    cdef uint32_t bad = NO_SLOT
+    cdef uint64_t n = slots.shape[0]
+    core.idle()
+    guard_arm()
+    if not area_keep_sums(a):
+        raise MemoryError("no room for the checksums of a swap area")
+    sums = np.zeros(n + 1, dtype=np.uint32)
+    cdef uint32_t[::1] v = sums
+    if a.file != NULL and n:
+        with nogil:
+            bad = area_sums(a, &slots[0], n, &v[0])
+    if bad != NO_SLOT:
+        raise OSError(bad)
+    return sums[:n]
+
+
+def set_sums(Core core, uint32_t number, const uint32_t[::1] slots not None,
+             const uint32_t[::1] sums not None):
+    """Say what the checksums of slots are; each is compared when the slot is read."""
+    cdef area_t *a = core.area(number)
+    cdef uint64_t i
+    core.idle()
+    if not area_keep_sums(a):
+        raise MemoryError("no room for the checksums of a swap area")
+    for i in range(<uint64_t>slots.shape[0]):
+        a.sums[slots[i]] = sums[i]
+        a.summed[slots[i] >> 6] |= <uint64_t>1 << (slots[i] & 63)
+
+
+def memcg_state(Core core, uint32_t number):
+    """What a memory group remembers beside its lists."""
+    cdef memcg_t *g = core.memcg(number)
+    return {"limit": g.limit, "policy": (<bytes>g.policy.name).decode(), "age": g.age,
+            "cost": g.cost, "ws_act": g.ws_act, "ws_seen": g.ws_seen,
+            "scan_active": g.scan_active, "scan_inactive": g.scan_inactive,
+            "prev_priority": g.prev_priority}
+
+
+def memcg_load(Core core, uint32_t number, state):
+    """The reverse of `group_state`, but for the limit and the policy."""
+    cdef memcg_t *g = core.memcg(number)
+    g.age = state["age"]
+    g.cost = state["cost"]
+    g.ws_act = state["ws_act"]
+    g.ws_seen = state["ws_seen"]
+    g.scan_active = state["scan_active"]
+    g.scan_inactive = state["scan_inactive"]
+    g.prev_priority = state["prev_priority"]
+
+
+def machine_state(Core core):
+    """Settings, counters and the clock, between batches."""
+    cdef core_t *c = &core.c
+    return {
+        "settings": {"memory": c.ram.pages, "page_cluster": c.rules.page_cluster,
+                     "swappiness": c.rules.swappiness, "times": dict(c.times)},
+        "counters": dict(c.count),
+        "clock": {**dict(c.clock), "dev_free": c.device.free_at,
+                  "last_done": c.device.last_done},
+        "memory": {"file_cache": c.ram.file_cache, "ra_hits": c.readahead.hits,
+                   "ra_prev": c.readahead.prev, "ra_last": c.readahead.window,
+                   "pages_scanned": c.kswapd.scanned,
+                   "all_unreclaimable": bool(c.kswapd.all_unreclaimable),
+                   "kswapd_failures": c.kswapd.failures, "token_faults": c.token.faults},
+    }
+
+
+def machine_load(Core core, state):
+    """The reverse of `machine_state`, but for the settings."""
+    cdef core_t *c = &core.c
+    core.idle()
+    memory = state["memory"]
+    c.count = state["counters"]
+    clock = dict(state["clock"])
+    c.device.free_at = clock.pop("dev_free")
+    c.device.last_done = clock.pop("last_done")
+    c.clock = clock
+    c.ram.file_cache = memory["file_cache"]
+    c.readahead.hits = memory["ra_hits"]
+    c.readahead.prev = memory["ra_prev"]
+    c.readahead.window = memory["ra_last"]
+    c.kswapd.scanned = memory["pages_scanned"]
+    c.kswapd.all_unreclaimable = memory["all_unreclaimable"]
+    c.kswapd.failures = memory["kswapd_failures"]
+    c.token.faults = memory["token_faults"]
+
+
+def mm_state(Core core, uint32_t mm):
+    """What the swap token knows of an address space."""
+    cdef token_t *t = &core.c.token
+    if mm >= t.mms:
+        return {"interval": 0, "priority": 0, "last": 0, "stalled_until": 0, "holder": False}
+    return {"interval": t.interval[mm], "priority": t.priority[mm], "last": t.last[mm],
+            "stalled_until": t.stalled_until[mm], "holder": t.holder == mm}
+
+
+def mm_load(Core core, uint32_t mm, state):
+    """The reverse of `mm_state`."""
+    cdef token_t *t = &core.c.token
+    if not arrays_reserve_mms(&core.c, mm + 1):
+        raise MemoryError("no room for one address space more")
+    t.interval[mm] = state["interval"]
+    t.priority[mm] = state["priority"]
+    t.last[mm] = state["last"]
+    t.stalled_until[mm] = state["stalled_until"]
+    if state["holder"]:
+        t.holder = mm
+
+
+def different(const uint32_t[::1] values not None, uint64_t end):
+    """The first number, of numbers below ``end``, that is there twice, or -1."""
+    cdef uint64_t i, n
+    cdef uint64_t *seen = <uint64_t *>lazy_map((end >> 3) + 8)
+    cdef int64_t twice = -1
+    if seen == NULL:
+        raise MemoryError(f"no room for {end} bits")
+    with nogil:
+        for i in range(<uint64_t>values.shape[0]):
+            n = values[i]
+            if (seen[n >> 6] >> (n & 63)) & 1:
+                twice = n
+                break
+            seen[n >> 6] |= <uint64_t>1 << (n & 63)
+    lazy_unmap(seen, (end >> 3) + 8)
+    return twice
+
+
+def checksum(const uint8_t[::1] page not None):
+    """The checksum of a page of 4096 bytes."""
+    if page.shape[0] != PAGE_SIZE:
+        raise ValueError(f"a page has {PAGE_SIZE} bytes, not {page.shape[0]}")
+    return page_sum(&page[0])
+
+
+def checksums(const uint8_t[::1] pages not None):
+    """Checksums of whole pages that lie one after the other, as a uint32 array."""
+    cdef uint64_t i, n = pages.shape[0] // PAGE_SIZE
+    sums = np.empty(n, dtype=np.uint32)
+    cdef uint32_t[::1] v = sums
+    with nogil:
+        for i in range(n):
+            v[i] = page_sum(&pages[i * PAGE_SIZE])
+    return sums

@@ -1,0 +1,64 @@
+# area: a swap area and its slots.
+#
+# - area_of(core, entry)
+# - take_from(core, a) -> entry, or NO_SLOT
+# - swap_give(core, entry): the slot is free again
+# - area_give_up(core, a): no more pages go there
+# - vm_swap_full(core): more than half of all slots are in use
+
+from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.slots cimport slot_bit, slots_give, slots_take
+from swapfast.mm.types cimport CLUSTER, NIL, NO_SLOT, area_t, core_t, scope_t
+from swapfast.mm.wipe cimport wipe_note
+
+cdef inline area_t *area_of(core_t *core, uint32_t entry) noexcept nogil:
+    return &core.areas[core.cluster_area[entry // CLUSTER]]
+
+cdef inline uint32_t take_from(core_t *core, area_t *a) noexcept nogil:
+    cdef uint32_t slot
+    if not a.writeok:
+        return NO_SLOT
+    slot = slots_take(a)
+    if slot == NO_SLOT:
+        return NO_SLOT
+    core.swap.free -= 1
+    return a.base + slot
+
+cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
+    cdef scope_t *o
+    cdef uint32_t k
+    if a.writeok:
+        core.swap.free += 1
+        if not core.rules.clustered and a.scope < core.scopes_max:
+            # 2.6.25 swap_entry_free: an area of higher priority that has room again is next.
+            o = &core.scopes[a.scope]
+            if o.count > 1 and a.prio > core.areas[o.areas[o.cursor % o.count]].prio:
+                for k in range(o.count):
+                    if &core.areas[o.areas[k]] == a:
+                        o.cursor = k
+                        break
+
+cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
+    cdef area_t *a = area_of(core, entry)
+    cdef uint32_t slot = entry - a.base
+    core.slot_page[entry] = NIL
+    if slot_bit(a.pinned, slot):
+        return   # a checkpoint still needs its bytes: free when it is not pinned any more
+    slots_give(a, slot)
+    wipe_note(core, a, slot)
+    if a.summed != NULL:
+        a.summed[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
+    if a.zeromap != NULL:
+        a.zeromap[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
+    note_free_slot(core, a)
+
+cdef inline void area_give_up(core_t *core, area_t *a) noexcept nogil:
+    # A write failed: the area takes no more pages, those it has may still be read.
+    a.failed = True
+    if a.writeok:
+        a.writeok = False
+        core.swap.total -= a.pages
+        core.swap.free -= a.pages - a.inuse
+
+cdef inline bint vm_swap_full(core_t *core) noexcept nogil:
+    return core.swap.free * 2 < core.swap.total
