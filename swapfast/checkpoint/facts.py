@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, get_args, get_type_hints
 
 from swapfast._core import policy_names
-from swapfast.checkpoint.schema import choice, flag, integer, listing, optional, record, text
+from swapfast.checkpoint.schema import choice, flag, integer, later, listing, optional, record, text
 from swapfast.flags import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS
 from swapfast.machine import TIMES
 from swapfast.namespaces import Rules
@@ -69,6 +69,8 @@ _core = record(
         all_unreclaimable=flag,
         kswapd_failures=_UINT32,
         token_faults=_COUNT,
+        tlb_due=later(_COUNT),
+        next_memcg=later(_UINT32),
     ),
 )
 _machine = record(
@@ -94,6 +96,8 @@ _group = record(
     scan_active=_COUNT,
     scan_inactive=_COUNT,
     prev_priority=integer(0, 12),
+    share=later(_SIGNED),
+    seen=later(record(due=_COUNT, inactive=_COUNT, active=_COUNT, ws_act=_COUNT)),
 )
 _segment = record(
     shmid=integer(0, 1 << 40),
@@ -116,6 +120,7 @@ _mapping = record(
     object=optional(_INDEX),
     ipc=optional(_INDEX),
     segment=optional(integer(0, 1 << 40)),
+    readahead=later(record(at=_COUNT, window=integer(0, 64), hits=integer(0, 64))),
 )
 _mm = record(
     group=_INDEX,

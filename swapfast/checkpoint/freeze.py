@@ -257,6 +257,7 @@ def _mm_facts(frozen: Frozen, mm: Mm, group_index: dict[int, int]) -> dict[str, 
                 "object": None if mapping.object is None else frozen.objects.index(mapping.object),
                 "ipc": None if mapping._ipc is None else frozen.ipcs.index(mapping._ipc),
                 "segment": None if segment is None else segment.shmid,
+                "readahead": images.readahead_state(core, mapping.number),
             }
         )
     return {

@@ -136,6 +136,8 @@ class Rebuilding:
                 segment=None if ipc is None else ipc.segments[one["segment"]],
                 ipc=ipc,
             )
+            if "readahead" in one:
+                images.readahead_load(self.machine.core, mapping.number, one["readahead"])
             mapping._mapped = [(first, end) for first, end in one["ranges"]]
         mm.group = self.groups[facts["group"]]
         mm._next_address = facts["next_address"]

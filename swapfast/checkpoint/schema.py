@@ -2,6 +2,7 @@
 
 - ``integer(low, high)``, ``text(most)``, ``flag``, ``choice(...)``, ``listing(item)``,
   ``optional(item)``, ``record(...)``: checks; each is called with a value and its place.
+- ``later(item)``: a field of a record that older images do not have.
 
 A check raises ``ValueError`` with the place and the cause. Nothing is converted.
 """
@@ -11,7 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Check", "choice", "flag", "integer", "listing", "optional", "record", "text"]
+__all__ = [
+    "Check",
+    "choice",
+    "flag",
+    "integer",
+    "later",
+    "listing",
+    "optional",
+    "record",
+    "text",
+]
 
 Check = Callable[[Any, str], None]
 UINT64 = (1 << 64) - 1
@@ -76,16 +87,34 @@ def optional(item: Check) -> Check:
     return check
 
 
+class _Later:
+    """A field that may be missing."""
+
+    def __init__(self, item: Check) -> None:
+        self._item = item
+
+    def __call__(self, value: Any, where: str) -> None:
+        self._item(value, where)
+
+
+def later(item: Check) -> Check:
+    """The item, in a field that images of older versions do not have."""
+    return _Later(item)
+
+
 def record(**fields: Check) -> Check:
-    """An object with exactly these fields."""
+    """An object with exactly these fields; those that came `later` may be missing."""
+    may_miss = {name for name, item in fields.items() if isinstance(item, _Later)}
 
     def check(value: Any, where: str) -> None:
         if type(value) is not dict:
             raise ValueError(f"{where}: not an object")
-        if value.keys() != fields.keys():
-            odd = sorted(map(str, value.keys() ^ fields.keys()))[0]
+        odd_keys = (value.keys() ^ fields.keys()) - (may_miss - value.keys())
+        if odd_keys:
+            odd = sorted(map(str, odd_keys))[0]
             raise ValueError(f"{where}: field {odd!r:.40} is missing or unknown")
         for name, one in fields.items():
-            one(value[name], f"{where}.{name}" if where else name)
+            if name in value:
+                one(value[name], f"{where}.{name}" if where else name)
 
     return check

@@ -295,7 +295,7 @@ def memcg_state(Core core, uint32_t number):
     return {"limit": g.limit, "policy": (<bytes>g.policy.name).decode(), "age": g.age,
             "cost": g.cost, "ws_act": g.ws_act, "ws_seen": g.ws_seen,
             "scan_active": g.scan_active, "scan_inactive": g.scan_inactive,
-            "prev_priority": g.prev_priority}
+            "prev_priority": g.prev_priority, "share": g.share, "seen": dict(g.seen)}
 
 
 def memcg_load(Core core, uint32_t number, state):
@@ -308,6 +308,9 @@ def memcg_load(Core core, uint32_t number, state):
     g.scan_active = state["scan_active"]
     g.scan_inactive = state["scan_inactive"]
     g.prev_priority = state["prev_priority"]
+    if "share" in state:   # not in images of older versions
+        g.share = state["share"]
+        g.seen = state["seen"]
 
 
 def machine_state(Core core):
@@ -323,7 +326,8 @@ def machine_state(Core core):
                    "ra_prev": c.readahead.prev, "ra_last": c.readahead.window,
                    "pages_scanned": c.kswapd.scanned,
                    "all_unreclaimable": bool(c.kswapd.all_unreclaimable),
-                   "kswapd_failures": c.kswapd.failures, "token_faults": c.token.faults},
+                   "kswapd_failures": c.kswapd.failures, "token_faults": c.token.faults,
+                   "tlb_due": c.tlb.due, "next_memcg": c.kswapd.next_memcg},
     }
 
 
@@ -345,6 +349,9 @@ def machine_load(Core core, state):
     c.kswapd.all_unreclaimable = memory["all_unreclaimable"]
     c.kswapd.failures = memory["kswapd_failures"]
     c.token.faults = memory["token_faults"]
+    if "tlb_due" in memory:   # not in images of older versions
+        c.tlb.due = memory["tlb_due"]
+        c.kswapd.next_memcg = memory["next_memcg"]
 
 
 def mm_state(Core core, uint32_t mm):
@@ -403,3 +410,17 @@ def checksums(const uint8_t[::1] pages not None):
         for i in range(n):
             v[i] = page_sum(&pages[i * PAGE_SIZE])
     return sums
+
+
+def readahead_state(Core core, uint32_t number):
+    """What read-ahead by addresses remembers of a mapping: ``at``, ``window``, ``hits``."""
+    cdef mapping_t *m = core.mapping(number)
+    return {"at": m.ra_at, "window": m.ra_window, "hits": m.ra_hits}
+
+
+def readahead_load(Core core, uint32_t number, state):
+    """The reverse of `readahead_state`."""
+    cdef mapping_t *m = core.mapping(number)
+    m.ra_at = state["at"]
+    m.ra_window = state["window"]
+    m.ra_hits = state["hits"]
