@@ -32,7 +32,6 @@ from swapfast.mm.state cimport push_flush, push_page, push_t
 from swapfast.mm.table cimport table_free
 from swapfast.mm.tlb cimport tlb_access, tlb_drop, tlb_flush, tlb_free, tlb_init
 from swapfast.mm.touch cimport TAG_BYTES, TAG_TEXT, batch_t, charge_time, touch_every, touch_hits
-from swapfast.mm.touch_tlb cimport touch_tlb
 from swapfast.mm.types cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, LIKELY, MAP_ANON, MAP_FREE, MAP_OBJECT,
     MAP_SHM, MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,

@@ -34,9 +34,9 @@ cdef uint64_t play(Core core, mapping_t *m, const uint32_t *refs, uint64_t n, bi
     core.busy = True
     with nogil:
         if core.c.tlb.entry != NULL:
-            done = touch_tlb(&core.c, g, base, refs, n, stop_on_major, batch)
+            done = touch_every(&core.c, g, base, refs, n, stop_on_major, True, batch)
         elif g.policy.touch != NULL or (batch.tag != NULL and core.c.ram.frames != NULL):
-            done = touch_every(&core.c, g, base, refs, n, stop_on_major, batch)
+            done = touch_every(&core.c, g, base, refs, n, stop_on_major, False, batch)
         else:
             done = touch_hits(&core.c, base, refs, n, stop_on_major, batch)
     core.busy = False

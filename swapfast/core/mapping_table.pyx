@@ -7,9 +7,10 @@ from swapfast.mm.arrays cimport arrays_reserve_mms, arrays_reserve_pages
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.tlb cimport tlb_flush
+from swapfast.mm.token cimport put_token
 from swapfast.mm.types cimport (
     BLOCK_SHIFT, F_RESIDENT, F_SWAPCACHE, MAP_ANON, MAP_FREE, MAP_OBJECT, NIL, PTE_PRESENT,
-    PTE_SWAP, PTE_ZERO, RA_FIRST_HITS, SCOPE_NOWHERE, SCOPE_UNSET, core_t, mapping_t, token_t,
+    PTE_SWAP, PTE_ZERO, RA_FIRST_HITS, SCOPE_NOWHERE, SCOPE_UNSET, core_t, mapping_t,
 )
 from swapfast.mm.unmap cimport fork_page, zap, zap_object
 
@@ -193,11 +194,6 @@ def swapped(Core core, uint32_t number):
 
 def forget_mm(Core core, uint32_t mm):
     """An address space is gone: it gives up the swap token (put_swap_token)."""
-    cdef token_t *t = &core.c.token
     core.idle()
-    if mm >= t.mms:
-        return
-    if t.holder == mm:
-        t.holder = 0
-    t.interval[mm] = t.priority[mm] = t.last[mm] = 0
-    t.stalled_until[mm] = 0
+    if mm < core.c.token.mms:
+        put_token(&core.c.token, mm)

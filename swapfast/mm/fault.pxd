@@ -8,9 +8,9 @@ from swapfast.mm.charge cimport take_page, untake_page
 from swapfast.mm.evict cimport slot_drop, slot_spare
 from swapfast.mm.folio cimport new_folio, swap_in
 from swapfast.mm.frames cimport frame_at, frame_take
-from swapfast.mm.policy_linux25 cimport grab_token
 from swapfast.mm.readahead cimport read_ahead, read_ahead_hit, read_ahead_vma
 from swapfast.mm.rmap cimport home_of, is_single, mapping_of, memcg_of, rmap_join, rmap_leave
+from swapfast.mm.token cimport grab_token
 from swapfast.mm.types cimport (
     ENTER_MOVE, ENTER_NEW, ENTER_SHARED, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_RESIDENT,
     F_WRITEBACK, MAP_SHM, NIL, PAGE_SIZE, PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT,

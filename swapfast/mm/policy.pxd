@@ -12,7 +12,7 @@ from swapfast.mm.policy_clock cimport reclaim_clock
 from swapfast.mm.policy_fifo cimport enter_fifo, reclaim_fifo
 from swapfast.mm.policy_linux25 cimport enter_25, reclaim_25
 from swapfast.mm.policy_linux618 cimport enter_618, reclaim_618
-from swapfast.mm.policy_lru cimport reclaim_lru, touch_lru
+from swapfast.mm.policy_lru cimport touch_lru
 from swapfast.mm.types cimport policy_t
 from libc.string cimport strcmp
 
@@ -22,7 +22,7 @@ cdef enum:
 cdef inline void policy_fill(policy_t *table) noexcept nogil:
     table[0] = policy_t(b"linux-2.6.25", enter_25, lru_leave, lru_rehome, reclaim_25, NULL)
     table[1] = policy_t(b"linux-6.18", enter_618, lru_leave, lru_rehome, reclaim_618, NULL)
-    table[2] = policy_t(b"lru", enter_fifo, lru_leave, lru_rehome, reclaim_lru, touch_lru)
+    table[2] = policy_t(b"lru", enter_fifo, lru_leave, lru_rehome, reclaim_fifo, touch_lru)
     table[3] = policy_t(b"fifo", enter_fifo, lru_leave, lru_rehome, reclaim_fifo, NULL)
     table[4] = policy_t(b"clock", enter_fifo, lru_leave, lru_rehome, reclaim_clock, NULL)
 

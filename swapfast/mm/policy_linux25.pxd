@@ -17,50 +17,13 @@ from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.area cimport vm_swap_full
 from swapfast.mm.evict cimport release, slot_ready, slot_spare, unmap, write_out
 from swapfast.mm.lru cimport isolate, lru_add, putback
-from swapfast.mm.rmap cimport clear_young, mapping_of, sharer_bits
+from swapfast.mm.rmap cimport clear_young, sharer_bits
+from swapfast.mm.token cimport token_protects
 from swapfast.mm.types cimport (
     DEF_PRIORITY, ENTER_AHEAD, ENTER_NEW, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE,
-    F_WRITEBACK, NIL, PTE_DIRTY, PTE_PRESENT, SCAN_BATCH, core_t, memcg_t, token_t,
+    F_WRITEBACK, PTE_DIRTY, PTE_PRESENT, SCAN_BATCH, core_t, memcg_t,
 )
 from swapfast.mm.writeback cimport plug_flush, rotation_drain, take_completions, wait_all
-
-cdef inline bint token_protects(core_t *core, uint32_t home) noexcept nogil:
-    # page_referenced_one: the holder's page, in a fault, and somebody else is reclaiming.
-    cdef uint32_t holder = core.token.holder, p
-    if (holder == 0 or holder == core.current_mm
-            or core.token.stalled_until[holder] <= core.clock.now):
-        return False
-    if core.page[home].pte & PTE_PRESENT and mapping_of(core, home).mm == holder:
-        return True
-    p = core.next[home]
-    while p != NIL and p != home:
-        if core.page[p].pte & PTE_PRESENT and mapping_of(core, p).mm == holder:
-            return True
-        p = core.next[p]
-    return False
-
-cdef inline void grab_token(core_t *core, uint32_t mm) noexcept nogil:
-    # grab_swap_token, called by every fault that reads from swap.
-    cdef token_t *t = &core.token
-    cdef uint32_t now, interval
-    t.faults += 1
-    now = <uint32_t>t.faults
-    interval = now - t.last[mm]
-    if t.holder == 0:
-        t.priority[mm] += 2
-        t.holder = mm
-    elif mm != t.holder:
-        if interval < t.interval[mm]:
-            t.priority[mm] += 1
-        elif t.priority[mm] > 0:
-            t.priority[mm] -= 1
-        if t.priority[mm] > t.priority[t.holder]:
-            t.priority[mm] += 2
-            t.holder = mm
-    else:
-        t.priority[mm] += 2
-    t.last[mm] = now
-    t.interval[mm] = interval
 
 cdef inline void enter_25(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil:
     # Anonymous pages, copies and swap-ins begin on the active list; page cache, and so the pages of

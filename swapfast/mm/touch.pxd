@@ -1,9 +1,9 @@
 # touch: the loop that everything else exists for. One reference after the other, hits decided by
 # one byte; everything that is not a hit is a fault.
 #
-# - touch_hits(core, base, refs, n, start, stop_on_major): references without contents
-# - touch_every(core, g, base, ...): the policy sees each touch; with contents each write can leave
-#   a readable tag in its page
+# - touch_hits(core, base, refs, n, stop_on_major, batch): references without contents
+# - touch_every(core, g, base, refs, n, stop_on_major, tlb, batch): the policy sees each touch; with
+#   contents each write can leave a readable tag in its page; the processor may have a TLB
 # Each returns how many references are done; batch.status says why it stopped.
 #
 # A tag is TAG_BYTES of text at the page's start: text (16 characters), page and number of the
@@ -14,9 +14,10 @@ from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.rmap cimport home_of
+from swapfast.mm.tlb cimport tlb_access, tlb_drop
 from swapfast.mm.types cimport (
-    LIKELY, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_WRITABLE, REF_PAGE, ST_OK, ST_STALL, UNLIKELY,
-    core_t, memcg_t, page_t, prefetch_write,
+    PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_WRITABLE, REF_PAGE, ST_OK, ST_STALL, UNLIKELY, core_t,
+    memcg_t, page_t, prefetch_write,
 )
 from libc.string cimport memcpy
 
@@ -106,8 +107,11 @@ cdef inline void write_tag(core_t *core, uint32_t page, uint32_t number, batch_t
     to[51] = 0
 
 cdef inline uint64_t touch_every(core_t *core, memcg_t *g, uint32_t base, const uint32_t *refs,
-                                 uint64_t n, bint stop_on_major, batch_t *batch) noexcept nogil:
-    # The same loop with what costs: the policy sees each touch, each write is tagged.
+                                 uint64_t n, bint stop_on_major, bint tlb,
+                                 batch_t *batch) noexcept nogil:
+    # The same loop with what costs: the policy sees each touch, each write is tagged, and with a
+    # TLB a hit may leave the page table alone. `tlb` is a constant where it is called: gcc makes
+    # two loops of it.
     cdef uint64_t i = 0, majors
     cdef uint32_t ref, page, need, bits
     cdef bint tagged = batch.tag != NULL and core.ram.frames != NULL
@@ -119,12 +123,16 @@ cdef inline uint64_t touch_every(core_t *core, memcg_t *g, uint32_t base, const 
         bits = core.page[page].pte
         charge_time(core, 1)
         majors = core.count.pgmajfault
-        if LIKELY((bits & need) == need):
-            core.page[page].pte = <uint8_t>(bits | PTE_ACCESSED | ((ref >> 31) * PTE_DIRTY))
-        else:
+        if UNLIKELY((bits & need) != need):
             batch.status = fault(core, page, ref >> 31)
             if batch.status != ST_OK:
                 break
+            if tlb:
+                tlb_drop(core, page)
+        elif not tlb:
+            core.page[page].pte = <uint8_t>(bits | PTE_ACCESSED | ((ref >> 31) * PTE_DIRTY))
+        if tlb:
+            tlb_access(core, page, ref >> 31)
         if g.policy.touch != NULL:
             g.policy.touch(core, g, page)
         if tagged and ref >> 31:
