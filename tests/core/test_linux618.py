@@ -73,6 +73,7 @@ def test_counters_and_clock_are_the_slow_twins(
         overcommit=1,
         page_cluster=page_cluster,
         plug=plug,
+        times={"reference": 20},
     )
     machine.add_swap((slots + 1) * PAGE)
     task = machine.init.fork()

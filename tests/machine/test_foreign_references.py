@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import swapfast as sf
+from swapfast.machine import TIMES
 from tests.machine.support import PAGE
 
 SCENE = """
@@ -77,7 +78,8 @@ def test_nothing_is_done_before_all_is_looked_at(n: int) -> None:
         machine.run(heap, refs)
     assert (machine.core.counters(), machine.core.clock()) == before
     machine.run(heap, refs[:-1])
-    assert machine.now == 20 * (n - 1) + 1500 * min(n - 1, 100)
+    costs = TIMES["reference"], TIMES["minor_fault"]
+    assert machine.now == costs[0] * (n - 1) + costs[1] * min(n - 1, 100)
 
 
 def test_blocks_change_no_counter() -> None:
