@@ -424,7 +424,7 @@ values = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_change_of_the_facts(folder: Path, data: st.DataObject) -> None:
     """Refused with ValueError, or restarted with every structure in order; nothing else."""
@@ -451,7 +451,7 @@ def test_any_change_of_the_facts(folder: Path, data: st.DataObject) -> None:
     machine.close()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_change_of_a_column(folder: Path, data: st.DataObject) -> None:
     facts, columns = members(folder / "job")

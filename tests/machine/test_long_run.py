@@ -54,7 +54,6 @@ def steps(machine: type[Any], least: int, met: Callable[[], bool] = lambda: True
     part = settings(
         max_examples=100,
         stateful_step_count=50,
-        deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),

@@ -535,7 +535,6 @@ SwapMachine.TestCase.settings = settings(
     max_examples=EXAMPLES,
     derandomize="SWAPFAST_EXAMPLES" not in os.environ,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 TestSwapMachine = SwapMachine.TestCase

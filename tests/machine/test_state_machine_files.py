@@ -384,7 +384,6 @@ FileMachine.TestCase.settings = settings(
     max_examples=EXAMPLES,
     derandomize="SWAPFAST_EXAMPLES" not in os.environ,
     stateful_step_count=STEPS,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 TestFileMachine = FileMachine.TestCase

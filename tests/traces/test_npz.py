@@ -289,7 +289,7 @@ def good_bytes(tmp_path_factory):
     return path.read_bytes(), trace
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damage_anywhere_is_an_error_or_harmless(good_bytes, tmp_path_factory, data):
     whole, trace = good_bytes
