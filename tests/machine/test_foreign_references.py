@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import swapfast as sf
-from tests.machine.support import PAGE
+from tests.support.swapfiles import PAGE
 
 SCENE = """
 import numpy as np, os, sys, threading
