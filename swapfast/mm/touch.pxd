@@ -2,8 +2,8 @@
 # one byte; everything that is not a hit is a fault.
 #
 # - touch_hits(core, base, refs, n, start, stop_on_major): references without contents
-# - touch_every(core, g, base, ...): the policy sees each touch; with contents each write can leave
-#   a readable tag in its page
+# - touch_every(core, g, base, refs, n, stop_on_major, batch): the policy sees each touch; with
+#   contents each write can leave a readable tag in its page
 # Each returns how many references are done; batch.status says why it stopped.
 #
 # A tag is TAG_BYTES of text at the page's start: text (16 characters), page and number of the

@@ -1,6 +1,7 @@
 # touch_tlb: the loop of references on a machine whose processor has a TLB.
 #
-# - touch_tlb(core, g, base, ...): like touch_every, but a hit may leave the page table alone
+# - touch_tlb(core, g, base, refs, n, stop_on_major, batch): like touch_every, but a hit may leave
+#   the page table alone
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.fault cimport fault
