@@ -1,7 +1,7 @@
 """Types of the compiled core: one machine's memory manager, where everything is a number."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,8 @@ MIXED_RULES: dict[str, int]
 def policy_names() -> tuple[str, ...]: ...
 
 class Core:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         memory: int,
         modern: bool,
         contents: bool,
@@ -56,7 +56,7 @@ class Core:
         tlb_phase: int = 0,
         vma_readahead: bool = False,
         nested_plug: bool = False,
-    ) -> None: ...
+    ) -> Self: ...
     def close(self, why: str) -> None: ...
     def abandon(self, why: str) -> None: ...
     def check(self) -> None: ...

@@ -1,19 +1,19 @@
 """Types of the parts of the core on their own."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 class Slots:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         slots: int,
         *,
         clustered: bool = False,
         bad: ArrayLike | None = None,
         free: ArrayLike | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def pages(self) -> int: ...
     @property

@@ -1,11 +1,18 @@
-"""For all tests: swapfiles of tests may lie on the overlayfs of a container."""
+"""For all tests: one profile of Hypothesis, and swapfiles on the overlayfs of a container."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 
+from hypothesis import settings
+
 from swapfast.swapfile import file_system
+
+# How long one example takes says more about the machine than about the code. A failure is printed
+# as a line that repeats it.
+settings.register_profile("swapfast", deadline=None, print_blob=True)
+settings.load_profile("swapfast")
 
 _folder = os.open(tempfile.gettempdir(), os.O_RDONLY)
 if file_system.stacked(_folder) is not None:  # nobody turns these files on by their other names

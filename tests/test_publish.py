@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from swapfast.publish import publish, target
-from tests.faults.disks import mounted
+from tests.support.mounts import mounted
 
 
 @pytest.fixture(autouse=True)

@@ -60,6 +60,28 @@ def test_mypy() -> None:
     run("mypy")
 
 
+# What a stub may say otherwise than its module.
+NOT_ALIKE = r"""
+# what Cython adds
+.*\.__test__
+.*\.__(reduce|setstate)_cython__
+# names for types alone
+swapfast\.core\.\w+\.(U8|U32|AreaInfo|MemcgInfo)
+# sentences for the reader's own errors
+swapfast\.traces\._text\.CAUSES
+"""
+
+
+@pytest.mark.slow
+def test_stubs_say_what_the_modules_have(tmp_path: Path) -> None:
+    stubs = sorted((ROOT / "swapfast").rglob("*.pyi"))
+    modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in stubs]
+    assert "swapfast._core" in modules and len(modules) > 10
+    (tmp_path / "allowed").write_text(NOT_ALIKE)
+    options = ["--concise", "--ignore-disjoint-bases", "--allowlist", str(tmp_path / "allowed")]
+    run("mypy.stubtest", *options, *modules)
+
+
 def test_no_trailing_blanks() -> None:
     bad = [
         f"{path.relative_to(ROOT)}:{number}"

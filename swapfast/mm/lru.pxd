@@ -4,7 +4,7 @@
 # - lru_leave, lru_rehome: the policy contract's parts that are the same for every list policy
 # - prefetch_page(core, page): fetch its state ahead of use
 # - prefetch_tail(core, ring): that of the pages that are scanned next
-# - isolate(core, g, ring, batch, want) -> pages taken from the tail, marked F_ISOLATED
+# - isolate(core, ring, batch, want) -> pages taken from the tail, marked F_ISOLATED
 # - putback(core, g, batch, n) -> how many went to the active list: at the heads again, in order
 
 from libc.stdint cimport uint32_t, uint8_t

@@ -3,8 +3,8 @@
 # The contract is policy_t in types.pxd: enter, leave, rehome, reclaim, and touch for those that
 # need every reference. Policies see pages and lists, never areas.
 #
-# - policy_find(name) -> its table, or NULL
-# - policy_name(i) -> names in order, NULL at the end
+# - policy_fill(table): one row for each policy
+# - policy_find(table, name) -> its row, or NULL
 
 from libc.stdint cimport uint32_t
 from swapfast.mm.lru cimport lru_leave, lru_rehome

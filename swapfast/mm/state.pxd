@@ -4,7 +4,8 @@
 # are out of memory when they are dumped, so that a page is its page-table byte and, for a home, its
 # slot and its shadow.
 #
-# - survey(core, ...): what pushing everything out would take, and whether somebody outside is in it
+# - survey_page(core, page, mine, a, s), survey_area(core, mine, a, s): what pushing everything out
+#   would take, and whether somebody outside is in it
 # - push_page(core, page, p) -> ST_OK: it was out; ST_AGAIN: it goes with its batch; or why not
 # - push_flush(core, p): the batch is written and out
 # - dump_pages, load_pages: page-table bytes, slots, shadows, rings

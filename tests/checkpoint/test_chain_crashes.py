@@ -19,17 +19,16 @@ import pytest
 from swapfast.checkpoint import attempt, checkpoint, compact, read_image, restart, verify
 from swapfast.checkpoint.disk import Disk
 from swapfast.machine import Machine
-from tests.checkpoint.crashes import FaultyDisk, RecordingDisk, crash
-from tests.checkpoint.jobs import contents
-from tests.checkpoint.test_crashes import AREA, KILLS, digest, namespace_of, scribble, small_job
+from tests.support.chains import images, swapfile
+from tests.support.faulty_disk import FaultyDisk
+from tests.support.killed import KILLS
+from tests.support.power_cut import RecordingDisk, crash
+from tests.support.seen import contents, digest
+from tests.support.small_job import AREA, namespace_of, scribble, small_job
 
 Seen = dict[Any, Any]
 BASES = ("pinned", "incremental")
 LAST = 3  # images of a chain; then one that is folded out of them, and one that builds on that
-
-
-def images(folder: Path) -> list[str]:
-    return sorted((n for n in os.listdir(folder) if n.isdigit()), key=int)
 
 
 def add(machine: Machine, folder: Path, base: str, number: int, disk: Disk | None = None) -> None:
@@ -223,8 +222,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from swapfast.checkpoint import restart
-from tests.checkpoint.test_chain_crashes import images, swapfile
-from tests.checkpoint.test_crashes import AREA, digest, namespace_of, scribble, small_job
+from tests.support.chains import images, swapfile
+from tests.support.small_job import AREA, namespace_of, scribble, small_job
+from tests.support.seen import digest
 folder, base = Path({folder!r}), {base!r}
 there = images(folder)
 number = max(map(int, there), default=0)
@@ -241,11 +241,6 @@ while True:
     namespace_of(machine).checkpoint(last, kind=kind, parent=parent)
     print("done", number, flush=True)
 """
-
-
-def swapfile(folder: Path, base: str) -> Path | None:
-    """Where the job goes on: its own swapfile, or one that is made of copies."""
-    return folder / AREA if base == "pinned" else None
 
 
 @pytest.mark.slow

@@ -17,12 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swapfast.checkpoint import compact, inspect, read_image, restart, verify
-from swapfast.checkpoint.stored import pack, seal_of
-from tests.checkpoint.jobs import PAGE, boot, contents, family, work
-from tests.checkpoint.test_hostile import Members, canonical, members, places, values
-
-NAMES = ("0", "1", "2")
-Edit = Callable[[Any, Members], None]
+from tests.support.chains import NAMES, Edit, edited, fact, put
+from tests.support.jobs import PAGE, boot, family, work
+from tests.support.members import Members, members, places, values
+from tests.support.seen import contents
 
 
 @pytest.fixture(scope="module")
@@ -58,25 +56,6 @@ def folder(original: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Pa
 def wrong(folder: Path) -> list[int]:
     own = (folder / "swap").exists() and read_image(folder / "2").facts["parent"]["copied"] is False
     return verify(folder / "2", folder / "swap" if own else None)
-
-
-def put(folder: Path, name: str, facts: Any, columns: Members) -> str:
-    """Write an image; its seal."""
-    whole = {"facts": np.frombuffer(canonical(facts), dtype=np.uint8), **columns}
-    parts = pack(whole)
-    (folder / name).write_bytes(b"".join(bytes(part) for part in parts))
-    return seal_of(parts)
-
-
-def edited(folder: Path, name: str, edit: Edit) -> None:
-    """Change an image, and what later ones say of it: nothing but its sense is wrong."""
-    facts, columns = members(folder / name)
-    edit(facts, columns)
-    seal = put(folder, name, facts, columns)
-    for later in NAMES[int(name) + 1 :]:
-        facts, columns = members(folder / later)
-        facts["parent"]["seal"] = seal
-        seal = put(folder, later, facts, columns)
 
 
 def test_nothing_changed(folder: Path) -> None:
@@ -207,15 +186,6 @@ def test_a_parent_of_another_area(original: Path, tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- made on purpose
-
-
-def fact(*path: Any, value: Any) -> Edit:
-    def edit(facts: Any, columns: Members) -> None:
-        for step in path[:-1]:
-            facts = facts[step]
-        facts[path[-1]] = value
-
-    return edit
 
 
 def column(name: str, *numbers: int, runs: bool = False) -> Edit:
@@ -394,7 +364,7 @@ def try_it(folder: Path) -> None:
     machine.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_change(original: Path, fuzzed: Path, data: st.DataObject) -> None:
     folder = fuzzed / "chain"

@@ -26,8 +26,10 @@ from swapfast.checkpoint import (
 from swapfast.checkpoint.disk import Disk
 from swapfast.core import images
 from swapfast.machine import Machine
-from tests.checkpoint.jobs import PAGE, boot, contents, family, lists, picture, work
-from tests.checkpoint.test_crashes import namespace_of, scribble, small_job
+from tests.support.chains import chain_of
+from tests.support.jobs import PAGE, boot, family, work
+from tests.support.seen import contents, lists, picture
+from tests.support.small_job import namespace_of, scribble, small_job
 
 BASES = ("pinned", "incremental")  # what the first of a chain is of
 
@@ -136,24 +138,6 @@ def test_a_chain_goes_on_elsewhere(tmp_path: Path, keep: bool) -> None:
                 assert contents(third) == contents(machine)
     again.close()
     machine.close()
-
-
-def chain_of(folder: Path, base: str, length: int = 4) -> tuple[Machine, Path]:
-    """A small job, and the last image of its chain; all images and the swapfile are there."""
-    machine = small_job(folder)
-    last = None
-    for turn in range(length):
-        scribble(machine, f"turn {turn}", turn)
-        checkpoint(
-            machine,
-            namespace_of(machine),
-            folder / f"{turn}",
-            kind=base if last is None else "incremental",  # type: ignore[arg-type]
-            parent=last,
-        )
-        last = folder / f"{turn}"
-    assert last is not None
-    return machine, last
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -14,7 +14,7 @@ from swapfast.mappings import Mapping
 from swapfast.namespaces import Rules
 from swapfast.swapfile import mkswap
 from swapfast.tasks import Task
-from tests.checkpoint.jobs import PAGE
+from tests.support.jobs import PAGE
 
 PAGES = 90
 

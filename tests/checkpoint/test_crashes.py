@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import random
 import shutil
@@ -20,51 +19,13 @@ from swapfast.checkpoint import checkpoint, read_image, restart, verify
 from swapfast.checkpoint.attempt import Attempt
 from swapfast.checkpoint.disk import Disk
 from swapfast.core import images
-from swapfast.machine import Machine
-from swapfast.namespaces import SwapNamespace
 from swapfast.swapfile import SwapBacking
-from tests.checkpoint.crashes import FaultyDisk, RecordingDisk, crash
-from tests.checkpoint.jobs import PAGE, boot, contents
-
-JOB, AREA = "job", "area"
-KILLS = int(os.environ.get("SWAPFAST_KILLS", "25"))
-
-
-def namespace_of(machine: Machine) -> SwapNamespace:
-    return next(t.swap_ns for t in machine.tasks.values() if t.parent is not None)
-
-
-def small_job(folder: Path) -> Machine:
-    """A family of two that fits in a swapfile twice its size."""
-    machine, login = boot(folder / AREA, memory="256KiB", size="640KiB")
-    heap = login.mmap("120KiB", name="heap")
-    heap.touch(write=True, tag="begin")
-    shmid = login.shmget(5, 3 * PAGE, 0o1600)
-    login.shmat(shmid).touch(write=True, tag="shm")
-    child = login.fork("child")
-    heap.inherited_by(child).touch(slice(3, 9), write=True, tag="child")
-    return machine
-
-
-def scribble(machine: Machine, text: str, seed: int) -> None:
-    """Write to some pages of everybody, and read others; pressure moves pages."""
-    rng = random.Random(seed)
-    for task in [t for t in machine.tasks.values() if t.alive and t.parent is not None]:
-        for mapping in task.mappings:
-            for _ in range(8):
-                page = rng.randrange(mapping.pages)
-                mapping.write(page * PAGE + 100, f"{text} {task.pid} {page}".encode())
-                mapping.read(rng.randrange(mapping.pages) * PAGE, 10)
-
-
-def seen_in(folder: Path) -> dict[Any, Any]:
-    """What a restart from copies of the files sees."""
-    copy = folder.parent / f"{folder.name}.seen"
-    shutil.copytree(folder, copy)
-    with restart(copy / JOB, swapfile=copy / AREA) as machine:
-        seen = contents(machine)
-    shutil.rmtree(copy)
-    return seen
+from tests.support.faulty_disk import FaultyDisk
+from tests.support.jobs import PAGE, boot
+from tests.support.killed import CHILD, KILLS
+from tests.support.power_cut import RecordingDisk, crash
+from tests.support.seen import contents, digest
+from tests.support.small_job import AREA, JOB, namespace_of, scribble, seen_in, small_job
 
 
 def recorded(folder: Path) -> tuple[RecordingDisk, dict[int, dict[Any, Any]]]:
@@ -293,37 +254,6 @@ def test_no_second_writer(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- kill -9
-
-
-CHILD = """
-import hashlib, sys
-from pathlib import Path
-sys.path.insert(0, {root!r})
-from swapfast.checkpoint import checkpoint, read_image, restart
-from tests.checkpoint.test_crashes import AREA, JOB, digest, namespace_of, scribble, small_job
-folder = Path({folder!r})
-if (folder / JOB).exists():
-    machine = restart(folder / JOB, swapfile=folder / AREA)
-    generation = read_image(folder / JOB).generation
-else:
-    machine, generation = small_job(folder), 0
-print("ready", flush=True)
-while True:
-    generation += 1
-    scribble(machine, f"generation {{generation}}", generation)
-    print("trying", generation, digest(machine), flush=True)
-    checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
-    print("done", generation, flush=True)
-    scribble(machine, "more", generation)
-"""
-
-
-def digest(machine: Machine) -> str:
-    """One word for everything that the tasks see."""
-    whole = hashlib.sha256()
-    for key, data in contents(machine).items():
-        whole.update(repr(key).encode() + (data or b"-"))
-    return whole.hexdigest()
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ import pytest
 
 from swapfast.checkpoint import read_image, restart, verify
 from swapfast.checkpoint.disk import Disk
-from tests.checkpoint.jobs import PAGE, boot, contents
+from tests.support.jobs import PAGE, boot
+from tests.support.seen import contents
 
 
 @contextmanager

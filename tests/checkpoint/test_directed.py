@@ -15,11 +15,11 @@ import pytest
 from swapfast.checkpoint import export, inspect, pages, read_image, restart, verify
 from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.stored import pack
-from tests.checkpoint.jobs import PAGE, boot, contents
-from tests.checkpoint.test_chain_hostile import edited, fact
-from tests.checkpoint.test_chains import chain_of
-from tests.checkpoint.test_crashes import AREA, JOB, namespace_of, scribble, small_job
-from tests.checkpoint.test_hostile import canonical, members
+from tests.support.chains import chain_of, edited, fact
+from tests.support.jobs import PAGE, boot
+from tests.support.members import canonical, members
+from tests.support.seen import contents
+from tests.support.small_job import AREA, JOB, namespace_of, scribble, small_job
 
 
 class Untouched(Disk):

@@ -14,7 +14,8 @@ import pytest
 
 from swapfast.checkpoint import export, read_image
 from swapfast.checkpoint.columns import numbers_of
-from tests.checkpoint.jobs import PAGE, boot, contents, family, work
+from tests.support.jobs import PAGE, boot, family, work
+from tests.support.seen import contents
 
 
 @pytest.fixture

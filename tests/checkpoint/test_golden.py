@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from swapfast.checkpoint import checkpoint, compact, inspect, restart, verify
-from tests.checkpoint.jobs import boot, contents, family, picture
-from tests.checkpoint.test_crashes import digest
+from tests.support.jobs import boot, family
+from tests.support.seen import contents, digest, picture
 
 DATA = Path(__file__).parent / "data"
 

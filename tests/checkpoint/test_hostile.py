@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import json
 import os
 import random
 import shutil
@@ -19,10 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swapfast.checkpoint import read_image, restart, verify
-from swapfast.checkpoint.stored import pack
-from tests.checkpoint.jobs import PAGE, boot, contents, family
-
-Members = dict[str, Any]
+from tests.support.jobs import PAGE, boot, family
+from tests.support.members import Members, members, packed, places, values
+from tests.support.seen import contents
 
 
 @pytest.fixture(scope="module")
@@ -169,22 +167,6 @@ def test_the_swapfile_of_another_job(folder: Path) -> None:
 
 
 # ---------------------------------------------------------------- made on purpose
-
-
-def members(path: Path) -> tuple[dict[str, Any], Members]:
-    with np.load(path, allow_pickle=False) as arrays:
-        columns = {name: arrays[name] for name in arrays.files}
-    return json.loads(columns.pop("facts").tobytes()), columns
-
-
-def canonical(facts: Any) -> bytes:
-    return json.dumps(facts, separators=(",", ":"), sort_keys=True).encode()
-
-
-def packed(facts: Any, columns: Members) -> bytes:
-    text = facts if isinstance(facts, bytes) else canonical(facts)
-    whole = {"facts": np.frombuffer(text, dtype=np.uint8), **columns}
-    return b"".join(bytes(part) for part in pack(whole))
 
 
 def first(columns: Members, name: str) -> str:
@@ -401,30 +383,7 @@ def test_other_facts(tmp_path: Path, text: bytes) -> None:
     assert "facts" in refused(tmp_path / "x", packed(text, {}))
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    found = []
-    for key, one in items:
-        found.append((*path, key))
-        if isinstance(one, dict | list):
-            found += places(one, (*path, key))
-    return found
-
-
-values = st.one_of(
-    st.integers(-2, 5),
-    st.integers(-(1 << 65), 1 << 65),
-    st.sampled_from([1 << 31, (1 << 31) - 1, 1 << 20, 4096, 255]),
-    st.booleans(),
-    st.none(),
-    st.text(max_size=5),
-    st.just([]),
-    st.just({}),
-    st.just("delete"),
-)
-
-
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_change_of_the_facts(folder: Path, data: st.DataObject) -> None:
     """Refused with ValueError, or restarted with every structure in order; nothing else."""
@@ -451,7 +410,7 @@ def test_any_change_of_the_facts(folder: Path, data: st.DataObject) -> None:
     machine.close()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_change_of_a_column(folder: Path, data: st.DataObject) -> None:
     facts, columns = members(folder / "job")

@@ -21,9 +21,9 @@ from swapfast.checkpoint import checkpoint, compact, export, restart, verify
 from swapfast.checkpoint.attempt import Kind
 from swapfast.checkpoint.patience import breathe, held_back
 from swapfast.machine import Machine
-from tests.checkpoint.jobs import contents
-from tests.checkpoint.test_chains import chain_of
-from tests.checkpoint.test_crashes import AREA, JOB, namespace_of, scribble, seen_in, small_job
+from tests.support.chains import chain_of
+from tests.support.seen import contents
+from tests.support.small_job import AREA, JOB, namespace_of, scribble, seen_in, small_job
 
 HOME = f"{Path(swapfast.__file__).parent}/checkpoint/"
 #: Their exceptions are the handlers' own: a signal cannot come in the middle of them.

@@ -19,9 +19,9 @@ from swapfast.checkpoint.attempt import Kind
 from swapfast.checkpoint.disk import Disk
 from swapfast.machine import Machine
 from swapfast.swapfile import mkswap
-from tests.checkpoint.jobs import contents
-from tests.checkpoint.test_chains import chain_of
-from tests.checkpoint.test_crashes import AREA, JOB, namespace_of, scribble, small_job
+from tests.support.chains import chain_of
+from tests.support.seen import contents
+from tests.support.small_job import AREA, JOB, namespace_of, scribble, small_job
 
 KINDS: tuple[Kind, ...] = ("pinned", "snapshot", "incremental")
 CALLS = ("create", "allocate", "write", "sync", "rename", "sync_folder", "remove")
@@ -133,7 +133,7 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.checkpoint.test_crashes import namespace_of, small_job
+from tests.support.small_job import namespace_of, small_job
 folder, image = Path(sys.argv[1]), sys.argv[2]
 machine = small_job(folder)
 busy = 0

@@ -22,8 +22,10 @@ from pathlib import Path
 import pytest
 
 from swapfast.checkpoint import read_image, restart, verify
-from tests.checkpoint.test_crashes import AREA, CHILD, JOB, digest
-from tests.faults.disks import call, mounted
+from tests.support.killed import CHILD
+from tests.support.mounts import call, mounted
+from tests.support.seen import digest
+from tests.support.small_job import AREA, JOB
 
 CUTS = int(os.environ.get("SWAPFAST_CUTS", "6"))
 FS_IOC_SHUTDOWN = 0x8004587D  # include/uapi/linux/fs.h: _IOR('X', 125, __u32)

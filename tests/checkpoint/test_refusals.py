@@ -35,9 +35,10 @@ from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.place import Place
 from swapfast.profiles import PROFILES
 from swapfast.swapfile import SwapBacking, mkswap
-from tests.checkpoint.jobs import PAGE, boot, contents, family
-from tests.checkpoint.test_crashes import AREA, JOB, namespace_of, scribble, small_job
-from tests.checkpoint.test_hostile import members, packed
+from tests.support.jobs import PAGE, boot, family
+from tests.support.members import members, packed
+from tests.support.seen import contents
+from tests.support.small_job import AREA, JOB, namespace_of, scribble, small_job
 
 Facts = dict[str, Any]
 Edit = Callable[[Facts], Any]

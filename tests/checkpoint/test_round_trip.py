@@ -15,7 +15,8 @@ from swapfast.checkpoint import inspect, read_image, release, restart, verify
 from swapfast.core import images, mapping_table
 from swapfast.machine import Machine
 from swapfast.swapfile import mkswap
-from tests.checkpoint.jobs import PAGE, POLICIES, boot, contents, family, lists, picture, work
+from tests.support.jobs import PAGE, POLICIES, boot, family, work
+from tests.support.seen import contents, lists, picture
 
 
 def copied(folder: Path, *names: Path) -> list[Path]:

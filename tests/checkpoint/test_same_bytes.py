@@ -14,7 +14,7 @@ CHILD = """
 import hashlib, os, shutil, sys, tempfile
 from pathlib import Path
 from swapfast.checkpoint import checkpoint
-from tests.checkpoint.jobs import boot, family
+from tests.support.jobs import boot, family
 for _ in range(int(sys.argv[1])):
     folder = Path(sys.argv[2]) / "run"   # the image names its swapfile
     folder.mkdir()

@@ -19,9 +19,11 @@ from swapfast.checkpoint.disk import Disk
 from swapfast.core import images
 from swapfast.profiles import find_profile
 from swapfast.swapfile import SwapBacking, extents
-from tests.checkpoint.crashes import FaultyDisk, RecordingDisk, crash
-from tests.checkpoint.jobs import PAGE, boot, contents, family, lists, picture, work
-from tests.checkpoint.test_crashes import AREA, JOB, namespace_of, scribble, small_job
+from tests.support.faulty_disk import FaultyDisk
+from tests.support.jobs import PAGE, boot, family, work
+from tests.support.power_cut import RecordingDisk, crash
+from tests.support.seen import contents, lists, picture
+from tests.support.small_job import AREA, JOB, namespace_of, scribble, small_job
 
 
 class FailingCall(Disk):

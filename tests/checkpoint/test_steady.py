@@ -14,8 +14,8 @@ import pytest
 from swapfast.checkpoint import chain, compact, export, inspect, release, restart, verify
 from swapfast.checkpoint.attempt import Kind
 from swapfast.checkpoint.steady import MOST_LOOKS, steady
-from tests.checkpoint.jobs import contents
-from tests.checkpoint.test_crashes import AREA, JOB, namespace_of, scribble, small_job
+from tests.support.seen import contents
+from tests.support.small_job import AREA, JOB, namespace_of, scribble, small_job
 
 KINDS: tuple[Kind, ...] = ("pinned", "snapshot", "incremental")
 
@@ -23,7 +23,7 @@ JOB_THAT_GOES_ON = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.checkpoint.test_crashes import JOB, namespace_of, scribble, small_job
+from tests.support.small_job import JOB, namespace_of, scribble, small_job
 folder, kind = Path(sys.argv[1]), sys.argv[2]
 machine = small_job(folder)
 count = 0

@@ -17,8 +17,9 @@ import pytest
 
 from swapfast.checkpoint import checkpoint, compact, release, restart, verify
 from swapfast.machine import Machine
-from tests.checkpoint.jobs import POLICIES, boot, contents, family, lists, picture, work
-from tests.checkpoint.test_crashes import namespace_of
+from tests.support.jobs import POLICIES, boot, family, work
+from tests.support.seen import contents, lists, picture
+from tests.support.small_job import namespace_of
 
 CUTS = 5
 KINDS = ("in-place", "pinned", "snapshot", "rows", "copies")

@@ -11,8 +11,8 @@ import random
 import pytest
 
 import swapfast as sf
-from tests.core.support import PAGE, SlotMachine
 from tests.reference.slots import Clusters, NextFit, SwapList
+from tests.support.slot_machine import PAGE, SlotMachine
 
 TWIN = {"2.6.25": NextFit, "6.18": Clusters}
 

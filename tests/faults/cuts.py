@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from swapfast.checkpoint import restart, verify
-from tests.checkpoint.jobs import contents
-from tests.checkpoint.test_crashes import AREA, namespace_of, scribble, small_job
+from tests.support.seen import contents
+from tests.support.small_job import AREA, namespace_of, scribble, small_job
 
 KILL = -1  # SHIM_KILL
 CODES = {"kill": KILL, "EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "short": 0}

@@ -18,8 +18,8 @@ import swapfast as sf
 from swapfast.checkpoint import read_image, restart, verify
 from swapfast.mappings import Mapping
 from swapfast.swapfile import mkswap
-from tests.checkpoint.jobs import contents
-from tests.faults.disks import call, mounted
+from tests.support.mounts import call, mounted
+from tests.support.seen import contents
 
 PAGE = 4096
 MIB = 1 << 20

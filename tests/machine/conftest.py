@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine.support import PROFILES, SwapfileMaker, swapfile
+from tests.support.swapfiles import PROFILES, SwapfileMaker, swapfile
 
 
 @pytest.fixture(params=PROFILES)

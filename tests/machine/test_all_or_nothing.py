@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import swapfast as sf
-from tests.machine.support import NEWSWAP, PAGE, swapfile
+from tests.support.swapfiles import NEWSWAP, PAGE, swapfile
 
 
 def test_swapoff(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 import swapfast as sf
 from swapfast.swapfile import SwapBacking
-from tests.machine.faults import bad_sectors
-from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker
+from tests.support.broken_files import bad_sectors
+from tests.support.swapfiles import NEWSWAP, PAGE, SwapfileMaker
 
 
 def break_all(machine: sf.Machine) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import swapfast as sf
-from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker, fill
+from tests.support.patterns import fill
+from tests.support.swapfiles import NEWSWAP, PAGE, SwapfileMaker
 
 Uses = dict[str, Callable[[], Any]]
 

@@ -17,17 +17,9 @@ import pytest
 
 import swapfast as sf
 from swapfast.errors import KernelPanic
-from tests.machine.support import (
-    NEWSWAP,
-    PAGE,
-    PROFILES,
-    SwapfileMaker,
-    check,
-    fill,
-    locked,
-    refused,
-    snapshot,
-)
+from tests.support.patterns import check, fill
+from tests.support.swapfiles import NEWSWAP, PAGE, PROFILES, SwapfileMaker, locked
+from tests.support.untouched import refused, snapshot
 
 modern_only = pytest.mark.parametrize("profile", ["6.18"])
 old_only = pytest.mark.parametrize("profile", ["2.6.25"])

@@ -11,7 +11,7 @@ import pytest
 
 import swapfast as sf
 from swapfast.machine import TIMES
-from tests.machine.support import PAGE
+from tests.support.swapfiles import PAGE
 
 SCENE = """
 import numpy as np, os, sys, threading

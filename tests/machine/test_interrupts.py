@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import swapfast as sf
-from tests.machine.support import NEWSWAP, PAGE, locked, swapfile
+from tests.support.swapfiles import NEWSWAP, PAGE, locked, swapfile
 
 PACKAGE = os.path.dirname(sf.__file__)
 

@@ -9,7 +9,7 @@ import pytest
 
 import swapfast as sf
 from swapfast.mappings import Mapping
-from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker
+from tests.support.swapfiles import NEWSWAP, PAGE, SwapfileMaker
 
 SECRET = b"SECRET-OF-CHILD"
 PAGES = 40

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.machine.test_state_machine import SwapMachine
-from tests.machine.test_state_machine_files import SEEN, FileMachine
+from tests.support.file_machine import SEEN, FileMachine
+from tests.support.swap_machine import SwapMachine
 
 STEPS = int(os.environ.get("SWAPFAST_STEPS", "20000"))
 SEED = int(os.environ.get("SWAPFAST_SEED", "1"))
@@ -54,7 +54,6 @@ def steps(machine: type[Any], least: int, met: Callable[[], bool] = lambda: True
     part = settings(
         max_examples=100,
         stateful_step_count=50,
-        deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),

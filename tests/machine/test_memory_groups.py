@@ -11,7 +11,7 @@ import errno
 import pytest
 
 import swapfast as sf
-from tests.machine.support import PAGE, PROFILES, SwapfileMaker
+from tests.support.swapfiles import PAGE, PROFILES, SwapfileMaker
 
 LIMIT = 16  # pages
 

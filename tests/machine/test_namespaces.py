@@ -14,7 +14,9 @@ from typing import get_args, get_type_hints
 import pytest
 
 import swapfast as sf
-from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker, check, fill, refused
+from tests.support.patterns import check, fill
+from tests.support.swapfiles import NEWSWAP, PAGE, SwapfileMaker
+from tests.support.untouched import refused
 
 
 def boot(profile: str, memory: str = "1MiB", **rules: str) -> sf.Machine:

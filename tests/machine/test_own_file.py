@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import swapfast as sf
-from tests.machine.support import NEWSWAP, PAGE, swapfile
+from tests.support.swapfiles import NEWSWAP, PAGE, swapfile
 
 
 def run(folder: Path, seed: int) -> tuple[int, int]:

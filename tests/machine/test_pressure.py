@@ -7,7 +7,7 @@ import pytest
 
 import swapfast as sf
 from swapfast.mappings import Mapping
-from tests.machine.support import PAGE
+from tests.support.swapfiles import PAGE
 
 
 def played(

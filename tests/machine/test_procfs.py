@@ -13,7 +13,7 @@ import pytest
 
 import swapfast as sf
 from swapfast.swapfile import mkswap
-from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker, swapfile
+from tests.support.swapfiles import NEWSWAP, PAGE, SwapfileMaker, swapfile
 
 HEAD = {
     "2.6.25": "Filename\t\t\t\tType\t\tSize\tUsed\tPriority\n",

@@ -19,8 +19,8 @@ import swapfast as sf
 from swapfast.core import mapping_table
 from swapfast.mappings import Mapping
 from swapfast.swapfile import SwapBacking
-from tests.machine.faults import files_end_at
-from tests.machine.support import NEWSWAP, PAGE, SwapfileMaker
+from tests.support.broken_files import files_end_at
+from tests.support.swapfiles import NEWSWAP, PAGE, SwapfileMaker
 
 PAGES = 260  # of a swapfile
 MEMORY = 120

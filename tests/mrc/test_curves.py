@@ -26,7 +26,7 @@ def distances(pages: list[int]) -> dict[int, int]:
     return found
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80, derandomize=True)
 @given(
     pages=st.lists(st.integers(0, 40), min_size=1, max_size=300),
     cuts=st.lists(st.integers(1, 90), max_size=4),

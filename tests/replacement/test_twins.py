@@ -20,7 +20,7 @@ def test_every_policy_has_a_twin() -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     pages=st.lists(st.integers(0, 24), min_size=1, max_size=400),
     frames=st.integers(1, 30),

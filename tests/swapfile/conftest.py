@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-Tool = Callable[..., subprocess.CompletedProcess[str]]
+from tests.support.tool import Tool, run_tool
 
 
 @pytest.fixture
 def tool() -> Tool:
     """Run a system tool and return what it did; skip the test where the tool is not installed."""
-
-    def run(name: str, *arguments: object, status: int = 0) -> subprocess.CompletedProcess[str]:
-        found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
-        if found is None:
-            pytest.skip(f"{name} is not installed on this system")
-        done = subprocess.run(
-            [found, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-        assert done.returncode == status, done.stderr
-        return done
-
-    return run
+    return run_tool
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import swapfast as sf
 from swapfast.inputs import open_input
 from swapfast.swapfile import RULES, SwapBacking, file_system, judge, mkswap, own_folder
-from tests.faults.disks import call, mounted
+from tests.support.mounts import call, mounted
 
 OVERLAY, FUSE, BTRFS, EXT4 = 0x794C7630, 0x65735546, 0x9123683E, 0xEF53
 

@@ -16,8 +16,8 @@ import pytest
 
 from swapfast.swapfile import RULES_6_18, SwapBacking, mkswap
 from swapfast.swapfile.files import kernel_areas
-from tests.swapfile.conftest import Tool
-from tests.swapfile.test_rules import FILE_ROWS, header_page, write_area
+from tests.support.header_rows import FILE_ROWS, header_page, write_area
+from tests.support.tool import Tool
 
 PAGE = 4096
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -46,7 +46,7 @@ references = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(references, min_size=1, max_size=80), st.integers(1, 8))
 def test_reduced_traces_fault_as_the_whole_does(refs, pages):
     whole = np.array(refs, dtype=np.uint32)

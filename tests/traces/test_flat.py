@@ -18,7 +18,7 @@ from swapfast.replacement import POLICIES, Simulation, simulate
 from swapfast.replay import replay
 from swapfast.traces import StreamedTrace, Trace, generate, open_trace
 from swapfast.units import PAGE_SIZE
-from tests.traces.test_npz import OBJECTS, REFS, header, packed
+from tests.support.npy import OBJECTS, REFS, header, packed
 
 SHARED = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 

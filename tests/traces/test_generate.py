@@ -42,7 +42,7 @@ def test_a_seed_gives_the_same_trace_for_ever(pattern, seed):
     assert digest[:16] == GOLDEN[pattern, seed]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.sampled_from(sorted(GENERATORS)),
     st.integers(1, 400),

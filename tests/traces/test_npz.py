@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import struct
 import tracemalloc
@@ -16,19 +15,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.lib import format as npy
 
 from swapfast.traces import StreamedTrace, Trace, generate, open_trace, save_npz
 from swapfast.traces.npz import PIECE, read_npz
 from swapfast.traces.trace import HOLD
-
-REFS = np.array([0, 1 | 1 << 31, 2, 1], dtype=np.uint32)
-
-
-def packed(array, **kw) -> bytes:
-    out = io.BytesIO()
-    npy.write_array(out, np.asanyarray(array), **kw)
-    return out.getvalue()
+from tests.support.npy import OBJECTS, REFS, header, packed
 
 
 def archive(path, members, method=zipfile.ZIP_DEFLATED) -> str:
@@ -110,13 +101,6 @@ def test_a_hostile_origin_does_not_reach_a_terminal(tmp_path):
 # --------------------------------------------------------------------- hostile archives
 
 
-def header(descr: str, shape: str, fortran: str = "False", version=(1, 0)) -> bytes:
-    text = f"{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}\n".encode()
-    size = struct.pack("<H" if version == (1, 0) else "<I", len(text))
-    return b"\x93NUMPY" + bytes(version) + size + text
-
-
-OBJECTS = header("'|O'", "(1,)") + pickle.dumps(print)
 HOSTILE = {
     "no refs": ({"pages.npy": np.int64(3)}, "no array 'refs' in it"),
     "no pages": ({"refs.npy": REFS}, "no array 'pages' in it"),
@@ -289,7 +273,7 @@ def good_bytes(tmp_path_factory):
     return path.read_bytes(), trace
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damage_anywhere_is_an_error_or_harmless(good_bytes, tmp_path_factory, data):
     whole, trace = good_bytes

@@ -123,7 +123,7 @@ logs = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(logs, splits, st.booleans(), st.booleans(), st.sampled_from([None, None, 7, 8, 9]))
 def test_lackey_is_its_twin(text, sizes, instructions, collapse, pid):
     found = run(LackeyParser(instructions, collapse, pid), cut(text, sizes))
@@ -173,7 +173,7 @@ def tables(draw):
     return columns, separator, draw(lines)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(tables(), splits, st.booleans())
 def test_csv_is_its_twin(case, sizes, collapse):
     columns, separator, text = case

@@ -245,7 +245,7 @@ def test_a_damaged_byte_is_an_error(tmp_path, kind):
         list(chunks(put(tmp_path, bytes(data))))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(CHECKED), st.integers(0, 1 << 20), st.integers(1, 255))
 def test_whatever_byte_is_damaged_nothing_else_is_raised(tmp_path_factory, kind, at, change):
     data = bytearray(COMPRESS[kind](LOG))

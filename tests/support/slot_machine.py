@@ -1,4 +1,4 @@
-"""What the core's tests share: a machine that takes swap slots one at a time, on demand."""
+"""A machine that takes swap slots one at a time, on demand."""
 
 from __future__ import annotations
 

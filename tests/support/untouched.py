@@ -1,17 +1,13 @@
-"""What the tests of the machine share: swapfiles, and calls that must leave no trace.
+"""System calls that must leave no trace.
 
-- ``PROFILES``: the two kernels.
-- ``swapfile(path, pages)``: a swapfile made by mkswap.
 - ``snapshot(machine, files)``: everything a system call could have changed.
 - ``refused(errno, machine, *files)``: the block raises that errno and changes nothing.
-- ``fill(mapping, mark)``, ``check(mapping, mark)``: page after page, each with its own bytes.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,28 +15,7 @@ from typing import Any
 import pytest
 
 import swapfast as sf
-from swapfast.mappings import Mapping
-from swapfast.swapfile import mkswap
-
-PAGE = 4096
-PROFILES = ("2.6.25", "6.18")
-NEWSWAP = sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC
-SwapfileMaker = Callable[..., Path]
-
-
-def swapfile(path: Path, pages: int = 20) -> Path:
-    mkswap(path, size=pages * PAGE)
-    return path
-
-
-def locked(path: Path) -> bool:
-    """Whether somebody holds the file as a swap area."""
-    with open(path, "rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
+from tests.support.swapfiles import locked
 
 
 def _task(task: sf.Task) -> dict[str, Any]:
@@ -88,17 +63,3 @@ def refused(code: int, machine: sf.Machine, *files: Path) -> Iterator[None]:
     after = snapshot(machine, files)
     for what, value in before.items():
         assert after[what] == value, what
-
-
-def content(mark: str, page: int) -> bytes:
-    return f"<{mark} page {page}>".encode().ljust(32, b".")
-
-
-def fill(mapping: Mapping, mark: str) -> None:
-    for page in range(mapping.pages):
-        mapping.write(page * PAGE, content(mark, page))
-
-
-def check(mapping: Mapping, mark: str) -> None:
-    for page in range(mapping.pages):
-        assert mapping.read(page * PAGE, 32) == content(mark, page)

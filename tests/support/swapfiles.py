@@ -1,0 +1,30 @@
+"""The two kernels, and swapfiles for them."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+
+import swapfast as sf
+from swapfast.swapfile import mkswap
+
+PAGE = 4096
+PROFILES = ("2.6.25", "6.18")
+NEWSWAP = sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC
+SwapfileMaker = Callable[..., Path]
+
+
+def swapfile(path: Path, pages: int = 20) -> Path:
+    mkswap(path, size=pages * PAGE)
+    return path
+
+
+def locked(path: Path) -> bool:
+    """Whether somebody holds the file as a swap area."""
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
