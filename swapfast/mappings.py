@@ -82,7 +82,7 @@ class Mm:
         try:
             for mapping in self.mappings.values():
                 mapping._copy_to(child)
-        except BaseException:
+        except MemoryError:  # after anything else the machine is given up: see swapfast.changes
             child.teardown(0)
             raise
         return child

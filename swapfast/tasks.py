@@ -23,7 +23,6 @@ from swapfast.swapping import swapoff, swapon
 from swapfast.units import PAGE_SIZE, parse_size
 
 if TYPE_CHECKING:
-    from swapfast.changes import Change
     from swapfast.machine import Machine
     from swapfast.namespaces import SwapNamespace
     from swapfast.wiping import Wipe
@@ -205,28 +204,25 @@ class Task:
             rules=machine.rules,
         )
         new_swap = bool(flags & f.CLONE_NEWSWAP)
-        with machine.changes.of("clone") as change:
-            child = self._make_child(flags, name or self.name, change)
+        with machine.changes.of("clone"):
+            child = self._make_child(flags, name or self.name)
         if new_swap and machine.rules.inherited_swap == "swap-in":
             child._read_in_inherited()
             if not self.alive:
                 raise self.killed()
         return child
 
-    def _make_child(self, flags: int, name: str, change: Change) -> Task:
+    def _make_child(self, flags: int, name: str) -> Task:
         machine = self.machine
         new_swap = bool(flags & f.CLONE_NEWSWAP)
         swap_ns = machine.new_swap_namespace() if new_swap else self.swap_ns
         ipc_ns = machine.new_ipc_namespace() if flags & f.CLONE_NEWIPC else self.ipc_ns
         try:
             mm = self.mm if flags & f.CLONE_VM else self.mm.fork(swap_ns)
-        except BaseException as error:
+        except MemoryError as error:
             if new_swap:
                 machine.drop_swap_namespace(swap_ns)
-            change.undone()
-            if isinstance(error, MemoryError):
-                raise system_error(errno.ENOMEM, str(error)) from None
-            raise
+            raise system_error(errno.ENOMEM, str(error)) from None
         child = machine.new_task(name, self, mm, swap_ns, ipc_ns)
         child.exit_signal = flags & f.CSIGNAL
         child._enter_namespaces(flags)

@@ -1,7 +1,8 @@
-"""An interrupt at every line of a call: it is done, undone, or the machine says it is broken."""
+"""An interrupt at every point of a call: it is done, undone, or the machine says it is broken."""
 
 from __future__ import annotations
 
+import dis
 import errno
 import gc
 import os
@@ -67,14 +68,24 @@ CALLS: dict[str, Callable[[Scene], Any]] = {
 }
 
 
-def interrupted_at(line: int, call: Callable[[], Any], error: type[BaseException]) -> bool:
-    """Run ``call`` and raise before its ``line``-th line in the package; False: it has fewer."""
-    left = line
+def interrupted_at(step: int, call: Callable[[], Any], error: type[BaseException]) -> bool:
+    """Run ``call`` and raise at its ``step``-th point in the package; False: it has fewer.
+
+    The points are before each line, and between a call's return and what the line does with its
+    value: the interpreter looks for signals there too.
+    """
+    left = step
     done = False
+    called: FrameType | None = None  # the frame whose last instruction was a call
 
     def local(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left, done
-        if event == "line":
+        nonlocal left, done, called
+        point = event == "line"
+        if event == "opcode":
+            point = called is frame
+            operation = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            called = frame if operation.startswith("CALL") else None
+        if point:
             left -= 1
             if left == 0:
                 done = True
@@ -88,7 +99,10 @@ def interrupted_at(line: int, call: Callable[[], Any], error: type[BaseException
             if above.f_code.co_name == "__del__" or above.f_code.co_filename == weakref.__file__:
                 return None
             above = above.f_back
-        return local if frame.f_code.co_filename.startswith(PACKAGE) else None
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        frame.f_trace_opcodes = True
+        return local
 
     gc.disable()  # what is collected meanwhile is not interrupted
     sys.settrace(trace)
@@ -117,19 +131,19 @@ def broken(scene: Scene) -> bool:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_an_interrupt_at_every_line(tmp_path: Path, name: str) -> None:
+def test_an_interrupt_at_every_point(tmp_path: Path, name: str) -> None:
     for file in ("host", "on", "off"):
         swapfile(tmp_path / file, 300)
     call = CALLS[name]
-    line = whole = 0
+    step = whole = 0
     while True:
-        line += 1
+        step += 1
         scene = Scene(tmp_path)
         if name == "wait":
             scene.zombie()
         # The last kind is an OSError, as what a signal handler for a time limit raises.
-        error = (KeyboardInterrupt, SystemExit, TimeoutError)[line % 3]
-        hit = interrupted_at(line, lambda s=scene: call(s), error)  # type: ignore[misc]
+        error = (KeyboardInterrupt, SystemExit, TimeoutError)[step % 3]
+        hit = interrupted_at(step, lambda s=scene: call(s), error)  # type: ignore[misc]
         if not broken(scene):
             whole += 1
             scene.machine.verify()
@@ -148,10 +162,10 @@ def test_an_interrupt_at_every_line(tmp_path: Path, name: str) -> None:
                     use()
         scene.machine.close()
         for file in (scene.on, scene.off, tmp_path / "host"):
-            assert not locked(file), (line, file)
+            assert not locked(file), (step, file)
         if not hit:
             break
-    assert line > 2
+    assert step > 2
     assert whole > 1, "not every interrupt breaks the machine"
 
 
