@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from swapfast import _core, wiping
 from swapfast import flags as f
 from swapfast.areas import SimulatedDevice, SwapArea
-from swapfast.core import area_table, images, scope_table
+from swapfast.core import area_table, scope_table, slot_pins
 from swapfast.errors import KernelPanic, TaskKilled, system_error
 from swapfast.units import PAGE_SIZE
 
@@ -254,7 +254,7 @@ def _read_back(machine: Machine, area: SwapArea, payer: Task | None, change: Cha
 def _forget(machine: Machine, area: SwapArea) -> None:
     scope_table.leave_area(machine.core, area.namespace.owner, area.number)
     area_table.release_file(machine.core, area.number)  # nothing is wiped any more:
-    images.unpin(machine.core, area.number)  # what a checkpoint names stays in the file as it is
+    slot_pins.unpin(machine.core, area.number)  # what a checkpoint names stays in the file as it is
     area_table.remove(machine.core, area.number)
     area.backing.close()  # before the tables forget whose file is to be let go
     machine.slot_space.give(area.base, area.backing.end)

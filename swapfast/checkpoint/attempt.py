@@ -30,7 +30,7 @@ from swapfast.checkpoint.image import image_parts
 from swapfast.checkpoint.pages import copy_pages
 from swapfast.checkpoint.place import Parts, Place
 from swapfast.checkpoint.stored import seal_of
-from swapfast.core import images
+from swapfast.core import images, slot_pins
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.files import named, read_at
@@ -101,7 +101,7 @@ class Attempt:
         sums = None
         if checksums:
             try:
-                sums = images.sums_of(core, area.number, self.slots)
+                sums = slot_pins.sums_of(core, area.number, self.slots)
             except OSError as error:
                 raise system_error(
                     errno.EIO, f"slot {error.args[0]}: cannot be read", area.path
@@ -185,7 +185,7 @@ class Attempt:
 
     def _keep_both(self) -> None:
         core, number = self.frozen.machine.core, self.frozen.area.number
-        images.pin(core, number, np.concatenate((images.pinned(core, number), self.slots)))
+        slot_pins.pin(core, number, np.concatenate((slot_pins.pinned(core, number), self.slots)))
         # The stamp says that a checkpoint may be there, of a generation not older than the last.
         self.backing.stamp = self.stamp
 
@@ -219,7 +219,7 @@ class Attempt:
     def _pin(self) -> None:
         kept = [k.slots for k in (self.backing.kept, self.backing.copied) if k is not None]
         # A slot may be there twice.
-        images.pin(self.frozen.machine.core, self.frozen.area.number, np.concatenate(kept))
+        slot_pins.pin(self.frozen.machine.core, self.frozen.area.number, np.concatenate(kept))
 
 
 class Snapshot(Attempt):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swapfast.core import images
+from swapfast.core import slot_pins
 
 __all__ = [
     "Bytes",
@@ -95,7 +95,7 @@ class Numbers:
         if int(self.start.min()) < low or int(end.max()) > high:
             return f"a number outside {low}..{high}"
         if one_by_one:  # a bit each; few runs are sorted instead
-            twice = images.different(self.values(), high + 1)
+            twice = slot_pins.different(self.values(), high + 1)
             return None if twice < 0 else f"number {twice} is there twice"
         order = np.argsort(self.start, kind="stable")
         overlap = np.flatnonzero(end[order][:-1] >= self.start[order][1:])

@@ -40,7 +40,7 @@ from swapfast.checkpoint.patience import held_back
 from swapfast.checkpoint.place import Place
 from swapfast.checkpoint.rebuild import Rebuilding
 from swapfast.checkpoint.steady import steady
-from swapfast.core import area_table, images
+from swapfast.core import area_table, slot_pins
 from swapfast.errors import system_error
 from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.extents import same_inode
@@ -157,7 +157,7 @@ def _commit(
     """Steps 1 to 4; after an error the namespace goes on as it was."""
     machine, namespace = frozen.machine, frozen.namespace
     if checksums and machine.contents:
-        images.keep_sums(machine.core, frozen.area.number)  # while the pages are still in memory
+        slot_pins.keep_sums(machine.core, frozen.area.number)  # while the pages are still in memory
     written = push_out(frozen)
     # Pages that were written beside a file that was cut off are lost.
     machine.check_files(namespace)
@@ -257,7 +257,7 @@ def release(machine: Machine, namespace: SwapNamespace, *, disk: Disk | None = N
         if backing.stamp is not None:
             put_on(backing, None, disk or Disk())
         backing.kept = backing.copied = None
-        images.unpin(machine.core, area.number)
+        slot_pins.unpin(machine.core, area.number)
 
 
 # ---------------------------------------------------------------- restart
@@ -410,7 +410,7 @@ def _restart(
         stamp = Stamp(area["slots"], bytes.fromhex(area["identity"]), image.generation)
         if keep:
             slots = image.slot.values()
-            images.pin(machine.core, namespace.areas[0].number, slots)
+            slot_pins.pin(machine.core, namespace.areas[0].number, slots)
             folded = image.facts.get("folded")
             columns = (image.facts, image) if image.sums is not None and machine.contents else None
             backing.kept = Kept(frozenset((chain.seal, folded or chain.seal)), slots, columns)

@@ -46,6 +46,7 @@ _COUNTERS = (
     *("workingset_refault", "workingset_activate", "workingset_restore"),
     *("swap_ra", "swap_ra_hit", "cow_copies", "no_slot", "leaked", "file_dropped"),
 )
+_TOKEN = ("interval", "priority", "last")
 _CLOCK = (
     *("now", "dev_free", "last_done", "in_references", "in_faults", "in_swap_in", "in_reclaim"),
     "in_writeback_wait",
@@ -125,9 +126,7 @@ _mapping = record(
 _mm = record(
     group=_INDEX,
     next_address=integer(PAGE_SIZE, (1 << 63) - 1),
-    token=record(
-        interval=_UINT32, priority=_UINT32, last=_UINT32, stalled_until=_COUNT, holder=flag
-    ),
+    token=record(**dict.fromkeys(_TOKEN, _UINT32), stalled_until=_COUNT, holder=flag),
     mappings=listing(_mapping),
 )
 _task = record(
@@ -178,12 +177,7 @@ _rules = {
 _object = record(
     pages=_PAGES, owner=choice("namespace", "initial", "unset", "nowhere"), group=_INDEX
 )
-_parent = record(
-    name=text(255),
-    seal=text(64),
-    depth=integer(1, MOST_PARENTS),
-    copied=flag,
-)
+_parent = record(name=text(255), seal=text(64), depth=integer(1, MOST_PARENTS), copied=flag)
 _whole = {
     "format": choice(FORMAT),
     "page_size": choice(PAGE_SIZE),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from swapfast import _core
 from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
-from swapfast.core import area_table, images, mapping_table
+from swapfast.core import area_table, images, mapping_table, slot_pins
 from swapfast.errors import system_error
 from swapfast.profiles import PROFILES
 from swapfast.swapfile import SwapBacking
@@ -145,7 +145,7 @@ def push_out(frozen: Frozen) -> NDArray[np.uint32]:
     info = area_table.info(core, area.number)
     free = info["pages"] - info["inuse"]
     if found["needed"] > free:
-        kept = images.pinned(core, area.number).size
+        kept = slot_pins.pinned(core, area.number).size
         hint = f"; {kept} slots are kept for the last checkpoint" if kept else ""
         raise system_error(
             errno.ENOSPC,

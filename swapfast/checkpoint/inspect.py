@@ -18,7 +18,7 @@ from swapfast.checkpoint.commit import swapfile_of
 from swapfast.checkpoint.pages import open_data, runs
 from swapfast.checkpoint.patience import breathe, held_back
 from swapfast.checkpoint.steady import steady
-from swapfast.core import images
+from swapfast.core import slot_pins
 from swapfast.errors import system_error
 from swapfast.swapfile.files import read_at
 from swapfast.units import PAGE_SIZE
@@ -137,7 +137,7 @@ def _wrong_slots(chain: Chain, which: NDArray[Any], place: NDArray[Any], fd: int
         whole = len(data) // PAGE_SIZE
         found = np.zeros(pages.size, dtype=bool)
         if whole:
-            page_sums = images.checksums(np.frombuffer(data, np.uint8, whole * PAGE_SIZE))
+            page_sums = slot_pins.checksums(np.frombuffer(data, np.uint8, whole * PAGE_SIZE))
             found[:whole] = page_sums == sums[pages[:whole]]
         wrong += slot[pages[~found]].tolist()
     return wrong

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from swapfast.checkpoint.chain import Chain, Link, judge_header
 from swapfast.checkpoint.disk import Disk, opened_file
 from swapfast.checkpoint.patience import breathe
-from swapfast.core import images
+from swapfast.core import slot_pins
 from swapfast.errors import system_error
 from swapfast.swapfile.extents import shared_ranges
 from swapfast.swapfile.files import kernel_areas, named, read_at
@@ -95,7 +95,7 @@ def copy_pages(
         if len(data) != size:
             raise system_error(errno.EIO, f"ends at byte {start + len(data)}", source[1])
         if sums is not None:
-            wrong = np.flatnonzero(images.checksums(np.frombuffer(data, np.uint8)) != sums[part])
+            wrong = np.flatnonzero(slot_pins.checksums(np.frombuffer(data, np.uint8)) != sums[part])
             if wrong.size:
                 page = int(pages[part][wrong[0]])
                 raise system_error(errno.EIO, f"page {page}: its checksum is wrong", source[1])

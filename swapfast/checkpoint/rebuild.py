@@ -15,7 +15,7 @@ from swapfast import _core
 from swapfast import flags as f
 from swapfast.checkpoint.facts import PLAIN
 from swapfast.checkpoint.image import Image
-from swapfast.core import images, scope_table
+from swapfast.core import images, scope_table, slot_pins
 from swapfast.ipc import IpcNamespace, Segment, SharedObject, ShmidDs
 from swapfast.machine import Machine
 from swapfast.mappings import Mapping, Mm
@@ -211,7 +211,7 @@ class Rebuilding:
             image.limbo.values(),
         )
         if image.sums is not None and machine.contents:
-            images.set_sums(machine.core, added.number, slots, image.sums)
+            slot_pins.set_sums(machine.core, added.number, slots, image.sums)
         for number, state in zip(self.groups, self.facts["groups"], strict=True):
             images.memcg_load(machine.core, number, state)
         images.machine_load(machine.core, self.facts["core"])

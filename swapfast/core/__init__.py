@@ -2,7 +2,8 @@
 
 - ``mapping_table``, ``memcg_table``, ``scope_table``, ``area_table``: tables in, facts out, in the
   core's numbers.
-- ``images``: a machine's state as arrays and dicts; pins and checksums of slots.
+- ``images``: a machine's state as arrays and dicts.
+- ``slot_pins``: slots that a checkpoint keeps: pins and checksums.
 - ``guard``: the process's one handler of SIGBUS.
 - ``batches.pxi``: what may fault or evict; part of ``swapfast._core``.
 """

@@ -24,7 +24,7 @@ from swapfast.checkpoint import (
     verify,
 )
 from swapfast.checkpoint.disk import Disk
-from swapfast.core import images
+from swapfast.core import slot_pins
 from swapfast.machine import Machine
 from tests.support.chains import chain_of
 from tests.support.jobs import PAGE, boot, family, work
@@ -403,7 +403,7 @@ def test_a_restarted_job_needs_no_more_slots_than_before(tmp_path: Path) -> None
         scribble(machine, f"turn {turn}", turn)
         new = tmp_path / f"{turn}"
         namespace_of(machine).checkpoint(new, kind="incremental", parent=last)
-        pinned = images.pinned(machine.core, machine.areas[0].number).tolist()
+        pinned = slot_pins.pinned(machine.core, machine.areas[0].number).tolist()
         assert pinned == sorted(read_image(new).slot.values().tolist())
         right = contents(machine)
         scribble(machine, "lost", turn)

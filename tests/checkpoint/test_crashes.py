@@ -18,7 +18,7 @@ import pytest
 from swapfast.checkpoint import checkpoint, read_image, restart, verify
 from swapfast.checkpoint.attempt import Attempt
 from swapfast.checkpoint.disk import Disk
-from swapfast.core import images
+from swapfast.core import images, slot_pins
 from swapfast.swapfile import SwapBacking
 from tests.support.faulty_disk import FaultyDisk
 from tests.support.jobs import PAGE, boot
@@ -115,7 +115,7 @@ def test_the_crash_test_can_fail(
     def commit(self: Any) -> None:
         original(self)
         if self.kind == "pinned":
-            images.unpin(self.frozen.machine.core, self.frozen.area.number)
+            slot_pins.unpin(self.frozen.machine.core, self.frozen.area.number)
 
     if without == "pins":
         monkeypatch.setattr(attempt, "commit", commit)

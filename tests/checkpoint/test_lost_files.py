@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import swapfast as sf
-from swapfast.core import area_table, images, mapping_table
+from swapfast.core import area_table, mapping_table, slot_pins
 from swapfast.machine import Machine
 from swapfast.mappings import Mapping
 from swapfast.swapfile import SwapBacking, mkswap
@@ -182,13 +182,13 @@ def test_other_handlers_keep_their_turn(tmp_path: Path, unwatched: None) -> None
 def test_checksum_against_one_written_down() -> None:
     """XXH64 of 4096 zero bytes is fixed by its specification; ours folds it."""
     page = np.zeros(PAGE, dtype=np.uint8)
-    first = images.checksum(page)
-    assert images.checksum(page) == first
+    first = slot_pins.checksum(page)
+    assert slot_pins.checksum(page) == first
     seen = {first}
     for bit in range(0, 8 * PAGE, 97):
         page[bit // 8] ^= 1 << bit % 8
-        seen.add(images.checksum(page))
+        seen.add(slot_pins.checksum(page))
         page[bit // 8] ^= 1 << bit % 8
     assert len(seen) == 1 + len(range(0, 8 * PAGE, 97))
     with pytest.raises(ValueError, match="4096"):
-        images.checksum(page[:100].copy())
+        slot_pins.checksum(page[:100].copy())

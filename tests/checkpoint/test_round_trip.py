@@ -12,7 +12,7 @@ import pytest
 
 import swapfast as sf
 from swapfast.checkpoint import inspect, read_image, release, restart, verify
-from swapfast.core import images, mapping_table
+from swapfast.core import mapping_table, slot_pins
 from swapfast.machine import Machine
 from swapfast.swapfile import mkswap
 from tests.support.jobs import PAGE, POLICIES, boot, family, work
@@ -71,7 +71,7 @@ def test_goes_on_as_if_never_stopped(tmp_path: Path, policy: str, keep: bool, se
 
 
 def release_without_file(machine: Machine) -> None:
-    images.unpin(machine.core, machine.areas[0].number)
+    slot_pins.unpin(machine.core, machine.areas[0].number)
 
 
 def test_again_and_again(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_given_up_by_a_restart_without_keep(tmp_path: Path) -> None:
     login.mmap("100KiB").touch(write=True)
     login.swap_ns.checkpoint(image)
     again = restart(image, keep=False)
-    assert images.pinned(again.core, 0).size == 0
+    assert slot_pins.pinned(again.core, 0).size == 0
     again.close()
     with pytest.raises(ValueError, match="holds no checkpoint"):
         restart(image)

@@ -16,7 +16,7 @@ import pytest
 
 from swapfast.checkpoint import checkpoint, read_image, restart, verify
 from swapfast.checkpoint.disk import Disk
-from swapfast.core import images
+from swapfast.core import slot_pins
 from swapfast.profiles import find_profile
 from swapfast.swapfile import SwapBacking, extents
 from tests.support.faulty_disk import FaultyDisk
@@ -44,7 +44,7 @@ def test_the_job_goes_on_and_so_does_the_copy(tmp_path: Path) -> None:
     machine, login = boot(tmp_path / AREA)
     family(login)
     login.swap_ns.checkpoint(tmp_path / JOB, kind="snapshot")
-    assert images.pinned(machine.core, 0).size == 0
+    assert slot_pins.pinned(machine.core, 0).size == 0
     assert read_image(tmp_path / JOB).facts["kind"] == "snapshot"
     there = tmp_path / "there"
     there.mkdir()

@@ -25,7 +25,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 import swapfast as sf
 from swapfast.areas import SwapArea
 from swapfast.checkpoint import checkpoint, restart
-from swapfast.core import images, mapping_table
+from swapfast.core import mapping_table, slot_pins
 from swapfast.errors import KernelPanic
 from swapfast.swapfile import SwapBacking, mkswap
 from tests.reference.memory_model import PAGE
@@ -319,7 +319,7 @@ class FileMachine(SwapMachine):
         for area in self.machine.areas.values():
             info = area.info
             mine = {e - area.base for e in used if area.base <= e < area.base + info["slots"]}
-            limbo = set(images.pinned(core, area.number).tolist()) - mine
+            limbo = set(slot_pins.pinned(core, area.number).tolist()) - mine
             assert info["inuse"] == len(mine) + len(limbo), "pages', and a checkpoint's"
 
     def entries(self) -> set[int]:
@@ -340,7 +340,7 @@ class FileMachine(SwapMachine):
             if area.wipe != "on-free" or area.path in self.damaged:
                 continue
             used = {e - area.base for e in self.entries()}
-            used |= set(images.pinned(self.machine.core, area.number).tolist())
+            used |= set(slot_pins.pinned(self.machine.core, area.number).tolist())
             raw = np.fromfile(area.path, dtype=np.uint8)
             pages = raw[: raw.size // PAGE * PAGE].reshape(-1, PAGE).any(axis=1)
             dirty = set(np.flatnonzero(pages).tolist()) - used - {0}
@@ -355,7 +355,7 @@ class FileMachine(SwapMachine):
             if task is not init and task.alive:
                 task.exit()
         for area in list(self.machine.areas.values()):
-            images.unpin(self.machine.core, area.number)
+            slot_pins.unpin(self.machine.core, area.number)
             if area.path in self.damaged:  # it has no name any more by which to swap it off
                 for mapping in init.mappings:
                     mapping.munmap()
