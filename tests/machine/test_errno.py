@@ -218,7 +218,7 @@ def waited_for(w: World) -> bool:
 # One row, a line or two.
 # fmt: off
 ROWS = [
-    # ---------------------------------------------------------------- swapon(2)
+    # ---------------------------------------------------------------- swapon
     Row("swapon", EPERM, "no CAP_SYS_ADMIN", lambda w: w.nobody.swapon(w.s)),
     Row("swapon", EPERM, "before: ENOENT", lambda w: w.nobody.swapon(w.none)),
     *(
@@ -274,7 +274,7 @@ ROWS = [
     Row("swapon", ENOMEM, "no memory for its maps",
         lambda w: w.no_room(w.machine.slot_space, lambda: w.init.swapon(w.s)),
         then=lambda w: w.init.swapon(w.s)),
-    # ---------------------------------------------------------------- swapoff(2)
+    # ---------------------------------------------------------------- swapoff
     Row("swapoff", EPERM, "no CAP_SYS_ADMIN", lambda w: w.nobody.swapoff(w.s),
         after=lambda w: w.init.swapon(w.s)),
     Row("swapoff", EPERM, "before: ENOENT", lambda w: w.nobody.swapoff(w.none)),
@@ -297,7 +297,7 @@ ROWS = [
             (EINVAL, "no area at all, before: ENOMEM", lambda w: w.init.swapoff(w.s)),
         )
     ),
-    # ---------------------------------------------------------------- clone(2)
+    # ---------------------------------------------------------------- clone
     *(
         Row("clone", EINVAL, f"{why}{before}",
             lambda w, who=who, flags=flags: w.__dict__[who].clone(flags))
@@ -353,7 +353,7 @@ ROWS = [
             after=three_mappings, then=copies_after_all)
         for flags in (sf.SIGCHLD, NEWSWAP)
     ),
-    # ---------------------------------------------------------------- unshare(2)
+    # ---------------------------------------------------------------- unshare
     *(
         Row("unshare", EINVAL, f"NEWSWAP is made by clone only, {who} {flags:#x}",
             lambda w, who=who, flags=flags: w.__dict__[who].unshare(flags))
@@ -380,7 +380,7 @@ ROWS = [
             then=lambda w: w.nobody.unshare(sf.CLONE_FS | sf.CLONE_FILES))
         for flags in (NEWIPC, sf.CLONE_NEWNS, sf.CLONE_NEWUTS, sf.CLONE_NEWNET)
     ),
-    # ---------------------------------------------------------------- mmap(2), munmap(2)
+    # ---------------------------------------------------------------- mmap, munmap
     *(
         row
         for shared in (False, True)
@@ -448,7 +448,7 @@ ROWS = [
             ("read", lambda w: w.heap.read(0, 1)),
         )
     ),
-    # ---------------------------------------------------------------- shmget(2)
+    # ---------------------------------------------------------------- shmget
     Row("shmget", ENOENT, "no such key", lambda w: w.init.shmget(5, PAGE, 0o600)),
     Row("shmget", ENOENT, "before: EINVAL", lambda w: w.init.shmget(5, 0, 0)),
     Row("shmget", EEXIST, "CREAT and EXCL", lambda w: w.init.shmget(5, PAGE, CREAT | EXCL),
@@ -472,7 +472,7 @@ ROWS = [
     Row("shmget", ENOMEM, "before: ENOSPC, the file is made before its id",
         lambda w: w.segment(sf.IPC_PRIVATE, 5 << 20),
         after=lambda w: w.patch.setattr("swapfast.ipc.SHMMNI", 0)),
-    # ---------------------------------------------------------------- shmat(2), shmdt(2), shmctl(2)
+    # ---------------------------------------------------------------- shmat, shmdt, shmctl
     Row("shmat", EINVAL, "no such id", lambda w: w.init.shmat(w.id + 1),
         after=lambda w: w.has(id=w.segment())),
     Row("shmat", EINVAL, "of another namespace", lambda w: w.other.shmat(w.id),
