@@ -80,7 +80,7 @@ fuzz: setup-test .venv/ready-fuzz
 crash: setup-test
 	@SWAPFAST_KILLS=1000 SWAPFAST_CUTS=200 SWAPFAST_STEPS=1000000 "$(VENV)" -m pytest -s \
 		tests/checkpoint/test_crashes.py tests/checkpoint/test_chain_crashes.py \
-		tests/checkpoint/test_power.py tests/faults tests/machine/test_long_run.py $(ARGS)
+		tests/checkpoint/test_killed.py tests/checkpoint/test_power.py tests/faults tests/machine/test_long_run.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist swapfast.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -55,8 +55,8 @@ def test_cython_lint() -> None:
     run("cython_lint.cython_lint", "swapfast")
 
 
-@pytest.mark.slow
 def test_mypy() -> None:
+    """Some five seconds at first, and half a second with the .mypy_cache of the run before."""
     run("mypy")
 
 

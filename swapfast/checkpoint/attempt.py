@@ -54,7 +54,9 @@ def put_on(backing: SwapBacking, stamp: Stamp | None, disk: Disk) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """Attributes
+    """The image that an incremental one builds on.
+
+    Attributes
     ----------
     links : tuple of Link
         The files.

@@ -70,7 +70,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Attributes
+    """Images that build on each other, and what the last one stands for.
+
+    Attributes
     ----------
     links : tuple of Link
         The oldest first.

@@ -68,7 +68,9 @@ MOST_FACTS = 1 << 26  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Attributes
+    """A job as facts and columns.
+
+    Attributes
     ----------
     facts : dict
         As `swapfast.checkpoint.facts` describes them.

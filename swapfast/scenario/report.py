@@ -225,9 +225,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Every program ended as it should, every page held what was written, and no login's data
-        lie in another's file.
-        """
+        """Whether every program ended as it should, with the right bytes, each in its own file."""
         return not self.problems
 
     def as_dict(self) -> dict[str, Any]:

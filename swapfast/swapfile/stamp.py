@@ -43,7 +43,9 @@ STAMP_BYTES = _FIELDS.size + 4
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Attributes
+    """Which checkpoint a swapfile belongs to.
+
+    Attributes
     ----------
     slots : int
     identity : bytes

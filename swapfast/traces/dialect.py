@@ -51,8 +51,9 @@ class Dialect:
 
 
 def header(name: str, data: Iterator[bytes]) -> Dialect:
-    """Find the names of the columns: in the first line that is neither empty nor a comment, or in
-    the comment before it.
+    """Find the names of the columns.
+
+    They are in the first line that is neither empty nor a comment, or in the comment before it.
 
     Raises
     ------

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,11 +14,10 @@ import pytest
 from swapfast.checkpoint import attempt, checkpoint, compact, read_image, restart, verify
 from swapfast.checkpoint.disk import Disk
 from swapfast.machine import Machine
-from tests.support.chains import images, swapfile
+from tests.support.chains import images
 from tests.support.faulty_disk import FaultyDisk
-from tests.support.killed import KILLS
-from tests.support.power_cut import RecordingDisk, crash
-from tests.support.seen import contents, digest
+from tests.support.power_cut import Moment, RecordingDisk, everywhere
+from tests.support.seen import contents
 from tests.support.small_job import AREA, namespace_of, scribble, small_job
 
 Seen = dict[Any, Any]
@@ -76,33 +70,29 @@ def goes_on(folder: Path, base: str, last: str, right: Seen) -> None:
 
 def crash_everywhere(tmp_path: Path, base: str, draws: int, cloning: bool) -> dict[str, int]:
     disk, right = recorded(tmp_path / "run", base, cloning)
-    rng = random.Random(5)
-    swap = tmp_path / "crash" / AREA if base == "pinned" else None
-    tally = {"points": 0, "old": 0, "new": 0, "nothing yet": 0, "older refused": 0}
-    for moment in disk.moments:
-        for _ in range(draws):
-            folder = tmp_path / "crash"
-            crash(moment, folder, AREA, rng)
-            tally["points"] += 1
-            where = f"point {tally['points']}, after {moment.what}"
-            there = images(folder)
-            assert moment.acknowledged <= len(there) <= moment.attempted, where
-            assert there == [str(i + 1) for i in range(len(there))], where
-            for name in there if base == "incremental" else there[-1:]:
-                assert verify(folder / name, swap) == [], where
-            if base == "pinned":
-                for name in there[:-1]:  # its slots may be another's now, which it says
-                    try:
-                        tally["older refused"] += verify(folder / name, swap) != []
-                    except ValueError:
-                        tally["older refused"] += 1
-            if there:
-                goes_on(folder, base, there[-1], right[there[-1]])
-                tally["new" if len(there) == moment.attempted else "old"] += 1
-            else:
-                tally["nothing yet"] += 1
-            shutil.rmtree(folder)
-    return tally
+    refused = 0
+
+    def look(folder: Path, moment: Moment, where: str, tally: dict[str, int]) -> None:
+        nonlocal refused
+        swap = folder / AREA if base == "pinned" else None
+        there = images(folder)
+        assert moment.acknowledged <= len(there) <= moment.attempted, where
+        assert there == [str(i + 1) for i in range(len(there))], where
+        for name in there if base == "incremental" else there[-1:]:
+            assert verify(folder / name, swap) == [], where
+        if base == "pinned":
+            for name in there[:-1]:  # its slots may be another's now, which it says
+                try:
+                    refused += verify(folder / name, swap) != []
+                except ValueError:
+                    refused += 1
+        if there:
+            goes_on(folder, base, there[-1], right[there[-1]])
+            tally["new" if len(there) == moment.attempted else "old"] += 1
+        else:
+            tally["nothing yet"] += 1
+
+    return {**everywhere(disk, tmp_path / "crash", draws, 5, look), "older refused": refused}
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -212,73 +202,3 @@ def failing(folder: Path, base: str, step: Step, disk: FaultyDisk) -> None:
         assert len(left) == (base == "incremental"), left
     machine.close()
     shutil.rmtree(folder)
-
-
-# ---------------------------------------------------------------- kill -9
-
-
-CHILD = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {root!r})
-from swapfast.checkpoint import restart
-from tests.support.chains import images, swapfile
-from tests.support.small_job import AREA, namespace_of, scribble, small_job
-from tests.support.seen import digest
-folder, base = Path({folder!r}), {base!r}
-there = images(folder)
-number = max(map(int, there), default=0)
-last = folder / str(number) if there else None
-machine = restart(last, swapfile=swapfile(folder, base)) if there else small_job(folder)
-print("ready", flush=True)
-while True:
-    number += 1
-    scribble(machine, f"turn {{number}}", number)
-    print("trying", number, digest(machine), flush=True)
-    first = number % 20 == 1
-    kind, parent = (base, None) if first else ("incremental", last)
-    last = folder / str(number)
-    namespace_of(machine).checkpoint(last, kind=kind, parent=parent)
-    print("done", number, flush=True)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("base", BASES)
-def test_kill_minus_nine(tmp_path: Path, base: str) -> None:
-    """A process that adds to its chain for ever is killed at any moment, and goes on from there."""
-    rng = random.Random(11)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    script = CHILD.format(root=str(Path(__file__).parents[2]), folder=str(folder), base=base)
-    tried: dict[int, str] = {}
-    done = lost = restarted = 0
-    for _ in range(KILLS):
-        child = subprocess.Popen(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(rng.random() * 0.2)  # the moment of the kill, nothing is waited for
-        child.send_signal(signal.SIGKILL)
-        output, _ = child.communicate()
-        for line in output.splitlines():
-            words = line.split()
-            if words[0] == "trying" and len(words) == 3 and len(words[2]) == 64:
-                tried[int(words[1])] = words[2]
-            elif words[0] == "done" and len(words) == 2:
-                done = int(words[1])
-        number = max(map(int, images(folder)), default=0)
-        if not number:
-            assert done == 0
-            shutil.rmtree(folder)
-            folder.mkdir()
-            continue
-        copy = shutil.copytree(folder, tmp_path / "copy")
-        with restart(copy / str(number), swapfile=swapfile(copy, base)) as machine:
-            lost += number < done or digest(machine) != tried[number]
-            restarted += 1
-        shutil.rmtree(copy)
-        done = number
-    print(f"{base}: {KILLS} kills, {restarted} restarts, {lost} lost, {done} images")
-    assert lost == 0 and restarted > KILLS // 2 and done > KILLS // 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import random
 import shutil
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 from swapfast.checkpoint import compact, inspect, read_image, restart, verify
 from tests.support.chains import NAMES, Edit, edited, fact, put
 from tests.support.jobs import PAGE, boot, family, work
-from tests.support.members import Members, members, places, values
+from tests.support.members import Members, change_column, change_facts, members
 from tests.support.seen import contents
 
 
@@ -375,26 +374,9 @@ def test_any_change(original: Path, fuzzed: Path, data: st.DataObject) -> None:
         (folder / "swap").unlink()  # is made
 
     def edit(facts: Any, columns: Members) -> None:
+        change_facts(data, facts, 0, 2)
         for _ in range(data.draw(st.integers(0, 2))):
-            path = data.draw(st.sampled_from(places(facts)))
-            at = facts
-            for step in path[:-1]:
-                at = at[step]
-            value = data.draw(values)
-            if value == "delete":
-                del at[path[-1]]
-            else:
-                at[path[-1]] = copy.deepcopy(value)
-        for _ in range(data.draw(st.integers(0, 2))):
-            name = data.draw(st.sampled_from(sorted(columns)))
-            changed = columns[name].copy()
-            most = 255 if changed.dtype == np.uint8 else (1 << 32) - 1
-            for _ in range(data.draw(st.integers(1, 3))):
-                at = data.draw(st.integers(0, changed.size - 1))
-                old = int(changed[at])
-                near = st.sampled_from([max(old - 1, 0), min(old + 1, most), 0, most])
-                changed[at] = data.draw(st.one_of(near, st.integers(0, most)))
-            columns[name] = changed
+            change_column(data, columns)
 
     name = data.draw(st.sampled_from(NAMES))
     try:

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +17,8 @@ from swapfast.core import images, slot_pins
 from swapfast.swapfile import SwapBacking
 from tests.support.faulty_disk import FaultyDisk
 from tests.support.jobs import PAGE, boot
-from tests.support.killed import CHILD, KILLS
-from tests.support.power_cut import RecordingDisk, crash
-from tests.support.seen import contents, digest
+from tests.support.power_cut import Moment, RecordingDisk, everywhere
+from tests.support.seen import contents
 from tests.support.small_job import AREA, JOB, namespace_of, scribble, seen_in, small_job
 
 
@@ -63,33 +57,28 @@ def recorded(folder: Path) -> tuple[RecordingDisk, dict[int, dict[Any, Any]]]:
 
 def crash_everywhere(tmp_path: Path, draws: int) -> dict[str, int]:
     disk, right = recorded(tmp_path / "run")
-    rng = random.Random(1)
-    tally = {"points": 0, "old": 0, "new": 0, "nothing yet": 0, "leftovers": 0}
-    for moment in disk.moments:
-        for _ in range(draws):
-            folder = tmp_path / "crash"
-            crash(moment, folder, AREA, rng)
-            tally["points"] += 1
-            where = f"point {tally['points']}, after {moment.what}"
-            if not (folder / JOB).exists():
-                assert moment.acknowledged == 0, where
-                tally["nothing yet"] += 1
-                shutil.rmtree(folder)
-                continue
-            generation = read_image(folder / JOB).generation
-            assert moment.acknowledged <= generation <= moment.attempted, where
-            assert verify(folder / JOB, folder / AREA) == [], where
-            with restart(folder / JOB, swapfile=folder / AREA) as machine:
-                assert contents(machine) == right[generation], where
-                machine.verify()
-                tally["old" if generation < moment.attempted else "new"] += 1
-                if (folder / f"{JOB}.tmp").exists():
-                    tally["leftovers"] += 1
-                    checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
-                    assert sorted(os.listdir(folder)) == [AREA, JOB], where
-                    assert read_image(folder / JOB).generation == generation + 1
-            shutil.rmtree(folder)
-    return tally
+    leftovers = 0
+
+    def look(folder: Path, moment: Moment, where: str, tally: dict[str, int]) -> None:
+        nonlocal leftovers
+        if not (folder / JOB).exists():
+            assert moment.acknowledged == 0, where
+            tally["nothing yet"] += 1
+            return
+        generation = read_image(folder / JOB).generation
+        assert moment.acknowledged <= generation <= moment.attempted, where
+        assert verify(folder / JOB, folder / AREA) == [], where
+        with restart(folder / JOB, swapfile=folder / AREA) as machine:
+            assert contents(machine) == right[generation], where
+            machine.verify()
+            tally["old" if generation < moment.attempted else "new"] += 1
+            if (folder / f"{JOB}.tmp").exists():
+                leftovers += 1
+                checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
+                assert sorted(os.listdir(folder)) == [AREA, JOB], where
+                assert read_image(folder / JOB).generation == generation + 1
+
+    return {**everywhere(disk, tmp_path / "crash", draws, 1, look), "leftovers": leftovers}
 
 
 def test_power_cuts(tmp_path: Path) -> None:
@@ -251,50 +240,3 @@ def test_no_second_writer(tmp_path: Path) -> None:
         checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert caught.value.errno == errno.EINVAL and not (tmp_path / "victim").exists()
     machine.close()
-
-
-# ---------------------------------------------------------------- kill -9
-
-
-@pytest.mark.slow
-def test_kill_minus_nine(tmp_path: Path) -> None:
-    """A process that checkpoints for ever is killed at any moment, and goes on from there."""
-    rng = random.Random(9)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    script = CHILD.format(root=str(Path(__file__).parents[2]), folder=str(folder))
-    lost = restarted = 0
-    tried: dict[int, str] = {}
-    done = 0
-    for _ in range(KILLS):
-        child = subprocess.Popen(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(rng.random() * 0.1)  # the moment of the kill, nothing is waited for
-        child.send_signal(signal.SIGKILL)
-        output, _ = child.communicate()
-        for line in output.splitlines():
-            words = line.split()
-            if words[0] == "trying" and len(words) == 3 and len(words[2]) == 64:
-                tried[int(words[1])] = words[2]
-            elif words[0] == "done" and len(words) == 2:
-                done = int(words[1])
-        if not (folder / JOB).exists():
-            assert done == 0
-            for name in os.listdir(folder):
-                (folder / name).unlink()
-            continue
-        generation = read_image(folder / JOB).generation
-        copy = tmp_path / "copy"
-        shutil.copytree(folder, copy)
-        with restart(copy / JOB, swapfile=copy / AREA) as machine:
-            lost += generation < done or digest(machine) != tried[generation]
-            restarted += 1
-        shutil.rmtree(copy)
-        # The next process counts on from the generation that is there.
-        tried = {g: d for g, d in tried.items() if g <= generation}
-        done = generation
-    print(f"{KILLS} kills, {restarted} restarts, {lost} lost, generation {done}")
-    assert lost == 0 and restarted > KILLS // 2

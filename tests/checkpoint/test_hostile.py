@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import os
 import random
@@ -19,7 +18,13 @@ from hypothesis import strategies as st
 
 from swapfast.checkpoint import read_image, restart, verify
 from tests.support.jobs import PAGE, boot, family
-from tests.support.members import Members, members, packed, places, values
+from tests.support.members import (
+    Members,
+    change_column,
+    change_facts,
+    members,
+    packed,
+)
 from tests.support.seen import contents
 
 
@@ -383,54 +388,32 @@ def test_other_facts(tmp_path: Path, text: bytes) -> None:
     assert "facts" in refused(tmp_path / "x", packed(text, {}))
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_any_change_of_the_facts(folder: Path, data: st.DataObject) -> None:
-    """Refused with ValueError, or restarted with every structure in order; nothing else."""
-    facts, columns = members(folder / "job")
-    facts = copy.deepcopy(facts)
-    for _ in range(data.draw(st.integers(1, 3))):
-        path = data.draw(st.sampled_from(places(facts)))
-        at = facts
-        for step in path[:-1]:
-            at = at[step]
-        value = data.draw(values)
-        if value == "delete":
-            del at[path[-1]]
-        else:
-            at[path[-1]] = value
+def restarted(folder: Path, facts: Any, columns: Members, *refusals: type[Exception]) -> None:
+    """Refused in one of these ways, or restarted with every structure in order; nothing else."""
     name, swap = folder / "fuzzed", folder / "fuzzed.s1"
     name.write_bytes(packed(facts, columns))
     shutil.copy(folder / "s1", swap)
     try:
         machine = restart(name, swapfile=swap)
-    except (ValueError, MemoryError):
+    except refusals:
         return
     machine.verify()
+    contents(machine)
+    machine.verify()
     machine.close()
+
+
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_change_of_the_facts(folder: Path, data: st.DataObject) -> None:
+    facts, columns = members(folder / "job")
+    change_facts(data, facts, 1, 3)
+    restarted(folder, facts, columns, ValueError, MemoryError)
 
 
 @settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_change_of_a_column(folder: Path, data: st.DataObject) -> None:
     facts, columns = members(folder / "job")
-    name = data.draw(st.sampled_from(sorted(columns)))
-    column = columns[name].copy()
-    most = 255 if column.dtype == np.uint8 else (1 << 32) - 1
-    for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, column.size - 1))
-        old = int(column[at])
-        near = st.sampled_from([max(old - 1, 0), min(old + 1, most), 0, most])
-        column[at] = data.draw(st.one_of(near, st.integers(0, most)))
-    columns[name] = column
-    path, swap = folder / "fuzzed", folder / "fuzzed.s1"
-    path.write_bytes(packed(facts, columns))
-    shutil.copy(folder / "s1", swap)
-    try:
-        machine = restart(path, swapfile=swap)
-    except ValueError:
-        return
-    machine.verify()
-    contents(machine)
-    machine.verify()
-    machine.close()
+    change_column(data, columns)
+    restarted(folder, facts, columns, ValueError)

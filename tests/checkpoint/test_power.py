@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from swapfast.checkpoint import read_image, restart, verify
-from tests.support.killed import CHILD
+from tests.support.killed import CHILD, Told
 from tests.support.mounts import call, mounted
 from tests.support.seen import digest
 from tests.support.small_job import AREA, JOB
@@ -65,8 +65,8 @@ def test_power_cuts(disk: tuple[Path, Path], tmp_path: Path) -> None:
     folder.mkdir()
     os.sync()
     script = CHILD.format(root=str(Path(__file__).parents[2]), folder=str(folder))
-    lost = restarted = done = 0
-    tried: dict[int, str] = {}
+    lost = restarted = 0
+    told = Told()
     for _ in range(CUTS):
         errors = tmp_path / "errors"
         with open(errors, "wb") as stderr:
@@ -87,17 +87,11 @@ def test_power_cuts(disk: tuple[Path, Path], tmp_path: Path) -> None:
         child.wait()
         after = child.stdout.read(1 << 16) or b""
         child.stdout.close()
-        for line in (before + after).decode().splitlines():
-            words = line.split()
-            if words[0] == "trying" and len(words) == 3 and len(words[2]) == 64:
-                tried[int(words[1])] = words[2]
-        for line in before.decode().splitlines():
-            words = line.split()
-            if words[0] == "done" and len(words) == 2:
-                done = int(words[1])
+        told.hear((before + after).decode(), acknowledged=False)
+        told.hear(before.decode())
         assert call("umount", mounted) and call("mount", "-o", "loop", store, mounted)
         if not (folder / JOB).exists():
-            assert done == 0
+            assert told.done == 0
             shutil.rmtree(folder)
             folder.mkdir()
             os.sync()
@@ -106,10 +100,9 @@ def test_power_cuts(disk: tuple[Path, Path], tmp_path: Path) -> None:
         assert verify(folder / JOB, folder / AREA) == []
         shutil.copytree(folder, copy)
         with restart(copy / JOB, swapfile=copy / AREA) as machine:
-            lost += generation < done or digest(machine) != tried[generation]
+            lost += generation < told.done or digest(machine) != told.tried[generation]
             restarted += 1
         shutil.rmtree(copy)
-        tried = {g: d for g, d in tried.items() if g <= generation}
-        done = generation
-    print(f"{CUTS} power cuts, {restarted} restarts, {lost} lost, generation {done}")
+        told.go_on_from(generation)
+    print(f"{CUTS} power cuts, {restarted} restarts, {lost} lost, generation {told.done}")
     assert lost == 0 and restarted

@@ -61,7 +61,7 @@ def test_the_area_is_that_of_validate_and_a_header(plan):
 
 
 def test_limits_are_exact_where_binary_fractions_are_not(trace, host, tmp_path):
-    # int(100 * 0.29) is 28.
+    # 100 * 0.29 in binary is less than 29.
     plan = make_plan([trace], tmp_path / "t", fracs=["0.29"], host=host)
     assert plan.cells[0].limit == 29
 

@@ -93,7 +93,7 @@ def test_a_sample_of_everything_is_the_exact_curve() -> None:
 
 
 @pytest.mark.parametrize(
-    "pages, rate, advice",
+    ("pages", "rate", "advice"),
     [
         (1, 0.01, "the trace is small: leave the sample"),
         (999, 0.999, "the trace is small: leave the sample"),

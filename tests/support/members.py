@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -51,3 +52,30 @@ values = st.one_of(
     st.just({}),
     st.just("delete"),
 )
+
+
+def change_facts(data: st.DataObject, facts: Any, least: int, most: int) -> None:
+    """Some of the facts become something else, or go."""
+    for _ in range(data.draw(st.integers(least, most))):
+        path = data.draw(st.sampled_from(places(facts)))
+        at = facts
+        for step in path[:-1]:
+            at = at[step]
+        value = data.draw(values)
+        if value == "delete":
+            del at[path[-1]]
+        else:
+            at[path[-1]] = copy.deepcopy(value)
+
+
+def change_column(data: st.DataObject, columns: Members) -> None:
+    """Some numbers of one column become others, often the next ones."""
+    name = data.draw(st.sampled_from(sorted(columns)))
+    column = columns[name].copy()
+    most = 255 if column.dtype == np.uint8 else (1 << 32) - 1
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, column.size - 1))
+        old = int(column[at])
+        near = st.sampled_from([max(old - 1, 0), min(old + 1, most), 0, most])
+        column[at] = data.draw(st.one_of(near, st.integers(0, most)))
+    columns[name] = column

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -161,6 +163,24 @@ def landed(inode: Inode, rng: random.Random, share: float) -> bytes:
         a, b = old[at : at + SECTOR], new[at : at + SECTOR]
         parts.append(b if a == b or rng.random() < share else a)
     return b"".join(parts)[:size]
+
+
+Look = Callable[[Path, Moment, str, dict[str, int]], None]
+
+
+def everywhere(
+    disk: RecordingDisk, folder: Path, draws: int, seed: int, look: Look
+) -> dict[str, int]:
+    """So many crashes at each moment; `look` judges what is there, and counts what it finds."""
+    rng = random.Random(seed)
+    tally = {"points": 0, "old": 0, "new": 0, "nothing yet": 0}
+    for moment in disk.moments:
+        for _ in range(draws):
+            crash(moment, folder, disk.area.name, rng)
+            tally["points"] += 1
+            look(folder, moment, f"point {tally['points']}, after {moment.what}", tally)
+            shutil.rmtree(folder)
+    return tally
 
 
 def crash(moment: Moment, folder: Path, area: str, rng: random.Random) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import swapfast as sf
@@ -15,8 +17,19 @@ NEWSWAP = sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC
 SwapfileMaker = Callable[..., Path]
 
 
+@cache
+def blank(pages: int) -> bytes:
+    """What mkswap makes; once, since it waits for the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "swap"
+        mkswap(path, size=pages * PAGE)
+        return path.read_bytes()
+
+
 def swapfile(path: Path, pages: int = 20) -> Path:
-    mkswap(path, size=pages * PAGE)
+    """A swapfile of so many pages, header included."""
+    path.write_bytes(blank(pages))
+    path.chmod(0o600)
     return path
 
 

@@ -314,7 +314,7 @@ def test_broken_npy(tmp_path, case):
 
 
 @pytest.mark.parametrize(
-    "data, cause", [(b"", "no references"), (bytes(7), "7 bytes are no whole")]
+    ("data", "cause"), [(b"", "no references"), (bytes(7), "7 bytes are no whole")]
 )
 def test_broken_raw(tmp_path, data, cause):
     path = tmp_path / "t.u32"

@@ -43,7 +43,7 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize("name, data, expected", FILES)
+@pytest.mark.parametrize(("name", "data", "expected"), FILES)
 def test_the_format_is_guessed_by_content_first(tmp_path, name, data, expected):
     path = tmp_path / name
     path.write_bytes(data)
@@ -224,7 +224,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("refs, arguments, cause", BAD)
+@pytest.mark.parametrize(("refs", "arguments", "cause"), BAD)
 def test_what_a_trace_refuses(refs, arguments, cause):
     with pytest.raises(ValueError, match=cause) as error:
         Trace(refs, origin="mine", **arguments)

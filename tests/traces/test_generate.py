@@ -35,7 +35,7 @@ def test_every_pattern_has_a_golden_hash():
     assert {pattern for pattern, _ in GOLDEN} == set(GENERATORS)
 
 
-@pytest.mark.parametrize("pattern, seed", GOLDEN)
+@pytest.mark.parametrize(("pattern", "seed"), GOLDEN)
 def test_a_seed_gives_the_same_trace_for_ever(pattern, seed):
     trace = generate(pattern, pages=300, refs=2300, seed=seed)
     digest = sha256(trace.refs.astype("<u4").tobytes()).hexdigest()
@@ -147,7 +147,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("arguments, cause", BAD)
+@pytest.mark.parametrize(("arguments", "cause"), BAD)
 def test_bad_parameters_are_named(arguments, cause):
     good = {"pattern": "uniform", "pages": 10, "refs": 10}
     with pytest.raises(ValueError, match=cause):

@@ -197,7 +197,7 @@ def lie(path, compressed: int, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "compressed, size", [(100, 1 << 31), (1 << 31, 1 << 31), (3 << 30, 3 << 30), (0, 1 << 20)]
+    ("compressed", "size"), [(100, 1 << 31), (1 << 31, 1 << 31), (3 << 30, 3 << 30), (0, 1 << 20)]
 )
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_sizes_that_cannot_be_take_no_memory(tmp_path, method, compressed, size):
@@ -305,7 +305,7 @@ def bomb(path, pages: int, count: int = 1) -> str:
 
 
 @pytest.mark.parametrize(
-    "pages, count, hold",
+    ("pages", "count", "hold"),
     [
         (1 << 22, 1, HOLD),  # more pages than references, 32 MiB
         (1 << 22, 1 << 22, 1 << 22),  # each fits, both do not

@@ -145,7 +145,7 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("kind, after", READ)
+@pytest.mark.parametrize(("kind", "after"), READ)
 def test_what_is_no_error_is_read_whole(tmp_path, kind, after):
     pack, make = COMPRESS[kind], AFTER[after]
     follows = pack(b"") + pack(SECOND) if make is None else make(pack(SECOND))
@@ -312,7 +312,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
-@pytest.mark.parametrize("text, line, cause", BROKEN)
+@pytest.mark.parametrize(("text", "line", "cause"), BROKEN)
 def test_a_broken_line_names_file_and_line(tmp_path, kind, text, line, cause):
     path = put(tmp_path, COMPRESS[kind](text))
     with pytest.raises(ValueError, match=cause) as error:
@@ -346,7 +346,7 @@ CSV_BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("text, line, cause", CSV_BROKEN)
+@pytest.mark.parametrize(("text", "line", "cause"), CSV_BROKEN)
 def test_a_broken_csv_names_file_and_line(tmp_path, text, line, cause):
     path = put(tmp_path, text, "t.csv")
     with pytest.raises(ValueError, match=cause) as error:
