@@ -189,7 +189,7 @@ class _Place:
             one = _status(name)
             if one is not None and _same(one, status):
                 shown = os.fsdecode(name)
-                same = "an input of this" if shown == self.given else f"the same file as {shown}"
+                same = "an input" if shown == self.given else f"the same file as {shown}"
                 self._refuse(errno.EINVAL, f"is {same}, which is read; give another name")
         for number, stream in enumerate(_STREAMS):
             try:

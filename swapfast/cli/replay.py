@@ -115,8 +115,8 @@ def replay(
 ) -> None:
     """Replay the page references of TRACE against a memory limit, and count.
 
-    TRACE is a valgrind lackey log (plain, gz, xz or zst), an .npz with 'refs' and 'pages', a .npy
-    or a CSV. To capture a log:
+    TRACE is a valgrind lackey log or a CSV (plain, gz, xz, zst, bz2 or lzma), an .npz with 'refs'
+    and 'pages', or a .npy. To capture a log:
 
     \b
       valgrind --tool=lackey --trace-mem=yes --log-file=sort.lackey sort big.txt

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from swapfast.namespaces import Rules
 from swapfast.profiles import PROFILES
-from swapfast.traces import GENERATORS
+from swapfast.traces import GENERATORS, HOLD
 from swapfast.units import parse_share, parse_size
 
 __all__ = [
@@ -136,7 +136,7 @@ class GeneratorProgram(_Memory):
     kind: Literal["generator"]
     pattern: str
     pages: int = Field(ge=1, le=1 << 28)
-    refs: int = Field(ge=1, le=1 << 32)
+    refs: int = Field(ge=1, le=HOLD, description="they are made before the first is played")
     write_ratio: float = Field(default=0.3, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     options: dict[str, float] = Field(default_factory=dict, max_length=MOST_ITEMS)

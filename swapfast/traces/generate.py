@@ -10,7 +10,7 @@ NumPy has kept as they are since 1.17 but for errors corrected.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,17 @@ __all__ = ["GENERATORS", "generate"]
 CHUNK = 1 << 22
 MOST_JUMPS = 1_000_000
 Pages = NDArray[np.uint32]
+Numbers = NDArray[np.int64]
+
+
+def _parts(refs: int) -> Iterator[range]:
+    """Runs of reference numbers: what is computed for one is small beside the trace."""
+    for begin in range(0, refs, CHUNK):
+        yield range(begin, min(begin + CHUNK, refs))
+
+
+def _numbers(part: range) -> Numbers:
+    return np.arange(part.start, part.stop, dtype=np.int64)
 
 
 def uniform(rng: np.random.Generator, pages: int, refs: int) -> Pages:
@@ -36,29 +47,41 @@ def zipf(rng: np.random.Generator, pages: int, refs: int, s: float = 1.0) -> Pag
     """
     if not 0 <= s <= 8:
         raise ValueError(f"s is 0 to 8, not {s}")
-    cumulative = np.cumsum(np.arange(1, pages + 1, dtype=np.float64) ** -s)
+    cumulative = np.arange(1, pages + 1, dtype=np.float64)
+    np.power(cumulative, -s, out=cumulative)
+    np.cumsum(cumulative, out=cumulative)
     cumulative /= cumulative[-1]
-    page_of_rank = rng.permutation(pages).astype(np.uint32)
+    page_of_rank = np.arange(pages, dtype=np.uint32)
+    rng.shuffle(page_of_rank)
     out = np.empty(refs, dtype=np.uint32)
-    for i in range(0, refs, CHUNK):
-        n = min(CHUNK, refs - i)
-        ranks = np.searchsorted(cumulative, rng.random(n), side="right")
-        out[i : i + n] = page_of_rank[np.minimum(ranks, pages - 1)]
+    for part in _parts(refs):
+        ranks = np.searchsorted(cumulative, rng.random(len(part)), side="right")
+        out[part.start : part.stop] = page_of_rank[np.minimum(ranks, pages - 1)]
     return out
 
 
 def loop(rng: np.random.Generator, pages: int, refs: int) -> Pages:
     """All pages in order, round and round: what breaks LRU."""
-    return (np.arange(refs, dtype=np.int64) % pages).astype(np.uint32)
+    out = np.empty(refs, dtype=np.uint32)
+    for part in _parts(refs):
+        out[part.start : part.stop] = _numbers(part) % pages
+    return out
 
 
 def _gaussian(
-    rng: np.random.Generator, centre: NDArray[np.float64], pages: int, width: float
+    rng: np.random.Generator,
+    centre: Callable[[Numbers], NDArray[np.float64]],
+    pages: int,
+    refs: int,
+    width: float,
 ) -> Pages:
     if not 0 < width <= 1:
         raise ValueError(f"width is a share of the pages, above 0 and at most 1, not {width}")
-    spot = np.rint(centre + rng.normal(0.0, width * pages, len(centre)))
-    return np.asarray(spot % pages, dtype=np.uint32) % np.uint32(pages)
+    out = np.empty(refs, dtype=np.uint32)
+    for part in _parts(refs):
+        spot = np.rint(centre(_numbers(part)) + rng.normal(0.0, width * pages, len(part)))
+        out[part.start : part.stop] = np.asarray(spot % pages, dtype=np.uint32) % np.uint32(pages)
+    return out
 
 
 def hotspot(
@@ -68,21 +91,22 @@ def hotspot(
     if not (0 <= jumps <= MOST_JUMPS and jumps == int(jumps)):
         raise ValueError(f"jumps is a whole number, 0 to {MOST_JUMPS}, not {jumps}")
     centres = rng.integers(0, pages, int(jumps) + 1).astype(np.float64)
-    phase = np.arange(refs, dtype=np.int64) * len(centres) // max(refs, 1)
-    return _gaussian(rng, centres[phase], pages, width)
+    return _gaussian(rng, lambda i: centres[i * len(centres) // refs], pages, refs, width)
 
 
 def drift(rng: np.random.Generator, pages: int, refs: int, width: float = 0.05) -> Pages:
     """A gaussian spot that moves once around."""
-    return _gaussian(rng, np.arange(refs, dtype=np.float64) * pages / max(refs, 1), pages, width)
+    return _gaussian(rng, lambda i: i.astype(np.float64) * pages / refs, pages, refs, width)
 
 
 def mixed(rng: np.random.Generator, pages: int, refs: int, s: float = 1.0) -> Pages:
     """Half zipf, and scans through everything in between: a cache-hostile program."""
-    hot = zipf(rng, pages, refs, s)
-    scan = loop(rng, pages, refs)
-    burst = (np.arange(refs) // max(pages // 4, 1)) % 2 == 1
-    return np.where(burst, scan, hot)
+    out = zipf(rng, pages, refs, s)
+    for part in _parts(refs):
+        numbers = _numbers(part)
+        burst = (numbers // max(pages // 4, 1)) % 2 == 1
+        out[part.start : part.stop][burst] = numbers[burst] % pages
+    return out
 
 
 GENERATORS: dict[str, Callable[..., Pages]] = {
@@ -147,8 +171,8 @@ def generate(
     rng = np.random.Generator(np.random.PCG64(seed))
     filled = min(pages, refs) if fill else 0
     body = make(rng, pages, refs - filled, **options)
-    for i in range(0, len(body), CHUNK):
-        part = body[i : i + CHUNK]
+    for run in _parts(len(body)):
+        part = body[run.start : run.stop]
         part[rng.random(len(part)) < write_ratio] |= WRITE
     if filled:
         body = np.concatenate([np.arange(filled, dtype=np.uint32) | WRITE, body])

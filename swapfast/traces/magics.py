@@ -64,7 +64,7 @@ MAGICS: tuple[tuple[int, bytes, str, str], ...] = (
     # tables and arrays
     (0, b"\x93NUMPY", "is an .npy array", "give it as a file of its own"),
     (0, b"SQLite format 3\0", "is an SQLite database", "write CSV from its table"),
-    (0, b"PAR1\x15", "is a Parquet file", "write CSV from its columns"),
+    (0, b"PAR1", "is a Parquet file", "write CSV from its columns"),
     (0, b"ARROW1", "is an Arrow file", "write CSV from its columns"),
     (0, b"FEA1", "is a Feather file", "write CSV from its columns"),
     (0, b"Obj\x01", "is an Avro file", "write CSV from its columns"),
@@ -86,7 +86,8 @@ MAGICS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"<!doctype", "is a web page", "was it meant to be downloaded?"),
     (0, b"<html", "is a web page", "was it meant to be downloaded?"),
     (0, b"{", "is JSON", "write CSV from it"),
-    (0, b"[", "is JSON", "write CSV from it"),
+    *((0, b"[" + c, "is JSON", "write CSV from it") for c in (b"{", b"[", b"\n", b" ", b'"')),
+    *((0, b"[%d" % n, "is JSON", "write CSV from it") for n in range(10)),
     (0, b"version https://git-lfs.github.com/spec/", "is a pointer of Git LFS", "run git lfs pull"),
     # text in wide characters
     (0, b"\xff\xfe\0\0", "is UTF-32 text", "convert it: iconv -f UTF-32 -t UTF-8"),

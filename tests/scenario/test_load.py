@@ -72,6 +72,21 @@ def test_every_mistake_is_named_at_once_with_line_and_nearest_key():
     assert len(found) == 5
 
 
+def test_a_program_has_no_more_references_than_memory_holds():
+    text = (
+        SMALL
+        + """
+[[login.program]]
+kind = "generator"
+pattern = "loop"
+pages = 1000
+refs = 4294967296
+"""
+    )
+    (found,) = problems(text)
+    assert "login.0.program.0.refs: " in found and "268435456" in found
+
+
 def test_an_unknown_rule_names_those_there_are():
     (found,) = problems(SMALL.replace("[machine]", "[machine]\nrules = {mixed = 'x'}"))
     assert "no rule mixed; there are mixed_pages" in found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tracemalloc
 from hashlib import sha256
 
 import numpy as np
@@ -169,3 +171,23 @@ def test_there_are_as_many_references_as_were_asked_for(pattern, pages, refs):
         trace = generate(pattern, pages=pages, refs=refs, fill=fill)
         assert (len(trace), trace.pages) == (refs, pages)
     assert len(generate(pattern, pages=pages, refs=refs)) == refs
+
+
+@pytest.mark.parametrize("pattern", GENERATORS)
+def test_a_long_trace_takes_little_more_memory_than_itself(pattern, monkeypatch):
+    monkeypatch.setattr(sys.modules[generate.__module__], "CHUNK", 1 << 14)
+    refs = 1 << 20
+    tracemalloc.start()
+    try:
+        generate(pattern, pages=1000, refs=refs)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.5 * 4 * refs, "the trace, and the fill before it"
+
+
+@pytest.mark.parametrize("pattern", GENERATORS)
+def test_parts_do_not_show(pattern, monkeypatch):
+    whole = generate(pattern, pages=300, refs=20_000, write_ratio=0).refs
+    monkeypatch.setattr(sys.modules[generate.__module__], "CHUNK", 777)
+    assert (generate(pattern, pages=300, refs=20_000, write_ratio=0).refs == whole).all()
