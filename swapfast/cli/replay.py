@@ -20,7 +20,7 @@ from swapfast.cli.output import (
     reported,
 )
 from swapfast.errors import Interrupted
-from swapfast.machine import PLUG, READAHEAD, STATISTICS, TLB
+from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TLB
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
 from swapfast.traces import open_trace

@@ -12,9 +12,9 @@ import swapfast as sf
 from swapfast import _core
 from swapfast import flags as f
 from swapfast.core import images, mapping_table
+from swapfast.kernel.state import Task
 from swapfast.machine import Machine
 from swapfast.swapfile import mkswap
-from swapfast.tasks import Task
 
 PAGE = 4096
 POLICIES = ("linux-6.18", "linux-2.6.25", "lru", "fifo", "clock")

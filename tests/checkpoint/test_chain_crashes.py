@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from swapfast.checkpoint import attempt, checkpoint, compact, read_image, restart, verify
+from swapfast.checkpoint import attempt, checkpoint, compact, read_image, verify
 from swapfast.checkpoint.disk import Disk
-from swapfast.machine import Machine
+from swapfast.machine import Machine, restart
 from tests.checkpoint.crashes import FaultyDisk, RecordingDisk, crash
 from tests.checkpoint.jobs import contents
 from tests.checkpoint.test_crashes import AREA, KILLS, digest, namespace_of, scribble, small_job
@@ -37,7 +37,7 @@ def add(machine: Machine, folder: Path, base: str, number: int, disk: Disk | Non
     kind = base if number == 1 else "incremental"
     parent = folder / str(number - 1) if number > 1 else None
     name = folder / str(number)
-    checkpoint(machine, namespace_of(machine), name, kind=kind, parent=parent, disk=disk)  # type: ignore[arg-type]
+    checkpoint(machine.kernel, namespace_of(machine), name, kind=kind, parent=parent, disk=disk)  # type: ignore[arg-type]
 
 
 def recorded(folder: Path, base: str, cloning: bool) -> tuple[RecordingDisk, dict[str, Seen]]:
@@ -222,7 +222,7 @@ CHILD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from swapfast.checkpoint import restart
+from swapfast.machine import restart
 from tests.checkpoint.test_chain_crashes import images, swapfile
 from tests.checkpoint.test_crashes import AREA, digest, namespace_of, scribble, small_job
 folder, base = Path({folder!r}), {base!r}

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swapfast.checkpoint import compact, inspect, read_image, restart, verify
+from swapfast.checkpoint import compact, inspect, read_image, verify
 from swapfast.checkpoint.stored import pack, seal_of
+from swapfast.machine import restart
 from tests.checkpoint.jobs import PAGE, boot, contents, family, work
 from tests.checkpoint.test_hostile import Members, canonical, members, places, values
 

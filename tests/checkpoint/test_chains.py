@@ -20,12 +20,11 @@ from swapfast.checkpoint import (
     inspect,
     read_image,
     release,
-    restart,
     verify,
 )
 from swapfast.checkpoint.disk import Disk
 from swapfast.core import images
-from swapfast.machine import Machine
+from swapfast.machine import Machine, restart
 from tests.checkpoint.jobs import PAGE, boot, contents, family, lists, picture, work
 from tests.checkpoint.test_crashes import namespace_of, scribble, small_job
 
@@ -118,7 +117,7 @@ def test_a_chain_goes_on_elsewhere(tmp_path: Path, keep: bool) -> None:
         if turn < 3:
             work(machine, turn, 2)
     if not keep:
-        release(machine, login.swap_ns)
+        release(machine.kernel, login.swap_ns)
     copied(run, there)
     again = restart(there / "3", keep=keep)
     assert picture(again) == picture(machine) and lists(again) == lists(machine)
@@ -292,7 +291,7 @@ def test_pages_that_move_in_the_image_are_no_change(tmp_path: Path, base: Any) -
 def refusal(code: int, match: str, machine: Machine, path: Path, **options: Any) -> None:
     before = sorted(os.listdir(path.parent)), contents(machine)
     with pytest.raises(OSError, match=match) as caught:
-        checkpoint(machine, namespace_of(machine), path, kind="incremental", **options)
+        checkpoint(machine.kernel, namespace_of(machine), path, kind="incremental", **options)
     assert caught.value.errno == code
     assert (sorted(os.listdir(path.parent)), contents(machine)) == before
 
@@ -309,7 +308,7 @@ def test_refused_as_a_parent(tmp_path: Path, base: str) -> None:
     refusal(errno.ENOENT, "No such file", machine, new, parent=tmp_path / "none")
     refusal(errno.EINVAL, "has checksums", machine, new, parent=last, checksums=False)
     with pytest.raises(OSError, match="has no parent"):
-        checkpoint(machine, namespace_of(machine), new, kind="pinned", parent=last)
+        checkpoint(machine.kernel, namespace_of(machine), new, kind="pinned", parent=last)
     os.rename(tmp_path / "1", tmp_path / "away")
     refusal(errno.ENOENT, f"is missing; {last} builds on it", machine, new, parent=last)
     os.rename(tmp_path / "away", tmp_path / "1")
@@ -321,10 +320,13 @@ def test_refused_as_a_parent(tmp_path: Path, base: str) -> None:
     with pytest.raises(ValueError, match="it was replaced"):
         read_image(other / "new")
     machine2.close()
-    (tmp_path / "link").symlink_to(last)  # a link to the parent is the parent
-    checkpoint(machine, namespace_of(machine), new, kind="incremental", parent=tmp_path / "link")
+    link = tmp_path / "link"
+    link.symlink_to(last)  # a link to the parent is the parent
+    checkpoint(
+        machine.kernel, namespace_of(machine), new, kind="incremental", parent=tmp_path / "link"
+    )
     assert verify(new) == [] and inspect(new)["builds_on"][-1] == os.path.realpath(last)
-    release(machine, namespace_of(machine))
+    release(machine.kernel, namespace_of(machine))
     refusal(errno.EINVAL, "not the last checkpoint", machine, tmp_path / "n", parent=new)
     machine.close()
 

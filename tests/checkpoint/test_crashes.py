@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from swapfast.checkpoint import checkpoint, read_image, restart, verify
+from swapfast.checkpoint import checkpoint, read_image, verify
 from swapfast.checkpoint.attempt import Attempt
 from swapfast.checkpoint.disk import Disk
 from swapfast.core import images
-from swapfast.machine import Machine
-from swapfast.namespaces import SwapNamespace
+from swapfast.kernel.state import SwapNamespace
+from swapfast.machine import Machine, restart
 from swapfast.swapfile import SwapBacking
 from tests.checkpoint.crashes import FaultyDisk, RecordingDisk, crash
 from tests.checkpoint.jobs import PAGE, boot, contents
@@ -124,7 +124,7 @@ def crash_everywhere(tmp_path: Path, draws: int) -> dict[str, int]:
                 tally["old" if generation < moment.attempted else "new"] += 1
                 if (folder / f"{JOB}.tmp").exists():
                     tally["leftovers"] += 1
-                    checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
+                    checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind="pinned")
                     assert sorted(os.listdir(folder)) == [AREA, JOB], where
                     assert read_image(folder / JOB).generation == generation + 1
             shutil.rmtree(folder)
@@ -174,7 +174,7 @@ def calls_of_a_checkpoint(tmp_path: Path) -> list[str]:
     folder.mkdir()
     machine = small_job(folder)
     disk = FaultyDisk(at=-1, code=0)
-    checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned", disk=disk)
+    checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind="pinned", disk=disk)
     machine.close()
     return disk.calls
 
@@ -198,13 +198,15 @@ def test_errors_at_every_call(tmp_path: Path, kind: Any, code: int) -> None:
             folder = tmp_path / f"{at}{after}"
             folder.mkdir()
             machine = small_job(folder)
-            checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
+            checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind="pinned")
             old = seen_in(folder)
             scribble(machine, "new", at)
             now = contents(machine)
             disk = FaultyDisk(at, code, after)
             with pytest.raises(OSError) as caught:
-                checkpoint(machine, namespace_of(machine), folder / JOB, kind=kind, disk=disk)
+                checkpoint(
+                    machine.kernel, namespace_of(machine), folder / JOB, kind=kind, disk=disk
+                )
             assert caught.value.errno == code, what
             machine.verify()
             assert not (folder / f"{JOB}.tmp").exists()
@@ -217,10 +219,10 @@ def test_errors_at_every_call(tmp_path: Path, kind: Any, code: int) -> None:
             later = contents(machine)
             if what == "sync_data":
                 with pytest.raises(OSError, match="use a new file"):
-                    checkpoint(machine, namespace_of(machine), folder / JOB)
+                    checkpoint(machine.kernel, namespace_of(machine), folder / JOB)
                 assert contents(machine) == later
             else:
-                checkpoint(machine, namespace_of(machine), folder / JOB)
+                checkpoint(machine.kernel, namespace_of(machine), folder / JOB)
                 assert seen_in(folder) == later
             machine.close()
             shutil.rmtree(folder)
@@ -238,14 +240,16 @@ class FailingClose(Disk):
 def test_a_failing_close_of_what_was_synced_is_no_news(tmp_path: Path, kind: Any) -> None:
     """The image is there, so its slots are kept; the job must not write over them."""
     machine = small_job(tmp_path)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     scribble(machine, "new", 1)
     now = contents(machine)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind=kind, disk=FailingClose())
+    checkpoint(
+        machine.kernel, namespace_of(machine), tmp_path / JOB, kind=kind, disk=FailingClose()
+    )
     if kind == "pinned":
         for part in range(3):
             scribble(machine, "later", part)
-        checkpoint(machine, namespace_of(machine), tmp_path / "other", kind="snapshot")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / "other", kind="snapshot")
     assert seen_in(tmp_path) == now
     machine.close()
 
@@ -269,7 +273,7 @@ def test_checksums_are_of_the_pages_in_memory(
         return original(self, checksums)
 
     monkeypatch.setattr(Attempt, "image", image)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert verify(tmp_path / JOB) == slots
     machine.close()
 
@@ -280,14 +284,14 @@ def test_no_second_writer(tmp_path: Path) -> None:
     disk = FaultyDisk(-1, 0)
     fd = disk.create(str(temporary))
     with pytest.raises(OSError) as caught:
-        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert caught.value.errno == errno.EBUSY
     os.close(fd)
     temporary.write_bytes(b"what a killed process left")
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     temporary.symlink_to(tmp_path / "victim")
     with pytest.raises(OSError) as caught:
-        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert caught.value.errno == errno.EINVAL and not (tmp_path / "victim").exists()
     machine.close()
 
@@ -299,7 +303,8 @@ CHILD = """
 import hashlib, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from swapfast.checkpoint import checkpoint, read_image, restart
+from swapfast.checkpoint import checkpoint, read_image
+from swapfast.machine import restart
 from tests.checkpoint.test_crashes import AREA, JOB, digest, namespace_of, scribble, small_job
 folder = Path({folder!r})
 if (folder / JOB).exists():
@@ -312,7 +317,7 @@ while True:
     generation += 1
     scribble(machine, f"generation {{generation}}", generation)
     print("trying", generation, digest(machine), flush=True)
-    checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind="pinned")
     print("done", generation, flush=True)
     scribble(machine, "more", generation)
 """

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from swapfast.checkpoint import checkpoint, compact, inspect, restart, verify
+from swapfast.checkpoint import checkpoint, compact, inspect, verify
+from swapfast.machine import restart
 from tests.checkpoint.jobs import boot, contents, family, picture
 from tests.checkpoint.test_crashes import digest
 
@@ -45,7 +46,7 @@ def test_the_same_job_makes_the_same_bytes(tmp_path: Path) -> None:
         os.pwrite(machine.files[0].fileno(), bytes(16), 1036)  # mkswap's UUID is random
         family(login)
         before = picture(machine)["vmstat"]["pgfault"]
-        checkpoint(machine, login.swap_ns, folder / "job", identity=bytes(16))
+        checkpoint(machine.kernel, login.swap_ns, folder / "job", identity=bytes(16))
         machine.close()
         made.append((before, (folder / "job").read_bytes(), (folder / "area").read_bytes()))
         shutil.rmtree(folder)

@@ -18,8 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swapfast.checkpoint import read_image, restart, verify
+from swapfast.checkpoint import read_image, verify
 from swapfast.checkpoint.stored import pack
+from swapfast.machine import restart
 from tests.checkpoint.jobs import PAGE, boot, contents, family
 
 Members = dict[str, Any]

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from swapfast.checkpoint import checkpoint, compact, export, read_image, restart, verify
-from swapfast.checkpoint.attempt import Kind
+from swapfast.checkpoint import checkpoint, compact, export, read_image, verify
 from swapfast.checkpoint.disk import Disk
-from swapfast.machine import Machine
+from swapfast.kernel.records import Kind
+from swapfast.machine import Machine, restart
 from swapfast.swapfile import mkswap
 from tests.checkpoint.jobs import contents
 from tests.checkpoint.test_chains import chain_of
@@ -113,7 +113,7 @@ def test_a_fold_beside_a_writer(tmp_path: Path) -> None:
 
         def meanwhile(seen: list[Any] = seen) -> None:
             try:
-                checkpoint(machine, namespace_of(machine), out, kind="snapshot")
+                checkpoint(machine.kernel, namespace_of(machine), out, kind="snapshot")
             except OSError as error:
                 assert error.errno == errno.EBUSY
                 seen.append(error)
@@ -279,11 +279,11 @@ def test_a_folder_that_is_renamed_away(tmp_path: Path) -> None:
     machine = small_job(tmp_path)
     (tmp_path / "images").mkdir()
     image = tmp_path / "images" / JOB
-    checkpoint(machine, namespace_of(machine), image, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), image, kind="snapshot")
     right = contents(machine)
     shutil.move(tmp_path / "images", tmp_path / "away")
     with pytest.raises(FileNotFoundError):
-        checkpoint(machine, namespace_of(machine), image, kind="snapshot")
+        checkpoint(machine.kernel, namespace_of(machine), image, kind="snapshot")
     machine.close()
     assert state_of(tmp_path / "away" / JOB) == right
 
@@ -292,7 +292,7 @@ def test_somebody_puts_a_file_there_without_asking(tmp_path: Path) -> None:
     """A plain copy to the same name: then nothing is swept away."""
     machine = small_job(tmp_path)
     image, aside = tmp_path / JOB, tmp_path / "aside"
-    checkpoint(machine, namespace_of(machine), image, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), image, kind="snapshot")
     image.rename(aside)
 
     class Late(Disk):
@@ -301,20 +301,20 @@ def test_somebody_puts_a_file_there_without_asking(tmp_path: Path) -> None:
             image.unlink()
             aside.rename(image)
 
-    checkpoint(machine, namespace_of(machine), image, kind="snapshot", disk=Late())
+    checkpoint(machine.kernel, namespace_of(machine), image, kind="snapshot", disk=Late())
     machine.close()
     assert verify(image) == []
 
 
 def test_a_lock_on_the_image_is_respected(tmp_path: Path) -> None:
     machine = small_job(tmp_path)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     with open(tmp_path / JOB) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(OSError) as caught:
-            checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+            checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
         assert caught.value.errno == errno.EBUSY
         fcntl.flock(file, fcntl.LOCK_SH)  # as a reader has it
-        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert verify(tmp_path / JOB) == []
     machine.close()

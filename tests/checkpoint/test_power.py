@@ -21,7 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from swapfast.checkpoint import read_image, restart, verify
+from swapfast.checkpoint import read_image, verify
+from swapfast.machine import restart
 from tests.checkpoint.test_crashes import AREA, CHILD, JOB, digest
 from tests.faults.disks import call, mounted
 

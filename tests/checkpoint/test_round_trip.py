@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import swapfast as sf
-from swapfast.checkpoint import inspect, read_image, release, restart, verify
+from swapfast.checkpoint import inspect, read_image, release, verify
 from swapfast.core import images, mapping_table
-from swapfast.machine import Machine
+from swapfast.machine import Machine, restart
 from swapfast.swapfile import mkswap
 from tests.checkpoint.jobs import PAGE, POLICIES, boot, contents, family, lists, picture, work
 
@@ -211,7 +211,7 @@ def test_at_rest_no_swapon_takes_it(tmp_path: Path) -> None:
         machine.init.swapon(swap)
     assert caught.value.errno == errno.EINVAL
     again = Machine.restart(image)
-    release(again, again.tasks[2].swap_ns)
+    release(again.kernel, again.tasks[2].swap_ns)
     again.close()
     machine.init.swapon(swap)
     with pytest.raises(OSError) as caught:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swapfast.checkpoint import checkpoint, compact, release, restart, verify
-from swapfast.machine import Machine
+from swapfast.checkpoint import checkpoint, compact, release, verify
+from swapfast.machine import Machine, restart
 from tests.checkpoint.jobs import POLICIES, boot, contents, family, lists, picture, work
 from tests.checkpoint.test_crashes import namespace_of
 
@@ -53,7 +53,7 @@ class Run:
         """A checkpoint; who is stopped comes back from it."""
         machine, namespace = self.machine, namespace_of(self.machine)
         if self.keeps != KEEPS[kind]:
-            release(machine, namespace)
+            release(machine.kernel, namespace)
             self.last = None
         self.keeps = KEEPS[kind]
         image = self.folder / f"{number}"
@@ -63,7 +63,7 @@ class Run:
             what, parent = "incremental", self.last
         elif kind == "rows" or (kind == "in-place" and not self.stopped):
             what = "pinned"
-        checkpoint(machine, namespace, image, kind=what, parent=parent)
+        checkpoint(machine.kernel, namespace, image, kind=what, parent=parent)
         if folded and what != "in-place":
             whole = self.folder / f"{number} folded"
             compact(image, whole)

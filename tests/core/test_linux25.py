@@ -12,8 +12,8 @@ import pytest
 
 import swapfast as sf
 from swapfast.core import mapping_table
-from swapfast.machine import TIMES
-from swapfast.mappings import Mapping
+from swapfast.kernel.options import TIMES
+from swapfast.kernel.state import Mapping
 
 PAGE = 4096
 NO_TIME = dict.fromkeys(TIMES, 0)

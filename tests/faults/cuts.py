@@ -23,7 +23,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from swapfast.checkpoint import restart, verify
+from swapfast.checkpoint import verify
+from swapfast.machine import restart
 from tests.checkpoint.jobs import contents
 from tests.checkpoint.test_crashes import AREA, namespace_of, scribble, small_job
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import swapfast as sf
-from swapfast.mappings import Mapping
+from swapfast.kernel.state import Mapping
 from swapfast.swapfile import mkswap
 
 PAGE = 4096
@@ -61,11 +61,11 @@ def snapshot(machine: sf.Machine, files: tuple[Path, ...] = ()) -> dict[str, Any
     return {
         "swaps": machine.proc_swaps(),
         "areas": [(a.type, a.path, a.priority, a.orphaned, a.info) for a in machine.areas.values()],
-        "least_priority": machine.least_priority,
+        "least_priority": machine.kernel.ranks.least,
         "memory": machine.core.memory(),
         "counters": machine.core.counters(),
         "clock": machine.core.clock(),
-        "objects": len(machine.objects),
+        "objects": len(machine.kernel.objects),
         "log": list(machine.log),
         "tasks": {pid: _task(task) for pid, task in machine.tasks.items()},
         "files": {

@@ -10,8 +10,8 @@ import pytest
 
 import swapfast as sf
 from swapfast.core import mapping_table
+from swapfast.kernel.areas import turn_off
 from swapfast.swapfile import mkswap
-from swapfast.swapping import turn_off
 
 PAGE = 4096
 PAGES = 150

@@ -241,7 +241,7 @@ def test_swapon_enomem_no_memory_for_maps(
 
     path = make_swap("s")
     with refused(errno.ENOMEM, machine, path):
-        monkeypatch.setattr(machine.slot_space, "take", none_left)
+        monkeypatch.setattr(machine.kernel.slot_space, "take", none_left)
         try:
             machine.init.swapon(path)
         finally:
@@ -462,7 +462,7 @@ def test_clone_enomem_no_memory_for_structures(
     segment = init.shmat(init.shmget(1, PAGE, sf.IPC_CREAT | 0o600))
     fill(init.mmap(8 * PAGE), "private")
     fill(segment, "segment")
-    take, calls = machine.page_space.take, 0
+    take, calls = machine.kernel.page_space.take, 0
 
     def once(n: int) -> int:
         nonlocal calls
@@ -474,7 +474,7 @@ def test_clone_enomem_no_memory_for_structures(
     for flags in (sf.SIGCHLD, NEWSWAP):
         calls = 0
         with refused(errno.ENOMEM, machine):
-            monkeypatch.setattr(machine.page_space, "take", once)
+            monkeypatch.setattr(machine.kernel.page_space, "take", once)
             try:
                 init.clone(flags)
             finally:
@@ -685,7 +685,7 @@ def test_shmget_eacces(machine: sf.Machine, nobody: sf.Task) -> None:
 
 
 def test_shmget_enospc_shmmni(machine: sf.Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swapfast.ipc.SHMMNI", 3)
+    monkeypatch.setattr("swapfast.kernel.shm.SHMMNI", 3)
     for _ in range(3):
         machine.init.shmget(sf.IPC_PRIVATE, PAGE, 0o600)
     with refused(errno.ENOSPC, machine):
@@ -697,7 +697,7 @@ def test_shmget_enospc_shmmni(machine: sf.Machine, monkeypatch: pytest.MonkeyPat
 def test_shmget_enomem_overcommit(machine: sf.Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     with refused(errno.ENOMEM, machine):
         machine.init.shmget(sf.IPC_PRIVATE, 5 << 20, 0o600)
-    monkeypatch.setattr("swapfast.ipc.SHMMNI", 0)
+    monkeypatch.setattr("swapfast.kernel.shm.SHMMNI", 0)
     with refused(errno.ENOMEM, machine):  # the file is made before its id
         machine.init.shmget(sf.IPC_PRIVATE, 5 << 20, 0o600)
 
@@ -743,7 +743,7 @@ def test_shmat_enomem(machine: sf.Machine, monkeypatch: pytest.MonkeyPatch) -> N
 
     shmid = machine.init.shmget(5, PAGE, sf.IPC_CREAT | 0o600)
     with refused(errno.ENOMEM, machine):
-        monkeypatch.setattr(machine.page_space, "take", none_left)
+        monkeypatch.setattr(machine.kernel.page_space, "take", none_left)
         try:
             machine.init.shmat(shmid)
         finally:

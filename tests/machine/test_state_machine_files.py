@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 import swapfast as sf
-from swapfast.areas import SwapArea
-from swapfast.checkpoint import checkpoint, restart
+from swapfast.checkpoint import checkpoint
 from swapfast.core import images, mapping_table
 from swapfast.errors import KernelPanic
+from swapfast.kernel.state import SwapArea
+from swapfast.machine import restart
 from swapfast.swapfile import SwapBacking, mkswap
 from tests.checkpoint.crashes import FaultyDisk
 from tests.machine.faults import bad_sectors, files_end_at, punch
@@ -332,7 +333,7 @@ class FileMachine(SwapMachine):
     def entries(self) -> set[int]:
         core = self.machine.core
         numbers = [m.number for mm in {t.mm for t in self.tasks} for m in mm.mappings.values()]
-        numbers += [o.number for o in self.machine.objects]
+        numbers += [o.number for o in self.machine.kernel.objects]
         used: set[int] = set()
         for number in numbers:
             used |= set(mapping_table.state(core, number, 0, self.pages_of(number))[1].tolist())
@@ -373,9 +374,9 @@ class FileMachine(SwapMachine):
         super().leave_nothing()
 
     def turn_off(self, area: SwapArea) -> None:
-        from swapfast.swapping import turn_off
+        from swapfast.kernel.areas import nobody_dies, turn_off
 
-        turn_off(self.machine, area, None)
+        turn_off(self.machine.kernel, area, nobody_dies)
         if area.orphaned and not area.namespace.areas:
             self.machine.drop_swap_namespace(area.namespace)
 
