@@ -104,6 +104,17 @@ class Machine:
         """What the letter leaves open, as this machine has it."""
         return self.kernel.rules
 
+    @property
+    def overcommit(self) -> int:
+        """/proc/sys/vm/overcommit_memory, which may change while the machine runs."""
+        return self.kernel.overcommit
+
+    @overcommit.setter
+    def overcommit(self, value: int) -> None:
+        if value not in (0, 1, 2):
+            raise ValueError(f"overcommit is 0, 1 or 2, not {value}")
+        self.kernel.overcommit = value
+
     # batches
 
     def run(

@@ -216,7 +216,7 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
         "profile": kernel.profile.name,
         "contents": kernel.contents,
         "bits": options.bits,
-        "overcommit": options.overcommit,
+        "overcommit": kernel.overcommit,
         "policy": options.policy,
         "max_swapfiles": options.max_swapfiles,
         "cache_at_boot": options.cached,

@@ -29,7 +29,7 @@ REFERENCE_WRITE = np.uint32(0x80000000)
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
 
 
-class References(Protocol):
+class _References(Protocol):
     """What is asked of a trace here."""
 
     @property
@@ -124,7 +124,7 @@ def run(
 
 
 def replay(
-    trace: References,
+    trace: _References,
     into: Mapping,
     *,
     tag: str | None = None,

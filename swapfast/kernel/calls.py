@@ -31,22 +31,44 @@ class SystemCalls(Protocol[Task, Mapping, Area, Namespace, Group]):
     """What each does is told by the method of the noun that has its name."""
 
     # clone.py, exit.py
-    def clone(self, task: Task, /, flags: int, name: str | None) -> Task: ...
-    def unshare(self, task: Task, /, flags: int) -> None: ...
-    def exit(self, task: Task, /, code: int) -> None: ...
-    def kill(self, task: Task, /, pid: int, sig: int) -> None: ...
-    def wait(self, task: Task, /, pid: int) -> tuple[int, int, int]: ...
-    def setuid(self, task: Task, /, uid: int) -> None: ...
+
+    def clone(self, task: Task, /, flags: int, name: str | None) -> Task:
+        """clone(2), fork(2)."""
+
+    def unshare(self, task: Task, /, flags: int) -> None:
+        """unshare(2)."""
+
+    def exit(self, task: Task, /, code: int) -> None:
+        """_exit(2)."""
+
+    def kill(self, task: Task, /, pid: int, sig: int) -> None:
+        """kill(2)."""
+
+    def wait(self, task: Task, /, pid: int) -> tuple[int, int, int]:
+        """waitpid(2)."""
+
+    def setuid(self, task: Task, /, uid: int) -> None:
+        """setuid(2)."""
+
     # mmap.py, batches.py
+
     def mmap(
         self, task: Task, /, length: int | str, *, shared: bool, readonly: bool, name: str
-    ) -> Mapping: ...
-    def munmap(self, mapping: Mapping, /, offset: int, length: int | None) -> None: ...
-    def count(self, mapping: Mapping, /) -> tuple[int, int, int]: ...
-    def write(
-        self, mapping: Mapping, /, offset: int, data: bytes | bytearray | memoryview
-    ) -> None: ...
-    def read(self, mapping: Mapping, /, offset: int, length: int) -> bytes: ...
+    ) -> Mapping:
+        """mmap(2)."""
+
+    def munmap(self, mapping: Mapping, /, offset: int, length: int | None) -> None:
+        """munmap(2)."""
+
+    def count(self, mapping: Mapping, /) -> tuple[int, int, int]:
+        """Pages by state, as mincore(2)."""
+
+    def write(self, mapping: Mapping, /, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Store bytes."""
+
+    def read(self, mapping: Mapping, /, offset: int, length: int) -> bytes:
+        """Load bytes."""
+
     def touch(
         self,
         mapping: Mapping,
@@ -55,22 +77,51 @@ class SystemCalls(Protocol[Task, Mapping, Area, Namespace, Group]):
         write: bool | ArrayLike,
         *,
         tag: str | None,
-    ) -> None: ...
+    ) -> None:
+        """Reference pages."""
+
     # shm.py
-    def shmget(self, task: Task, /, key: int, size: int, flags: int) -> int: ...
-    def shmat(self, task: Task, /, shmid: int, *, readonly: bool) -> Mapping: ...
-    def shmdt(self, task: Task, /, mapping: Mapping) -> None: ...
-    def shmctl(self, task: Task, /, shmid: int, command: int) -> ShmidDs | None: ...
+
+    def shmget(self, task: Task, /, key: int, size: int, flags: int) -> int:
+        """shmget(2)."""
+
+    def shmat(self, task: Task, /, shmid: int, *, readonly: bool) -> Mapping:
+        """shmat(2)."""
+
+    def shmdt(self, task: Task, /, mapping: Mapping) -> None:
+        """shmdt(2)."""
+
+    def shmctl(self, task: Task, /, shmid: int, command: int) -> ShmidDs | None:
+        """shmctl(2)."""
+
     # swapon.py, wiping.py, checkpoint/
-    def swapon(self, task: Task, /, path: Path, flags: int, *, wipe: Wipe) -> None: ...
-    def swapoff(self, task: Task, /, path: Path) -> None: ...
-    def set_wipe(self, area: Area, /, wipe: Wipe) -> None: ...
+
+    def swapon(self, task: Task, /, path: Path, flags: int, *, wipe: Wipe) -> None:
+        """swapon(2)."""
+
+    def swapoff(self, task: Task, /, path: Path) -> None:
+        """swapoff(2)."""
+
+    def set_wipe(self, area: Area, /, wipe: Wipe) -> None:
+        """Wipe an area from now on, or not any more."""
+
     def checkpoint(
         self, ns: Namespace, /, path: Path, *, kind: Kind, parent: Path | None, checksums: bool
-    ) -> None: ...
+    ) -> None:
+        """Write an image of a namespace."""
+
     # cgroup.py
-    def enter_group(self, group: Group, /, task: Task) -> None: ...
-    def close_group(self, group: Group, /) -> None: ...
+
+    def enter_group(self, group: Group, /, task: Task) -> None:
+        """Write a pid to cgroup.procs."""
+
+    def close_group(self, group: Group, /) -> None:
+        """rmdir(2) of a cgroup."""
+
     # procfs.py
-    def sysinfo(self, task: Task, /) -> SysInfo: ...
-    def read_proc_swaps(self, task: Task, /) -> str: ...
+
+    def sysinfo(self, task: Task, /) -> SysInfo:
+        """sysinfo(2)."""
+
+    def read_proc_swaps(self, task: Task, /) -> str:
+        """Read /proc/swaps."""

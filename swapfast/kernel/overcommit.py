@@ -30,7 +30,7 @@ def check_overcommit(task: Task, pages: int) -> None:
         raise system_error(
             errno.ENOMEM,
             f"{pages * PAGE_SIZE} bytes are more than "
-            f"overcommit_memory={task.kernel.options.overcommit} allows; free memory, add swap, "
+            f"overcommit_memory={task.kernel.overcommit} allows; free memory, add swap, "
             "or use overcommit=1",
         )
 
@@ -38,7 +38,7 @@ def check_overcommit(task: Task, pages: int) -> None:
 def enough_memory(task: Task, pages: int) -> bool:
     """security_vm_enough_memory: could memory and swap hold so many more pages?"""
     kernel = task.kernel
-    overcommit = kernel.options.overcommit
+    overcommit = kernel.overcommit
     if overcommit == 1:
         return True
     memory = kernel.core.memory()

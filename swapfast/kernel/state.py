@@ -62,6 +62,9 @@ class Kernel:
 
     Attributes
     ----------
+    rules : Rules
+    overcommit : {0, 1, 2}
+        /proc/sys/vm/overcommit_memory, which may change while it runs.
     core : Core
         Memory, page tables, slots: all that is a number.
     init : Task
@@ -92,6 +95,7 @@ class Kernel:
         self.profile: Profile = options.profile
         self.rules: Rules = options.rules
         self.contents = options.contents
+        self.overcommit = options.overcommit
         self.changes = Changes(self.give_up)
         self.core = _core.Core(
             options.pages, self.profile.modern, options.contents, **options.of_core()
@@ -691,7 +695,9 @@ class SwapArea:
     @property
     def info(self) -> AreaInfo:
         """pages, inuse, pswpin, pswpout, ... of the core."""
-        return area_table.info(self.namespace.kernel.core, self.number)
+        info = area_table.info(self.namespace.kernel.core, self.number)
+        info["prio"] = self.priority
+        return info
 
     @property
     def size(self) -> int:

@@ -15,7 +15,7 @@ from swapfast.kernel.overcommit import enough_memory
 from swapfast.kernel.records import Wipe
 from swapfast.kernel.state import SwapArea, Task
 
-__all__ = ["swapoff", "swapon"]
+__all__ = ["swapoff", "swapon", "turn_off_for"]
 
 NOT_ON = "is not an area that is on in this swap namespace"
 

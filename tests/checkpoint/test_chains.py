@@ -144,7 +144,7 @@ def chain_of(folder: Path, base: str, length: int = 4) -> tuple[Machine, Path]:
     for turn in range(length):
         scribble(machine, f"turn {turn}", turn)
         checkpoint(
-            machine,
+            machine.kernel,
             namespace_of(machine),
             folder / f"{turn}",
             kind=base if last is None else "incremental",  # type: ignore[arg-type]
@@ -220,7 +220,7 @@ def test_bytes_written_follow_what_changed(tmp_path: Path, base: Any) -> None:
         before, image = pushed(), tmp_path / f"{turn}"
         disk = CountingDisk()
         checkpoint(
-            machine,
+            machine.kernel,
             login.swap_ns,
             image,
             kind=base if last is None else "incremental",
@@ -390,7 +390,7 @@ def test_the_swapfile_of_a_chain_is_made_once(tmp_path: Path) -> None:
     machine.close()
     with restart(last) as again:
         swap = Path(inspect(last)["swapfile"])
-        assert swap.parent == tmp_path and again.files[0].path == str(swap)
+        assert swap.parent == tmp_path and again.areas[0].path == str(swap)
         scribble(again, "written", 1)
     made = swap.stat().st_ino
     with restart(last, keep=False) as again:  # which gives the checkpoint in that file up

@@ -79,7 +79,7 @@ def recorded(folder: Path) -> tuple[RecordingDisk, dict[int, dict[Any, Any]]]:
             disk.step("work")
         disk.attempted = generation
         checkpoint(
-            machine,
+            machine.kernel,
             namespace_of(machine),
             folder / JOB,
             kind=kind,  # type: ignore[arg-type]
@@ -154,7 +154,7 @@ def test_the_crash_test_can_fail(
     def commit(self: Any) -> None:
         original(self)
         if self.kind == "pinned":
-            images.unpin(self.frozen.machine.core, self.frozen.area.number)
+            images.unpin(self.frozen.kernel.core, self.frozen.area.number)
 
     if without == "pins":
         monkeypatch.setattr(attempt, "commit", commit)
@@ -265,7 +265,7 @@ def test_checksums_are_of_the_pages_in_memory(
 
     def image(self: Attempt, checksums: bool) -> Any:
         frozen = self.frozen
-        used = images.dump(frozen.machine.core, frozen.numbers, frozen.area.number)[1]
+        used = images.dump(frozen.kernel.core, frozen.numbers, frozen.area.number)[1]
         slots.append(int(used[used.size // 2]))
         with open(tmp_path / AREA, "r+b") as file:
             file.seek(slots[0] * PAGE + 99)

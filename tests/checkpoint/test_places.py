@@ -76,14 +76,14 @@ def test_two_jobs_and_one_name(tmp_path: Path, kind: Kind, other: Kind) -> None:
 
         def meanwhile(refused: list[Any] = refused) -> None:
             try:
-                checkpoint(b, namespace_of(b), image, kind=other)
+                checkpoint(b.kernel, namespace_of(b), image, kind=other)
                 assert verify(image) == []
             except OSError as error:
                 assert error.errno == errno.EBUSY and str(image.name) in str(error.filename)
                 refused.append(error)
 
         disk = Meanwhile(at, meanwhile)
-        checkpoint(a, namespace_of(a), image, kind=kind, disk=disk)
+        checkpoint(a.kernel, namespace_of(a), image, kind=kind, disk=disk)
         if disk.left >= 0:
             break
         tally["refused" if refused else "both"] += 1
@@ -97,7 +97,7 @@ def test_two_jobs_and_one_name(tmp_path: Path, kind: Kind, other: Kind) -> None:
     assert tally["both"] == 1 and tally["refused"] >= 5, "only before the first lock is there time"
     a.close()
     assert state_of(image) == right["a"]
-    checkpoint(b, namespace_of(b), image, kind=other)
+    checkpoint(b.kernel, namespace_of(b), image, kind=other)
     b.close()
     assert state_of(image) == right["b"]
 
@@ -172,7 +172,7 @@ def test_two_processes(tmp_path: Path, rounds: int) -> None:
 def test_replaced_while_its_name_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another writer's rename, between two looks at the name, is no fault of the name."""
     a, b, image = two_jobs(tmp_path)
-    checkpoint(b, namespace_of(b), image, kind="snapshot")
+    checkpoint(b.kernel, namespace_of(b), image, kind="snapshot")
     real = os.stat
     turns = []
 
@@ -180,14 +180,14 @@ def test_replaced_while_its_name_is_judged(tmp_path: Path, monkeypatch: pytest.M
         found = real(path, *arguments, **options)
         if str(path) == str(image) and len(turns) == 1:
             turns.append(2)
-            checkpoint(b, namespace_of(b), image, kind="snapshot")
+            checkpoint(b.kernel, namespace_of(b), image, kind="snapshot")
         elif str(path) == str(image) and not turns:
             turns.append(1)
         return found
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", late)
-        checkpoint(a, namespace_of(a), image, kind="snapshot")
+        checkpoint(a.kernel, namespace_of(a), image, kind="snapshot")
     right = contents(a)
     for machine in (a, b):
         machine.close()
@@ -267,7 +267,11 @@ def test_parts_of_a_chain_are_not_replaced(tmp_path: Path) -> None:
             export(last, tmp_path / name)
         with pytest.raises(OSError):
             checkpoint(
-                machine, namespace_of(machine), tmp_path / name, kind="incremental", parent=last
+                machine.kernel,
+                namespace_of(machine),
+                tmp_path / name,
+                kind="incremental",
+                parent=last,
             )
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
     machine.close()

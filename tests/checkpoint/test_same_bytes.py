@@ -19,7 +19,7 @@ for _ in range(int(sys.argv[1])):
     folder = Path(sys.argv[2]) / "run"   # the image names its swapfile
     folder.mkdir()
     machine, login = boot(folder / "area")
-    os.pwrite(machine.files[0].fileno(), bytes(16), 1036)  # mkswap's UUID is random
+    os.pwrite(machine.areas[0].backing.fileno(), bytes(16), 1036)  # mkswap's UUID is random
     family(login)
     checkpoint(machine.kernel, login.swap_ns, folder / "job", kind="pinned", identity=bytes(16))
     family(login, 2)

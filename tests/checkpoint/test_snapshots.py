@@ -133,7 +133,11 @@ def test_errors_at_every_call(tmp_path: Path) -> None:
             before = (tmp_path / JOB).read_bytes()
             try:
                 checkpoint(
-                    machine, namespace_of(machine), tmp_path / JOB, kind="snapshot", disk=disk
+                    machine.kernel,
+                    namespace_of(machine),
+                    tmp_path / JOB,
+                    kind="snapshot",
+                    disk=disk,
                 )
             except OSError as error:
                 assert error.errno == errno.ENOSPC
@@ -177,7 +181,7 @@ def test_a_job_that_runs_on_a_copy_keeps_it(tmp_path: Path) -> None:
     again.close()
     with restart(tmp_path / JOB) as third:
         assert contents(third) == now
-        checkpoint(third, namespace_of(third), tmp_path / JOB, kind="snapshot")
+        checkpoint(third.kernel, namespace_of(third), tmp_path / JOB, kind="snapshot")
         assert len(copies(tmp_path)) == 2  # that of the one that ran first is gone
 
 

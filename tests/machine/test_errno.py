@@ -853,7 +853,7 @@ def test_esrch_a_dead_task_calls_nothing(machine: sf.Machine, make_swap: Swapfil
             with refused(errno.ESRCH, machine, path):
                 call()
     with refused(errno.ESRCH, machine):
-        dead.machine.run(mapping, np.zeros(1, dtype=np.uint32))
+        machine.run(mapping, np.zeros(1, dtype=np.uint32))
 
 
 def test_out_of_memory_with_nobody_to_kill_is_a_panic(profile: str) -> None:

@@ -78,12 +78,12 @@ def test_a_lost_file_is_noticed_at_once_by_its_own_and_soon_by_others(tmp_path: 
             file.truncate(PAGE)
     heaps[29].write(0, b"y")
     with pytest.raises(OSError) as caught:
-        machine.check_area(own)
+        machine.kernel.files.check(own)
     assert caught.value.errno == errno.EIO
     for _ in range(4):  # eight files each time
         heaps[0].write(0, b"z")
     with pytest.raises(OSError, match="was truncated"):
-        machine.check_area(other)
+        machine.kernel.files.check(other)
     assert sum("was truncated" in line for line in machine.log) == 2
     machine.close()
 

@@ -67,7 +67,7 @@ class FileMachine(SwapMachine):
         self.unwiped: set[str] = set()
         super().boot(memory, profile, "default", policy, 3, bool(logins & 1), logins)
         if rules == "orphan":
-            self.machine.rules = sf.Rules(last_exit="orphan")
+            self.machine.kernel.rules = sf.Rules(last_exit="orphan")
 
     # errors
 
@@ -231,7 +231,7 @@ class FileMachine(SwapMachine):
         try:
             with limit:
                 checkpoint(
-                    self.machine,
+                    self.machine.kernel,
                     namespace,
                     image,
                     kind=kind,  # type: ignore[arg-type]
@@ -375,10 +375,11 @@ class FileMachine(SwapMachine):
 
     def turn_off(self, area: SwapArea) -> None:
         from swapfast.kernel.areas import nobody_dies, turn_off
+        from swapfast.kernel.scopes import drop_swap_namespace
 
         turn_off(self.machine.kernel, area, nobody_dies)
         if area.orphaned and not area.namespace.areas:
-            self.machine.drop_swap_namespace(area.namespace)
+            drop_swap_namespace(self.machine.kernel, area.namespace)
 
 
 FileMachine.TestCase.settings = settings(
