@@ -18,7 +18,6 @@ from swapfast.kernel.boot import boot
 from swapfast.kernel.options import KernelOptions, Keywords
 from swapfast.kernel.profile import Profile
 from swapfast.kernel.records import Kind
-from swapfast.kernel.rules import Rules
 from swapfast.kernel.state import Kernel, Mapping, MemoryGroup, SwapArea, SwapNamespace, Task
 from swapfast.syscalls import SYSTEM_CALLS
 from swapfast.units import PAGE_SIZE
@@ -97,12 +96,7 @@ class Machine:
         self.kernel = kernel
         self.options, self.profile, self.core = kernel.options, kernel.profile, kernel.core
         self.init, self.tasks, self.areas = kernel.init, kernel.tasks, kernel.areas
-        self.log, self.contents = kernel.log, kernel.contents
-
-    @property
-    def rules(self) -> Rules:
-        """What the letter leaves open, as this machine has it."""
-        return self.kernel.rules
+        self.log, self.rules, self.contents = kernel.log, kernel.rules, kernel.contents
 
     @property
     def overcommit(self) -> int:
@@ -115,8 +109,6 @@ class Machine:
             raise ValueError(f"overcommit is 0, 1 or 2, not {value}")
         self.kernel.overcommit = value
 
-    # batches
-
     def run(
         self,
         mapping: Mapping,
@@ -128,26 +120,7 @@ class Machine:
     ) -> None:
         """Replay references of one mapping; bit 31 is a write, the rest the page.
 
-        Parameters
-        ----------
-        mapping : Mapping
-        refs : uint32 array, contiguous
-        tag : str, optional
-            With contents: writes stamp their pages with this text.
-        first_number : int
-            Number of ``refs[0]``, for the stamps.
-        checked : bool
-            The caller made sure that every page is inside.
-
-        Raises
-        ------
-        ValueError
-            A page outside the mapping.
-        OSError
-            EIO, ESTALE: a swapfile is gone; EFAULT: the mapping is; EIO, ENOSPC, ...: all is done,
-            but a slot could not be wiped.
-        TaskKilled
-            The OOM killer took the task that maps it.
+        Parameters and errors as `swapfast.kernel.batches.run`.
         """
         self.kernel.check_usable()
         batches.run(mapping, refs, tag=tag, first_number=first_number, checked=checked)
@@ -162,27 +135,10 @@ class Machine:
     ) -> None:
         """Replay a trace into a mapping that has at least its pages.
 
-        Parameters
-        ----------
-        trace : Trace
-        into : Mapping
-        tag : str, optional
-            With contents: each write stamps its page with this text (16 characters), the page and
-            the number of the reference.
-        progress : callable, optional
-            Called as ``progress(references done, all)``.
-
-        Raises
-        ------
-        ValueError
-            The mapping is too small.
-        OSError, TaskKilled
-            As `run`.
+        Parameters and errors as `swapfast.kernel.batches.replay`.
         """
         self.kernel.check_usable()
         batches.replay(trace, into, tag=tag, progress=progress)
-
-    # areas and groups
 
     def memory_group(self, max: int | str = 0, *, policy: str | None = None) -> MemoryGroup:
         """A memory group with a limit (bytes, or "64MiB"; 0: none)."""
@@ -191,20 +147,13 @@ class Machine:
     def add_swap(self, size: int | str, *, priority: int | None = None) -> SwapArea:
         """Turn on an ideal device of ``size`` bytes in the initial namespace: slots, no bytes.
 
-        Raises
-        ------
-        ValueError
-            The machine has contents: they need a file; or the priority is not 0 to 32767.
-        OSError
-            EPERM: MAX_SWAPFILES areas are on.
+        Errors as `swapfast.kernel.areas.add_device`.
         """
         return areas.add_device(self.kernel, size, priority=priority)
 
     def read_files(self) -> None:
         """A program is started: page cache that was dropped is read again, out of free memory."""
         self.kernel.read_files()
-
-    # what one sees
 
     @property
     def now(self) -> int:
@@ -239,8 +188,6 @@ class Machine:
     def verify(self) -> None:
         """Walk every structure the slow way; AssertionError names what does not agree."""
         self.core.verify()
-
-    # life
 
     def checkpoint(
         self,

@@ -46,7 +46,15 @@ def check_room(kernel: Kernel, path: str | None = None) -> None:
 
 
 def add_device(kernel: Kernel, size: int | str, *, priority: int | None = None) -> SwapArea:
-    """An ideal device in the initial namespace; see `Machine.add_swap`."""
+    """Turn on an ideal device of ``size`` bytes in the initial namespace: slots, no bytes.
+
+    Raises
+    ------
+    ValueError
+        The machine has contents: they need a file; or the priority is not 0 to 32767.
+    OSError
+        EPERM: MAX_SWAPFILES areas are on.
+    """
     kernel.check_usable()
     if kernel.contents:
         raise ValueError("a machine with contents swaps to files: use swapon")
