@@ -17,9 +17,9 @@ import numpy as np
 
 import swapfast as sf
 from bench.row import Row, Size, cpu, rates
-from swapfast.areas import SimulatedDevice
+from swapfast.kernel.areas import add
+from swapfast.kernel.device import SimulatedDevice
 from swapfast.swapfile import mkswap
-from swapfast.swapping import add_area
 from swapfast.units import PAGE_SIZE
 
 __all__ = ["ROWS"]
@@ -36,7 +36,7 @@ def logins(machine: sf.Machine, count: int, folder: Path | None = None) -> list[
     for number in range(count):
         task = machine.init.clone(NEW_LOGIN)
         if folder is None:
-            add_area(machine, task.swap_ns, SimulatedDevice(f"/dev/s{number}", 10), 0)
+            add(machine.kernel, task.swap_ns, SimulatedDevice(f"/dev/s{number}", 10), 0)
         else:
             task.swapon(folder / f"s{number}")
         tasks.append(task)
@@ -99,7 +99,7 @@ def faults_in_one(size: Size) -> Iterator[Row]:
         for task in logins(machine, count - 1):
             machine.run(task.mmap(4 * PAGE_SIZE), FOUR_PAGES)
         task = machine.init.clone(NEW_LOGIN)
-        add_area(machine, task.swap_ns, SimulatedDevice("/dev/own", pages + 512), 0)
+        add(machine.kernel, task.swap_ns, SimulatedDevice("/dev/own", pages + 512), 0)
         machine.memory_group(frames * PAGE_SIZE, policy="fifo").add(task)
         mapping = task.mmap(pages * PAGE_SIZE)
         machine.run(mapping, np.arange(pages, dtype=np.uint32) | np.uint32(1 << 31))

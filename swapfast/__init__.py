@@ -10,11 +10,11 @@ check_built()
 from swapfast import flags  # noqa: E402
 from swapfast.errors import KernelPanic, TaskKilled  # noqa: E402
 from swapfast.flags import *  # noqa: E402, F403
+from swapfast.kernel.profile import PROFILES, Profile  # noqa: E402
+from swapfast.kernel.records import SysInfo  # noqa: E402
+from swapfast.kernel.rules import Rules  # noqa: E402
+from swapfast.kernel.state import MemoryGroup, SwapNamespace, Task  # noqa: E402
 from swapfast.machine import Machine  # noqa: E402
-from swapfast.memcg import MemoryGroup  # noqa: E402
-from swapfast.namespaces import Rules, SwapNamespace  # noqa: E402
-from swapfast.profiles import PROFILES, Profile  # noqa: E402
-from swapfast.tasks import SysInfo, Task  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = [

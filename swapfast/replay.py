@@ -12,19 +12,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
 from swapfast import _core
 from swapfast.errors import Interrupted, TaskKilled
+from swapfast.kernel.options import Keywords, not_default
+from swapfast.kernel.profile import PROFILES
 from swapfast.machine import Machine
-from swapfast.profiles import PROFILES
 from swapfast.replacement import POLICIES, Counts, simulate
 from swapfast.units import PAGE_SIZE, parse_share, parse_size
 
 if TYPE_CHECKING:
-    from swapfast.mappings import Mapping
+    from swapfast.kernel.state import Mapping
     from swapfast.traces import Trace
 
 __all__ = ["ReplayResult", "policies", "replay", "stamp_mismatches"]
@@ -111,19 +112,10 @@ def replay(
     trace: Trace,
     memory: int | str,
     *,
-    policy: str | None = None,
     profile: str | None = None,
-    page_cluster: int | None = None,
     swap: int | str | None = None,
-    swappiness: int = 60,
-    times: dict[str, int] | None = None,
-    statistics: str = "exact",
-    statistics_phase: int | None = None,
-    tlb: str = "off",
-    readahead: str = "cluster",
-    plug: str = "own",
-    seed: int = 0,
     progress: Progress | None = None,
+    **kernel: Unpack[Keywords],
 ) -> ReplayResult:
     """Replay a trace on a machine of its own, without contents.
 
@@ -137,25 +129,20 @@ def replay(
     memory : int or str
         What the program may use: bytes, "64MiB", or a share of the trace's pages, "50%" (rounded
         down).
-    policy : str, optional
-        One of ``policies()``; the profile's by default.
     profile : {"6.18", "2.6.25"}, optional
         Kernel; by default the one that the policy names, else 6.18.
-    page_cluster : int, optional
-        log2 of the swap read-ahead window, 0 to 5; 3 by default, 0 for policies that are no
-        kernel's.
     swap : int or str, optional
         Size of the swap area. By default twice the trace's pages and about 512 MiB at least, so
         that it is never more than half full (a fuller area frees slots at once).
-    swappiness : int
-        0 to 200.
-    times : dict, optional
-        Simulated costs, nanoseconds, by the names of ``machine.TIMES``.
-    statistics, statistics_phase, tlb, readahead, plug, seed : optional
-        What a program gets on 6.18 that nobody observes, and how the machine reads ahead: see
-        `Machine`. Statistics matter to policy linux-6.18 alone.
     progress : callable, optional
         Called as ``progress(references done, all)``.
+    policy : str, optional
+        One of ``policies()``; the profile's by default.
+    page_cluster : int, optional
+        log2 of the swap read-ahead window, 0 to 5; 3 by default, 0 for policies that are no
+        kernel's.
+    swappiness, times, statistics, statistics_phase, tlb, readahead, plug, seed : optional
+        As `swapfast.kernel.options.KernelOptions`. Statistics matter to policy linux-6.18 alone.
 
     Returns
     -------
@@ -171,10 +158,9 @@ def replay(
         the references done. Of one that came between two calls of ``progress``, the counts may
         include a few references more.
     """
-    machine_asked = any(p is not None for p in (profile, page_cluster, swap, times)) or (
-        (statistics, statistics_phase, tlb, readahead, plug)
-        != ("exact", None, "off", "cluster", "own")
-    )
+    policy = kernel.get("policy")
+    asked = not_default(kernel) - {"policy", "swappiness", "seed"}
+    machine_asked = profile is not None or swap is not None or bool(asked)
     if policy in POLICIES and not (machine_asked and policy in _core.policy_names()):
         if machine_asked:
             raise ValueError(
@@ -182,29 +168,16 @@ def replay(
                 "statistics, tlb, readahead or plug"
             )
         return _replay_alone(trace, parse_share(memory, trace.pages), policy, progress)
-    profile, policy, page_cluster = _choose(profile, policy, page_cluster)
+    profile, policy, page_cluster = _choose(profile, policy, kernel.get("page_cluster"))
     limit = parse_share(memory, trace.pages)
     if swap is None:
         area = max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE
     else:
         area = parse_size(swap)
     # The machine's own watermarks are not to matter: only the group's limit presses.
-    machine = Machine(
-        (2 * min(limit, trace.pages) + 65536) * PAGE_SIZE,
-        profile,
-        contents=False,
-        cache=0,
-        overcommit=1,
-        page_cluster=page_cluster,
-        swappiness=swappiness,
-        times=times,
-        statistics=statistics,
-        statistics_phase=statistics_phase,
-        tlb=tlb,
-        readahead=readahead,
-        plug=plug,
-        seed=seed,
-    )
+    kernel["contents"], kernel["cache"], kernel["overcommit"] = False, 0, 1
+    kernel["policy"], kernel["page_cluster"] = None, page_cluster
+    machine = Machine((2 * min(limit, trace.pages) + 65536) * PAGE_SIZE, profile, **kernel)
     machine.add_swap(area)
     task = machine.init.fork("replay")
     machine.memory_group(limit * PAGE_SIZE, policy=policy).add(task)

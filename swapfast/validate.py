@@ -27,6 +27,7 @@ import numpy as np
 
 from swapfast.errors import Interrupted
 from swapfast.inputs import open_input
+from swapfast.kernel.options import Keywords
 from swapfast.replay import MEASURED_SLOTS, replay
 from swapfast.traces import Trace, open_trace
 from swapfast.units import PAGE_SIZE
@@ -292,7 +293,7 @@ def validate(
     cells, skipped = read_truth(truth)
     result = Validation(os.fspath(truth), page_cluster, skipped=skipped)
     loaded: dict[str, Trace] = {}
-    modern: dict[str, Any] = {"plug": plug, "times": {"reference": reference_ns}}
+    modern: Keywords = {"plug": plug, "times": {"reference": reference_ns}}
     total = len(cells) * len(policies)
     result.asked = total
     try:
@@ -302,15 +303,12 @@ def validate(
                     progress(f"{policy}: {cell.trace}", len(result.predictions), total)
                 if cell.trace not in loaded:
                     loaded = {cell.trace: _load(Path(traces), cell)}
-                result.predictions.append(
-                    _predict(
-                        cell,
-                        loaded[cell.trace],
-                        policy,
-                        page_cluster=page_cluster if policy.startswith("linux-") else None,
-                        **(modern if policy == "linux-6.18" else {}),
-                    )
-                )
+                kernel: Keywords = {"policy": policy}
+                if policy.startswith("linux-"):
+                    kernel["page_cluster"] = page_cluster
+                if policy == "linux-6.18":
+                    kernel.update(modern)
+                result.predictions.append(_predict(cell, loaded[cell.trace], policy, kernel))
     except KeyboardInterrupt:
         result.interrupted = True
         raise Interrupted(result) from None
@@ -330,9 +328,9 @@ def _load(folder: Path, cell: Cell) -> Trace:
     return trace
 
 
-def _predict(cell: Cell, trace: Trace, policy: str, **options: Any) -> Prediction:
+def _predict(cell: Cell, trace: Trace, policy: str, kernel: Keywords) -> Prediction:
     area = max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE
-    run = replay(trace, cell.limit * PAGE_SIZE, policy=policy, swap=area, **options)
+    run = replay(trace, cell.limit * PAGE_SIZE, swap=area, **kernel)
     predicted = {"majflt": run.pgmajfault, "pswpin": run.pswpin, "pswpout": run.pswpout}
     error = {c: (predicted[c] - cell.measured[c]) / max(cell.measured[c], FLOOR) for c in COUNTS}
     return Prediction(cell, policy, predicted, error)

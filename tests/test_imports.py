@@ -18,21 +18,8 @@ from swapfast.core import area_table, images, mapping_table, memcg_table, scope_
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "swapfast"
 
-# From the bottom to the top: a module imports from below, or from beside it without a cycle.
-LAYERS = (
-    {"build", "changes", "core", "errors", "flags", "index_space"},
-    {"inputs", "publish", "units", "visible"},
-    {"replacement", "swapfile", "traces"},
-    {"_core", "areas", "mrc", "namespaces", "profiles", "wiping"},
-    {"ipc", "mappings", "memcg", "oom", "procfs", "swapping", "tasks"},
-    {"checkpoint", "machine"},
-    {"replay"},
-    {"ltp", "measure", "validate"},
-    {"scenario", "screen"},
-    {"plots"},
-    {"cli", "__main__"},
-)
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+# These may import what only some installations have when they are loaded.
+ABOVE = {"__main__", "cli", "plots", "scenario", "screen"}
 OPTIONAL = {"click", "hypothesis", "matplotlib", "pydantic", "pytest", "rich", "zstandard"}
 
 
@@ -111,48 +98,54 @@ def test_the_probe_sees_what_is_loaded() -> None:
 # ---------------------------------------------------------------- which way imports point
 
 
-def test_every_module_has_its_layer() -> None:
-    modules = {module_of(p) for p in sources()} - {"__init__"}
-    assert modules <= set(LEVEL), f"give {modules - set(LEVEL)} a place in LAYERS"
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What import-linter says with the contracts of pyproject.toml."""
+    pytest.importorskip("importlinter", reason="`make test` installs import-linter")
+    code = (
+        "from importlinter.cli import lint_imports as lint; raise SystemExit(lint(no_cache=True))"
+    )
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_down(path: Path) -> None:
-    here = module_of(path)
-    if here == "__init__":
-        return
-    for name in imported(path):
-        parts = name.split(".")
-        if parts[0] != "swapfast" or parts[1] == "__version__":
-            continue
-        assert LEVEL[parts[1]] <= LEVEL[here], f"{here} imports {name}, which is above it"
+def test_imports_point_down_and_in_no_circle() -> None:
+    done = lint(ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_no_cycles_beside() -> None:
-    """Modules of one layer that import each other when they are loaded."""
-    graph: dict[str, set[str]] = {}
+def test_a_circle_of_annotations_is_one(tmp_path: Path) -> None:
+    contracts = (ROOT / "pyproject.toml").read_text().split("[tool.importlinter]")[1]
+    first = contracts.split("[[tool.importlinter.contracts]]")[1]
+    settings = contracts.split("[[")[0]
+    text = f"[tool.importlinter]{settings}[[tool.importlinter.contracts]]{first}"
+    (tmp_path / "pyproject.toml").write_text(text)
+    house = tmp_path / "swapfast" / "kernel"
+    house.mkdir(parents=True)
+    (house.parent / "__init__.py").touch()
+    (house / "__init__.py").touch()
+    (house / "a.py").write_text("from swapfast.kernel import b\n")
+    (house / "b.py").write_text("A = 1\n")
+    assert lint(tmp_path).returncode == 0
+    (house / "b.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from swapfast.kernel.a import A\n"
+    )
+    done = lint(tmp_path)
+    assert done.returncode == 1 and "BROKEN" in done.stdout, done.stdout
+
+
+def test_from_the_package_itself_only_modules_are_imported() -> None:
+    """import-linter takes a compiled module for the package, and looks away there."""
+    modules = {p.name.split(".")[0] for p in PACKAGE.iterdir()} | {"__version__"}
     for path in sources():
-        here = module_of(path)
-        below = {n.split(".")[1] for n in imported(path, top_only=True) if "swapfast." in n}
-        graph.setdefault(here, set()).update(below & set(LEVEL) - {here})
-    done: set[str] = set()
-
-    def visit(name: str, way: tuple[str, ...]) -> None:
-        assert name not in way, " imports ".join((*way, name))
-        if name not in done:
-            for other in sorted(graph.get(name, ())):
-                visit(other, (*way, name))
-            done.add(name)
-
-    for name in sorted(graph):
-        if name != "__init__":
-            visit(name, ())
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "swapfast" and len(parts) == 2:
+                assert parts[1] in modules, f"{path}: {name} is not a module"
 
 
 def test_third_parties_are_imported_where_they_are_used() -> None:
     """numpy anywhere; the others above the machine, or within the function that needs them."""
     for path in sources():
-        if LEVEL.get(module_of(path), 0) >= LEVEL["scenario"]:
+        if module_of(path) in ABOVE:
             continue
         tops = {n.split(".")[0] for n in imported(path, top_only=True)}
         assert not tops & OPTIONAL, f"{path}: {tops & OPTIONAL}"

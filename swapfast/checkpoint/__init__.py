@@ -12,11 +12,12 @@ Idea: Dave Hansen, 2007; Serge Hallyn's RFC of 28 April 2008 gives the job its o
 """
 
 from swapfast.checkpoint.chain import read_image
-from swapfast.checkpoint.commit import checkpoint, release, restart
+from swapfast.checkpoint.commit import checkpoint, release
 from swapfast.checkpoint.compact import compact
 from swapfast.checkpoint.export import export
 from swapfast.checkpoint.image import Image
 from swapfast.checkpoint.inspect import inspect, verify
+from swapfast.kernel.face import restart
 
 __all__ = [
     "Image",

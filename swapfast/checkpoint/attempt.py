@@ -16,7 +16,7 @@ import contextlib
 import errno
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +32,14 @@ from swapfast.checkpoint.place import Parts, Place
 from swapfast.checkpoint.stored import seal_of
 from swapfast.core import images, slot_pins
 from swapfast.errors import system_error
+from swapfast.kernel.records import Kind
 from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.files import named, read_at
 from swapfast.swapfile.header import PAGE_SIZE, UUID_AT
 from swapfast.swapfile.stamp import Kept, Stamp, put_stamp
 
-__all__ = ["Attempt", "Kind", "Parent", "Snapshot", "put_on"]
+__all__ = ["Attempt", "Parent", "Snapshot", "put_on"]
 
-Kind = Literal["in-place", "pinned", "snapshot", "incremental"]
 U32 = NDArray[np.uint32]
 
 
@@ -96,7 +96,7 @@ class Attempt:
     def image(self, checksums: bool) -> Parts:
         """The bytes of the image."""
         frozen = self.frozen
-        core, area = frozen.machine.core, frozen.area
+        core, area = frozen.kernel.core, frozen.area
         pte, self.slots, shadow, zero, ring, lengths = images.dump(
             core, frozen.numbers, area.number
         )
@@ -108,7 +108,7 @@ class Attempt:
                 raise system_error(
                     errno.EIO, f"slot {error.args[0]}: cannot be read", area.path
                 ) from None
-            if not frozen.machine.contents:
+            if not frozen.kernel.contents:
                 sums = sums[:0]
         state, unused, partly, limbo = images.area_state(core, area.number)
         arrays: dict[str, Any] = {
@@ -125,7 +125,7 @@ class Attempt:
         }
         facts = self._facts(checksums, state)
         self._dumped(zero)
-        if sums is not None and frozen.machine.contents:
+        if sums is not None and frozen.kernel.contents:
             self.columns = facts, arrays
         if self.parent is not None:
             arrays = difference(self.parent.facts, self.parent.columns, facts, arrays)
@@ -186,7 +186,7 @@ class Attempt:
         self.backing.last_generation = self.generation
 
     def _keep_both(self) -> None:
-        core, number = self.frozen.machine.core, self.frozen.area.number
+        core, number = self.frozen.kernel.core, self.frozen.area.number
         slot_pins.pin(core, number, np.concatenate((slot_pins.pinned(core, number), self.slots)))
         # The stamp says that a checkpoint may be there, of a generation not older than the last.
         self.backing.stamp = self.stamp
@@ -203,7 +203,7 @@ class Attempt:
         with contextlib.suppress(OSError):
             self._put_header(self.backing.stamp, at_rest=False)
         if written is not None:
-            _core.pull(self.frozen.machine.core, self.frozen.area.number, written)
+            _core.pull(self.frozen.kernel.core, self.frozen.area.number, written)
 
     def commit(self) -> None:
         """It is on the disk: the older image's slots are free, and its copies, if it had some."""
@@ -221,7 +221,7 @@ class Attempt:
     def _pin(self) -> None:
         kept = [k.slots for k in (self.backing.kept, self.backing.copied) if k is not None]
         # A slot may be there twice.
-        slot_pins.pin(self.frozen.machine.core, self.frozen.area.number, np.concatenate(kept))
+        slot_pins.pin(self.frozen.kernel.core, self.frozen.area.number, np.concatenate(kept))
 
 
 class Snapshot(Attempt):

@@ -1,6 +1,7 @@
 """Checkpoint and restart on a disk: the new image is there whole, or the older one still is.
 
-- ``checkpoint(machine, namespace, path, ...)``, ``restart(path, ...)``, ``release(machine, ns)``.
+- ``checkpoint(machine, namespace, path, ...)``, ``release(machine, namespace)``,
+  ``restart_kernel(path, ...)``.
 
 The order of a checkpoint:
 
@@ -25,10 +26,9 @@ import contextlib
 import errno
 import fcntl
 import os
-from typing import TYPE_CHECKING, Any
 
 from swapfast import flags as f
-from swapfast.checkpoint.attempt import Attempt, Kind, Parent, Snapshot, put_on
+from swapfast.checkpoint.attempt import Attempt, Parent, Snapshot, put_on
 from swapfast.checkpoint.chain import Chain, judge_header, read_chain, read_links
 from swapfast.checkpoint.delta import columns_of
 from swapfast.checkpoint.disk import Disk, opened_file
@@ -42,22 +42,24 @@ from swapfast.checkpoint.rebuild import Rebuilding
 from swapfast.checkpoint.steady import steady
 from swapfast.core import area_table, slot_pins
 from swapfast.errors import system_error
+from swapfast.kernel.areas import nobody_dies, turn_off
+from swapfast.kernel.exit import die
+from swapfast.kernel.face import Booted, kernel_of
+from swapfast.kernel.profile import find_profile
+from swapfast.kernel.records import Kind
+from swapfast.kernel.scopes import drop_swap_namespace
+from swapfast.kernel.state import Calls, Kernel, SwapNamespace
 from swapfast.swapfile import SwapBacking
 from swapfast.swapfile.extents import same_inode
 from swapfast.swapfile.files import named, read_at
 from swapfast.swapfile.header import PAGE_SIZE
 from swapfast.swapfile.stamp import Kept, Stamp, read_stamp
-from swapfast.swapping import turn_off
 
-if TYPE_CHECKING:
-    from swapfast.machine import Machine
-    from swapfast.namespaces import SwapNamespace
-
-__all__ = ["checkpoint", "release", "restart", "swapfile_of"]
+__all__ = ["checkpoint", "release", "restart_kernel", "swapfile_of"]
 
 
 def checkpoint(
-    machine: Machine,
+    machine: Kernel | Booted,
     namespace: SwapNamespace,
     path: str | os.PathLike[str],
     *,
@@ -71,7 +73,7 @@ def checkpoint(
 
     Parameters
     ----------
-    machine : Machine
+    machine : Machine or Kernel
     namespace : SwapNamespace
     path : path
         The image; one that is there is replaced, at once or not at all.
@@ -120,26 +122,27 @@ def checkpoint(
     What a checkpoint writes out is counted as any other swap-out, and those pages are read again
     later: the counters of two runs are equal if they made checkpoints at the same points.
     """
-    if machine.unusual:
+    kernel = kernel_of(machine)
+    if not kernel.options.usual:
         raise system_error(
             errno.EOPNOTSUPP,
             "a checkpoint holds no stale statistics, TLB, read-ahead by addresses or nested plug; "
             "make the machine without these options",
         )
     with held_back():
-        frozen = Frozen(machine, namespace)
+        frozen = Frozen(kernel, namespace)
         before = _parent_of(frozen, path, kind, parent, checksums)
-        machine.check_files(namespace)
-        machine.check_area(frozen.area)
-        with Place(disk or Disk(), path, _inputs(machine, before)) as place:
+        kernel.files.look(namespace.areas)
+        kernel.files.check(frozen.area)
+        with Place(disk or Disk(), path, _inputs(kernel, before)) as place:
             _commit(frozen, place, kind, checksums, identity, before)
         if kind == "in-place":
             _end(frozen)
 
 
-def _inputs(machine: Machine, before: Parent | None) -> list[str]:
+def _inputs(kernel: Kernel, before: Parent | None) -> list[str]:
     """Files that an image would destroy: those that are on, and those that it builds on."""
-    backings = (area.backing for area in machine.areas.values())
+    backings = (area.backing for area in kernel.areas.values())
     names = [one.path for one in backings if isinstance(one, SwapBacking)]
     for link in () if before is None else before.links:
         names += [link.path, link.data]
@@ -155,13 +158,13 @@ def _commit(
     before: Parent | None,
 ) -> None:
     """Steps 1 to 4; after an error the namespace goes on as it was."""
-    machine, namespace = frozen.machine, frozen.namespace
-    if checksums and machine.contents:
-        slot_pins.keep_sums(machine.core, frozen.area.number)  # while the pages are still in memory
+    kernel, namespace = frozen.kernel, frozen.namespace
+    if checksums and kernel.contents:
+        slot_pins.keep_sums(kernel.core, frozen.area.number)  # while the pages are still in memory
     written = push_out(frozen)
     # Pages that were written beside a file that was cut off are lost.
-    machine.check_files(namespace)
-    machine.check_area(frozen.area)
+    kernel.files.look(namespace.areas)
+    kernel.files.check(frozen.area)
     copies = kind == "snapshot" or (
         kind == "incremental" and (before is None or before.links[0].facts["kind"] == "snapshot")
     )
@@ -200,7 +203,7 @@ def _parent_of(
         if parent is not None:
             raise system_error(errno.EINVAL, f"a checkpoint of kind {kind!r} has no parent")
         return None
-    if not checksums or not frozen.machine.contents:
+    if not checksums or not frozen.kernel.contents:
         raise system_error(errno.EINVAL, "an incremental checkpoint has checksums of pages")
     if parent is None:
         return None
@@ -231,18 +234,20 @@ def _parent_of(
 
 def _end(frozen: Frozen) -> None:
     """The tasks are gone; the file is not touched any more."""
-    machine, area, namespace = frozen.machine, frozen.area, frozen.namespace
+    kernel, area, namespace = frozen.kernel, frozen.area, frozen.namespace
     area.wipe = "none"
-    area_table.release_file(machine.core, area.number)
+    area_table.release_file(kernel.core, area.number)
     for task in frozen.tasks:
         if task.alive:
-            task._die(0, f.SIGKILL)
-    if machine.areas.get(area.type) is area:  # rule last_exit="orphan"
-        turn_off(machine, area, None)
-        machine.drop_swap_namespace(namespace)
+            die(task, 0, f.SIGKILL)
+    if kernel.areas.get(area.type) is area:  # rule last_exit="orphan"
+        turn_off(kernel, area, nobody_dies)
+        drop_swap_namespace(kernel, namespace)
 
 
-def release(machine: Machine, namespace: SwapNamespace, *, disk: Disk | None = None) -> None:
+def release(
+    machine: Kernel | Booted, namespace: SwapNamespace, *, disk: Disk | None = None
+) -> None:
     """Give up the last checkpoint: its slots may be overwritten, and it cannot be restarted.
 
     Raises
@@ -250,6 +255,7 @@ def release(machine: Machine, namespace: SwapNamespace, *, disk: Disk | None = N
     OSError
         EINVAL: no swapfile is on there; EIO, ...: of the disk. It is still kept then.
     """
+    kernel = kernel_of(machine)
     if not namespace.areas or not isinstance(namespace.areas[0].backing, SwapBacking):
         raise system_error(errno.EINVAL, "no swapfile is on in this swap namespace")
     area, backing = namespace.areas[0], namespace.areas[0].backing
@@ -257,7 +263,7 @@ def release(machine: Machine, namespace: SwapNamespace, *, disk: Disk | None = N
         if backing.stamp is not None:
             put_on(backing, None, disk or Disk())
         backing.kept = backing.copied = None
-        slot_pins.unpin(machine.core, area.number)
+        slot_pins.unpin(kernel.core, area.number)
 
 
 # ---------------------------------------------------------------- restart
@@ -320,19 +326,22 @@ def _worthless(name: str) -> bool:
         return False
 
 
-def restart(
+def restart_kernel(
     path: str | os.PathLike[str],
+    calls: Calls,
     *,
     swapfile: str | os.PathLike[str] | None = None,
     keep: bool = True,
     disk: Disk | None = None,
-) -> Machine:
-    """A machine in which the tasks of a checkpoint go on.
+) -> Kernel:
+    """A kernel in which the tasks of a checkpoint go on.
 
     Parameters
     ----------
     path : path
         The image; those that it builds on lie beside it.
+    calls : SystemCalls
+        What its tasks may ask for; `swapfast.Machine.restart` hands in all there is.
     swapfile : path, optional
         The swapfile, if it is neither where it was nor beside the image. Of a chain of snapshots
         the one to make if it is not there; ``IMAGE.<identity>.swap`` by default.
@@ -345,7 +354,7 @@ def restart(
 
     Returns
     -------
-    Machine
+    Kernel
         Its init is new; pids are those of the checkpoint.
 
     Raises
@@ -367,27 +376,28 @@ def restart(
     one, is never replaced.
     """
 
-    def again() -> Machine:
+    def again() -> Kernel:
         chain = read_chain(path)
         with held_back():
-            return _restart(chain, os.fspath(path), swapfile, keep, disk or Disk())
+            return _restart(chain, calls, os.fspath(path), swapfile, keep, disk or Disk())
 
     return steady(path, again)
 
 
 def _restart(
     chain: Chain,
+    calls: Calls,
     path: str,
     swapfile: str | os.PathLike[str] | None,
     keep: bool,
     disk: Disk,
-) -> Machine:
+) -> Kernel:
     image = chain.image
     area = image.facts["area"]
     name = swapfile_of(chain) if swapfile is None else os.fspath(swapfile)
-    rules = _rules_of(image)
+    rules = find_profile(image.facts["machine"]["profile"]).header
     try:
-        half = Rebuilding(image)  # a machine that cannot be is refused before a file is touched
+        half = Rebuilding(image, calls)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if chain.copied and (not os.path.lexists(name) or (swapfile is None and _worthless(name))):
@@ -404,25 +414,19 @@ def _restart(
         if (backing.end, backing.pages) != (area["slots"], area["pages"]):
             raise ValueError(f"{name}: byte 1028: has {backing.end} slots, not {area['slots']}")
         try:
-            machine, namespace = half.load(backing)
+            kernel, namespace = half.load(backing)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
         stamp = Stamp(area["slots"], bytes.fromhex(area["identity"]), image.generation)
         if keep:
             slots = image.slot.values()
-            slot_pins.pin(machine.core, namespace.areas[0].number, slots)
+            slot_pins.pin(kernel.core, namespace.areas[0].number, slots)
             folded = image.facts.get("folded")
-            columns = (image.facts, image) if image.sums is not None and machine.contents else None
+            columns = (image.facts, image) if image.sums is not None and kernel.contents else None
             backing.kept = Kept(frozenset((chain.seal, folded or chain.seal)), slots, columns)
         put_on(backing, stamp if keep else None, disk)
         backing.last_generation = image.generation
     except BaseException:
         backing.close()
         raise
-    return machine
-
-
-def _rules_of(image: Image) -> Any:
-    from swapfast.profiles import find_profile
-
-    return find_profile(image.facts["machine"]["profile"]).header
+    return kernel

@@ -16,9 +16,9 @@ from typing import Any, get_args, get_type_hints
 from swapfast._core import policy_names
 from swapfast.checkpoint.schema import choice, flag, integer, later, listing, optional, record, text
 from swapfast.flags import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS
-from swapfast.machine import TIMES
-from swapfast.namespaces import Rules
-from swapfast.profiles import PROFILES
+from swapfast.kernel.options import TIMES
+from swapfast.kernel.profile import PROFILES
+from swapfast.kernel.rules import Rules
 from swapfast.units import PAGE_SIZE
 
 __all__ = ["CHAINED", "FORMAT", "MOST_PARENTS", "PLAIN", "VERSION", "check_facts"]

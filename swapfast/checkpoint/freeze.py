@@ -1,6 +1,6 @@
 """A swap namespace that stands still: who is in it, and everything about it as plain values.
 
-- ``Frozen(machine, namespace)``: its tasks, address spaces, mappings and shared objects; refuses
+- ``Frozen(kernel, namespace)``: its tasks, address spaces, mappings and shared objects; refuses
   what cannot be taken apart.
 - ``push_out(frozen)``: every page is in the area's slots afterwards.
 - ``facts_of(frozen, ...)``: the small structure of an image; ``chained(...)``: its references.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +22,11 @@ from swapfast import _core
 from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.core import area_table, images, mapping_table, slot_pins
 from swapfast.errors import system_error
-from swapfast.profiles import PROFILES
+from swapfast.kernel.profile import PROFILES
+from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
+from swapfast.kernel.state import Kernel, Mapping, Mm, SwapArea, SwapNamespace, Task
 from swapfast.swapfile import SwapBacking
 from swapfast.units import PAGE_SIZE
-
-if TYPE_CHECKING:
-    from swapfast.areas import SwapArea
-    from swapfast.ipc import IpcNamespace, Segment, SharedObject
-    from swapfast.machine import Machine
-    from swapfast.mappings import Mapping, Mm
-    from swapfast.namespaces import SwapNamespace
-    from swapfast.tasks import Task
 
 __all__ = ["Frozen", "chained", "facts_of", "push_out"]
 
@@ -53,14 +47,14 @@ class Frozen:
     backing : SwapBacking
     """
 
-    def __init__(self, machine: Machine, ns: SwapNamespace) -> None:
-        self.machine = machine
+    def __init__(self, kernel: Kernel, ns: SwapNamespace) -> None:
+        self.kernel = kernel
         self.namespace = ns
         self.area, self.backing = _area_of(ns)
-        if machine.profile is not PROFILES.get(machine.profile.name):
+        if kernel.profile is not PROFILES.get(kernel.profile.name):
             raise system_error(errno.EOPNOTSUPP, "a machine of a profile of its own; it has a name")
         self.tasks: list[Task] = sorted(
-            (t for t in machine.tasks.values() if t.swap_ns is ns), key=lambda t: t.pid
+            (t for t in kernel.tasks.values() if t.swap_ns is ns), key=lambda t: t.pid
         )
         running = [t for t in self.tasks if t.alive]
         if not running:
@@ -93,17 +87,17 @@ class Frozen:
 
     def owner_name(self, one: SharedObject) -> str | None:
         """Who pays for a shared object; None: another namespace, or two."""
-        owner = mapping_table.scope(self.machine.core, one.number)
+        owner = mapping_table.scope(self.kernel.core, one.number)
         names = {
             self.namespace.owner: "namespace",
-            self.machine.init.swap_ns.owner: "initial",
+            self.kernel.init.swap_ns.owner: "initial",
             _core.UNSET: "unset",
         }
         return names.get(owner)
 
     def describe(self, number: int) -> str:
         """Whose mapping has this number."""
-        for task in self.machine.tasks.values():
+        for task in self.kernel.tasks.values():
             for mapping in task.mappings if task.alive else ():
                 if mapping.number == number:
                     return f"process {task.pid} ({task.name}) at {mapping.addr:#x}"
@@ -133,7 +127,7 @@ def push_out(frozen: Frozen) -> NDArray[np.uint32]:
         those that an older checkpoint keeps (nothing has moved then); ENOMEM: pages that were
         inherited in another area do not fit into memory on their way; EIO: the file.
     """
-    core, area = frozen.machine.core, frozen.area
+    core, area = frozen.kernel.core, frozen.area
     _core.settle(core)
     found = images.survey(core, frozen.numbers, area.number)
     if found["outside"]:
@@ -162,7 +156,7 @@ def push_out(frozen: Frozen) -> NDArray[np.uint32]:
         for one, owner in owners.items():
             mapping_table.set_scope(core, one.number, owner)
     if status == _core.IO:
-        raise frozen.machine.io_error()
+        raise frozen.kernel.files.io_error(frozen.kernel.areas.values())
     if status != _core.OK:
         raise system_error(errno.ENOMEM, "no memory to move inherited pages through; free some")
     slots: NDArray[np.uint32] = pushed
@@ -181,8 +175,8 @@ def facts_of(
     area: dict[str, Any],
 ) -> dict[str, Any]:
     """The small structure; ``parent`` and ``area`` have what `attempt` knows of them."""
-    machine, core = frozen.machine, frozen.machine.core
-    groups = {machine.root_group.number}
+    kernel, core = frozen.kernel, frozen.kernel.core
+    groups = {kernel.root_group.number}
     groups |= {mm.group for mm in frozen.mms}
     groups |= {mapping_table.memcg(core, n) for n in frozen.numbers}
     numbers = sorted(groups)
@@ -193,8 +187,8 @@ def facts_of(
         "page_size": PAGE_SIZE,
         "kind": kind,
         "checksums": checksums,
-        "machine": machine.boot_facts(),
-        "rules": asdict(machine.rules),
+        "machine": _boot_facts(kernel),
+        "rules": asdict(kernel.rules),
         "core": images.machine_state(core),
         "groups": [images.memcg_state(core, number) for number in numbers],
         "namespace": {
@@ -213,6 +207,23 @@ def facts_of(
         "mms": [_mm_facts(frozen, mm, group_index) for mm in frozen.mms],
         "tasks": [_task_facts(frozen, task) for task in frozen.tasks],
         "area": area,
+    }
+
+
+def _boot_facts(kernel: Kernel) -> dict[str, Any]:
+    options = kernel.options
+    return {
+        "profile": kernel.profile.name,
+        "contents": kernel.contents,
+        "bits": options.bits,
+        "overcommit": kernel.overcommit,
+        "policy": options.policy,
+        "max_swapfiles": options.max_swapfiles,
+        "cache_at_boot": options.cached,
+        "oom_kills": kernel.oom_kills,
+        "next_pid": kernel.next_pid,
+        "next_namespace": kernel.next_namespace,
+        "least_priority": kernel.ranks.least,
     }
 
 
@@ -238,11 +249,11 @@ def _ipc_facts(frozen: Frozen, ipc: IpcNamespace) -> dict[str, Any]:
                 "removed": segment.removed,
             }
         )
-    return {"number": ipc.number, "sequence": ipc._sequence, "segments": segments}
+    return {"number": ipc.number, "sequence": ipc.sequence, "segments": segments}
 
 
 def _mm_facts(frozen: Frozen, mm: Mm, group_index: dict[int, int]) -> dict[str, Any]:
-    core = frozen.machine.core
+    core = frozen.kernel.core
     mappings = []
     for mapping in mm.mappings.values():
         segment = mapping.segment
@@ -255,14 +266,14 @@ def _mm_facts(frozen: Frozen, mm: Mm, group_index: dict[int, int]) -> dict[str, 
                 "ranges": [list(r) for r in mapping.ranges],
                 "group": group_index[mapping_table.memcg(core, mapping.number)],
                 "object": None if mapping.object is None else frozen.objects.index(mapping.object),
-                "ipc": None if mapping._ipc is None else frozen.ipcs.index(mapping._ipc),
+                "ipc": None if mapping.ipc is None else frozen.ipcs.index(mapping.ipc),
                 "segment": None if segment is None else segment.shmid,
                 "readahead": images.readahead_state(core, mapping.number),
             }
         )
     return {
         "group": group_index[mm.group],
-        "next_address": mm._next_address,
+        "next_address": mm.next_address,
         "token": images.mm_state(core, mm.number),
         "mappings": mappings,
     }

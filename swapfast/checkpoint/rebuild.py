@@ -2,7 +2,7 @@
 
 - ``Rebuilding(image)``: the machine and its tasks, before their pages have a file.
 - ``Rebuilding.load(backing)``: a new machine in which the tasks go on.
-- ``machine_of(facts)``: the empty machine alone.
+- ``options_of(facts)``: which computer it was.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from swapfast import _core
 from swapfast import flags as f
 from swapfast.checkpoint.facts import PLAIN
 from swapfast.checkpoint.image import Image
-from swapfast.core import images, scope_table, slot_pins
-from swapfast.ipc import IpcNamespace, Segment, SharedObject, ShmidDs
-from swapfast.machine import Machine
-from swapfast.mappings import Mapping, Mm
-from swapfast.memcg import MemoryGroup
-from swapfast.namespaces import Rules, SwapNamespace
+from swapfast.core import images, slot_pins
+from swapfast.kernel import areas, mmap, segments
+from swapfast.kernel.boot import boot
+from swapfast.kernel.options import KernelOptions
+from swapfast.kernel.records import ShmidDs
+from swapfast.kernel.rules import Rules
+from swapfast.kernel.scopes import new_swap_namespace
+from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
+from swapfast.kernel.state import Calls, Kernel, MemoryGroup, Mm, SwapNamespace, Task
 from swapfast.swapfile import SwapBacking
-from swapfast.swapping import add_area
-from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["Rebuilding", "machine_of"]
+__all__ = ["Rebuilding", "options_of"]
 
 
-def machine_of(facts: dict[str, Any]) -> Machine:
-    """The machine that an image is of, with nobody in it but init.
+def options_of(facts: dict[str, Any]) -> KernelOptions:
+    """The computer that an image is of.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def machine_of(facts: dict[str, Any]) -> Machine:
     root = facts["groups"][0]
     if root["policy"] != machine["policy"] or root["limit"]:
         raise ValueError("facts.groups[0]: not the group of the whole machine")
-    return Machine(
+    return KernelOptions(
         settings["memory"] * PAGE_SIZE,
         machine["profile"],
         contents=machine["contents"],
@@ -64,6 +65,7 @@ class Rebuilding:
     ----------
     image : Image
         As `read_image` checked it.
+    calls : SystemCalls
 
     Raises
     ------
@@ -73,19 +75,17 @@ class Rebuilding:
         This computer cannot hold it.
     """
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, calls: Calls) -> None:
         self.image = image
         facts = image.facts
         self.facts = facts
-        self.machine = machine = machine_of(facts)
-        self.groups = [machine.root_group.number]
+        self.kernel = kernel = boot(options_of(facts), calls)
+        self.groups = [kernel.root_group.number]
         self.groups += [
-            MemoryGroup(machine, g["limit"], g["policy"]).number for g in facts["groups"][1:]
+            MemoryGroup(kernel, g["limit"], g["policy"]).number for g in facts["groups"][1:]
         ]
-        self.namespace = SwapNamespace(
-            facts["namespace"]["number"], scope_table.add(machine.core), machine=machine
-        )
-        self.ipcs = [IpcNamespace(i["number"], _sequence=i["sequence"]) for i in facts["ipc"]]
+        self.namespace = new_swap_namespace(kernel, facts["namespace"]["number"])
+        self.ipcs = [IpcNamespace(i["number"], sequence=i["sequence"]) for i in facts["ipc"]]
         self.objects = [self._object(o) for o in facts["objects"]]
         for ipc, its in zip(self.ipcs, facts["ipc"], strict=True):
             for segment in its["segments"]:
@@ -96,11 +96,11 @@ class Rebuilding:
     def _object(self, facts: dict[str, Any]) -> SharedObject:
         owner = {
             "namespace": self.namespace.owner,
-            "initial": self.machine.init.swap_ns.owner,
+            "initial": self.kernel.init.swap_ns.owner,
             "unset": _core.UNSET,
             "nowhere": _core.NOWHERE,
         }[facts["owner"]]
-        return SharedObject(self.machine, facts["pages"], owner, self.groups[facts["group"]])
+        return segments.new_object(self.kernel, facts["pages"], owner, self.groups[facts["group"]])
 
     def _segment(self, ipc: IpcNamespace, facts: dict[str, Any]) -> None:
         attached = sum(
@@ -118,15 +118,15 @@ class Rebuilding:
             facts["uid"],
             facts["key"],
         )
-        object_ = self.objects[facts["object"]].get()
+        object_ = segments.get(self.objects[facts["object"]])
         ipc.segments[facts["shmid"]] = Segment(facts["shmid"], object_, status, facts["removed"])
 
     def _mm(self, facts: dict[str, Any]) -> Mm:
-        mm = Mm(self.machine, self.namespace, self.groups[facts["group"]])
+        mm = mmap.new_mm(self.kernel, self.namespace, self.groups[facts["group"]])
         for one in facts["mappings"]:
             ipc = None if one["ipc"] is None else self.ipcs[one["ipc"]]
             mm.group = self.groups[one["group"]]
-            mapping = Mapping(
+            mapping = mmap.new_mapping(
                 mm,
                 one["pages"],
                 one["addr"],
@@ -137,40 +137,39 @@ class Rebuilding:
                 ipc=ipc,
             )
             if "readahead" in one:
-                images.readahead_load(self.machine.core, mapping.number, one["readahead"])
-            mapping._mapped = [(first, end) for first, end in one["ranges"]]
+                images.readahead_load(self.kernel.core, mapping.number, one["readahead"])
+            mapping.mapped = [(first, end) for first, end in one["ranges"]]
         mm.group = self.groups[facts["group"]]
-        mm._next_address = facts["next_address"]
-        images.mm_load(self.machine.core, mm.number, facts["token"])
+        mm.next_address = facts["next_address"]
+        images.mm_load(self.kernel.core, mm.number, facts["token"])
         return mm
 
     def _tasks(self) -> None:
-        machine = self.machine
+        kernel = self.kernel
         for facts in self.facts["tasks"]:
             zombie = facts["mm"] is None
-            mm = Mm(machine, self.namespace, self.groups[0]) if zombie else self.mms[facts["mm"]]
+            mm = Mm(kernel, 0, self.namespace, 0) if zombie else self.mms[facts["mm"]]
             ipc = self.ipcs[facts["ipc"]]
-            task = Task(machine, facts["pid"], facts["name"], None, mm, self.namespace, ipc)
+            task = Task(kernel, facts["pid"], facts["name"], None, mm, self.namespace, ipc)
             for name in PLAIN:
                 setattr(task, name, facts[name])
             task.capabilities = frozenset(facts["capabilities"])
             task.namespaces = dict(facts["namespaces"])
-            if zombie:
-                mm.users.clear()
-                mm.teardown(0)
-                self.namespace.tasks -= 1
-                ipc.tasks -= 1
-            machine.tasks[task.pid] = task
+            if not zombie:  # the memory of a zombie is gone, and it counts in no namespace
+                mm.users.add(task)
+                self.namespace.tasks += 1
+                ipc.tasks += 1
+            kernel.tasks[task.pid] = task
         for facts in self.facts["tasks"]:
-            task = machine.tasks[facts["pid"]]
-            task.parent = machine.tasks[facts["parent"]]
+            task = kernel.tasks[facts["pid"]]
+            task.parent = kernel.tasks[facts["parent"]]
             for pid in facts["children"]:
-                task.adopt(machine.tasks[pid])
-            if task.parent is machine.init:
-                machine.init.adopt(task)
+                task.offspring[pid] = kernel.tasks[pid]
+            if task.parent is kernel.init:
+                kernel.init.offspring[task.pid] = task
 
-    def load(self, backing: SwapBacking) -> tuple[Machine, SwapNamespace]:
-        """A machine in which the tasks go on, and their swap namespace.
+    def load(self, backing: SwapBacking) -> tuple[Kernel, SwapNamespace]:
+        """A kernel in which the tasks go on, and their swap namespace.
 
         Parameters
         ----------
@@ -183,16 +182,16 @@ class Rebuilding:
             What can only be seen now: clusters of the area that its slots contradict.
         """
         image = self.image
-        machine, area = self.machine, self.facts["area"]
+        kernel, area = self.kernel, self.facts["area"]
         flags = f.SWAP_FLAG_PREFER | area["priority"] if area["priority"] >= 0 else 0
-        added = add_area(machine, self.namespace, backing, flags)
+        added = areas.add(kernel, self.namespace, backing, flags)
         added.priority = area["priority"]
         self.namespace.swapped_on = self.facts["namespace"]["swapped_on"]
         numbers = [m.number for mm in self.mms for m in mm.mappings.values()]
         numbers += [o.number for o in self.objects]
         slots = image.slot.values()
         images.load(
-            machine.core,
+            kernel.core,
             numbers,
             added.number,
             image.pte.values(),
@@ -203,17 +202,21 @@ class Rebuilding:
             image.ring_length,
         )
         images.area_load(
-            machine.core,
+            kernel.core,
             added.number,
             area["state"],
             image.unused.values(),
             image.partly.values(),
             image.limbo.values(),
         )
-        if image.sums is not None and machine.contents:
-            slot_pins.set_sums(machine.core, added.number, slots, image.sums)
+        if image.sums is not None and kernel.contents:
+            slot_pins.set_sums(kernel.core, added.number, slots, image.sums)
         for number, state in zip(self.groups, self.facts["groups"], strict=True):
-            images.memcg_load(machine.core, number, state)
-        images.machine_load(machine.core, self.facts["core"])
-        machine.load_boot_facts(self.facts["machine"])
-        return machine, self.namespace
+            images.memcg_load(kernel.core, number, state)
+        images.machine_load(kernel.core, self.facts["core"])
+        boot_facts = self.facts["machine"]
+        kernel.oom_kills = boot_facts["oom_kills"]
+        kernel.next_pid = boot_facts["next_pid"]
+        kernel.next_namespace = boot_facts["next_namespace"]
+        kernel.ranks.least = boot_facts["least_priority"]
+        return kernel, self.namespace

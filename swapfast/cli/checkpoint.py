@@ -22,7 +22,6 @@ from swapfast import flags as f
 from swapfast._core import policy_names
 from swapfast.checkpoint import compact as fold
 from swapfast.checkpoint import inspect as look
-from swapfast.checkpoint.attempt import Kind
 from swapfast.checkpoint.facts import MOST_PARENTS
 from swapfast.cli.options import no_stream, share_of
 from swapfast.cli.output import (
@@ -36,12 +35,13 @@ from swapfast.cli.output import (
 )
 from swapfast.core import mapping_table
 from swapfast.errors import system_error
-from swapfast.machine import LEAST_PAGES, Machine
-from swapfast.mappings import Mapping
-from swapfast.namespaces import SwapNamespace
-from swapfast.profiles import PROFILES
+from swapfast.kernel import batches
+from swapfast.kernel.options import LEAST_PAGES
+from swapfast.kernel.profile import PROFILES
+from swapfast.kernel.records import Kind
+from swapfast.kernel.state import Mapping, SwapNamespace, Task
+from swapfast.machine import Machine
 from swapfast.publish import target
-from swapfast.tasks import Task
 from swapfast.traces import Trace, open_trace
 from swapfast.units import PAGE_SIZE, format_count
 from swapfast.visible import visible
@@ -310,13 +310,12 @@ def _run(
     step: Step,
 ) -> None:
     """References of a span; checkpoints where their number is a multiple of ``every``."""
-    machine = mapping.mm.machine
     if trace.pages > mapping.pages:
         raise ValueError(f"a trace of {trace.pages} pages; the job has {mapping.pages}")
     at, end = span
     while at < end:
         stop = min(end, (at // every + 1) * every if every else at + (1 << 20))
-        machine.run(mapping, trace.refs[at:stop], tag="job", first_number=at, checked=True)
+        batches.run(mapping, trace.refs[at:stop], tag="job", first_number=at, checked=True)
         at = stop
         mapping.name = f"trace at {at}"
         if every and at % every == 0 and at < end:

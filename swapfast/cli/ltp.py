@@ -12,12 +12,13 @@ import click
 from swapfast import flags as f
 from swapfast.cli.options import size_of
 from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, progress, reported
+from swapfast.kernel.options import LEAST_PAGES
+from swapfast.kernel.rules import Rules
+from swapfast.kernel.state import Task
 from swapfast.ltp import LtpReport, ordered_tests, run
-from swapfast.machine import LEAST_PAGES, Machine
-from swapfast.namespaces import Rules
+from swapfast.machine import Machine
 from swapfast.screen import Cell
 from swapfast.swapfile import mkswap, own_folder
-from swapfast.tasks import Task
 from swapfast.units import PAGE_SIZE
 
 __all__ = ["ltp"]

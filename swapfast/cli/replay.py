@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Unpack, cast
 
 import click
 
@@ -20,7 +20,7 @@ from swapfast.cli.output import (
     reported,
 )
 from swapfast.errors import Interrupted
-from swapfast.machine import PLUG, READAHEAD, STATISTICS, TLB
+from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TLB, Keywords
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
 from swapfast.traces import open_trace
@@ -97,21 +97,14 @@ COUNTERS = (
 def replay(
     trace: Path,
     memory: str,
-    policy: str | None,
     profile: str | None,
-    page_cluster: int | None,
     swap: str | None,
-    swappiness: int,
-    statistics: str,
-    tlb: str,
-    readahead: str,
-    plug: str,
-    seed: int,
     format_: str | None,
     instructions: bool,
     pid: int | None,
     as_json: bool,
     quiet: bool,
+    **kernel: Unpack[Keywords],
 ) -> None:
     """Replay the page references of TRACE against a memory limit, and count.
 
@@ -150,17 +143,10 @@ def replay(
                     result = replay_trace(
                         loaded,
                         limit * PAGE_SIZE,
-                        policy=policy,
                         profile=profile,
-                        page_cluster=page_cluster,
                         swap=area,
-                        swappiness=swappiness,
-                        statistics=statistics,
-                        tlb=tlb,
-                        readahead=readahead,
-                        plug=plug,
-                        seed=seed,
                         progress=lambda done, of: step(f"replaying {trace.name}", done, of),
+                        **kernel,
                     )
             except Interrupted as stop:
                 result = cast(ReplayResult, stop.result)

@@ -18,7 +18,7 @@ from swapfast.cli.output import (
     reported,
 )
 from swapfast.errors import Interrupted
-from swapfast.machine import PLUG
+from swapfast.kernel.options import PLUG
 from swapfast.validate import COUNTS, FLOOR, OBSERVED_NS, Validation
 from swapfast.validate import validate as run_validation
 

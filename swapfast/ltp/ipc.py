@@ -19,8 +19,8 @@ from swapfast.ltp.lib import TBROK, TFAIL, TPASS, TestContext, errno_name
 from swapfast.ltp.registry import ltp_test
 
 if TYPE_CHECKING:
-    from swapfast.ipc import ShmidDs
-    from swapfast.tasks import Task
+    from swapfast.kernel.records import ShmidDs
+    from swapfast.kernel.state import Task
 
 SHM_SIZE = 2048
 SHM_RW = 0o600
@@ -157,7 +157,7 @@ def shmdt02(t: TestContext) -> None:
     segment = t.task.shmat(shmid)
     t.task.shmdt(segment)
     t.expect("shmdt for the second time", t.errno_of(t.task.shmdt, segment), errno.EINVAL)
-    private = t.task.mmap(t.task.machine.page_size)
+    private = t.task.mmap(t.task.kernel.page_size)
     t.expect("shmdt of private memory", t.errno_of(t.task.shmdt, private), errno.EINVAL)
 
 
@@ -260,7 +260,7 @@ def _child_attaches(t: TestContext, decoy: bool) -> None:
     segment = t.task.shmat(shmid)
     t.fill(segment, b"4")
     if decoy:
-        child.task.mmap(t.task.machine.page_size)
+        child.task.mmap(t.task.kernel.page_size)
     mine = child.task.shmat(shmid)
     elsewhere = mine.addr != segment.addr or not decoy
     child.task.exit(0 if child.holds(mine, b"4") else 1)

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from swapfast import flags as f
 from swapfast.errors import TaskKilled
+from swapfast.kernel import procfs
 from swapfast.swapfile import mkswap
 
 if TYPE_CHECKING:
-    from swapfast.mappings import Mapping
-    from swapfast.tasks import Task
+    from swapfast.kernel.state import Mapping, Task
 
 TPASS = 0
 TFAIL = 1
@@ -285,11 +285,11 @@ class TestContext:
     @property
     def has_contents(self) -> bool:
         """Whether the machine keeps the bytes of its pages, or only counts."""
-        return self.task.machine.contents
+        return self.task.kernel.contents
 
     def scaled(self, size: int) -> int:
         """`size` bytes of LTP at this run's scale: whole pages, at least one."""
-        page = self.task.machine.page_size
+        page = self.task.kernel.page_size
         return max(int(size * self.scale) // page, 1) * page
 
     def fill(self, mapping: Mapping, pattern: bytes, offset: int = 0, length: int = -1) -> None:
@@ -299,7 +299,7 @@ class TestContext:
         """
         end = mapping.length if length < 0 else offset + length
         if not self.has_contents:
-            page = self.task.machine.page_size
+            page = self.task.kernel.page_size
             mapping.touch(slice(offset // page, -(-end // page)), write=True)
             return
         block = pattern * (MIB // len(pattern))
@@ -310,7 +310,7 @@ class TestContext:
         """Whether a range holds `pattern`. Without contents the pages are only read."""
         end = mapping.length if length < 0 else offset + length
         if not self.has_contents:
-            page = self.task.machine.page_size
+            page = self.task.kernel.page_size
             mapping.touch(slice(offset // page, -(-end // page)), write=False)
             return True
         block = pattern * (MIB // len(pattern))
@@ -321,9 +321,9 @@ class TestContext:
 
     def faults(self, work: Callable[[], object]) -> int:
         """Page faults that `work` took: /proc/vmstat, pgfault."""
-        before = self.task.machine.vmstat()["pgfault"]
+        before = procfs.vmstat(self.task.kernel)["pgfault"]
         work()
-        return self.task.machine.vmstat()["pgfault"] - before
+        return procfs.vmstat(self.task.kernel)["pgfault"] - before
 
     # --- children ------------------------------------------------------------------------------
 

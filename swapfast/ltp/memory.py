@@ -31,8 +31,7 @@ from swapfast.ltp.lib import (
 from swapfast.ltp.registry import ltp_test
 
 if TYPE_CHECKING:
-    from swapfast.mappings import Mapping
-    from swapfast.tasks import Task
+    from swapfast.kernel.state import Mapping, Task
 
 BATCH_PAGES = 4096
 POLL_CHUNKS = 64  # chunks that a writer of mtest01 takes between two looks of its parent
@@ -40,7 +39,7 @@ POLL_CHUNKS = 64  # chunks that a writer of mtest01 takes between two looks of i
 
 def _address_cap(t: TestContext) -> int:
     """The most that mem01 and one child of mtest01 allocate, bytes: by the word size."""
-    return t.scaled(GIB if t.task.machine.bits == 32 else 3 * GIB)
+    return t.scaled(GIB if t.task.kernel.bits == 32 else 3 * GIB)
 
 
 # --- mtest01 -----------------------------------------------------------------------------------
@@ -167,7 +166,7 @@ def mem01(t: TestContext) -> None:
         t.resm(TFAIL, f"malloc - alloc of {size // MIB}MB failed: {error}")
         return
     t.resm(TINFO, f"touching {size // MIB}MB of malloc'ed memory (linear)")
-    pages = size // t.task.machine.page_size
+    pages = size // t.task.kernel.page_size
     for first in range(0, pages, BATCH_PAGES):
         # With contents the tag, the page and its turn stand for the int that the original writes.
         mapping.touch(slice(first, min(first + BATCH_PAGES, pages)), write=True, tag=t.name)
@@ -195,7 +194,7 @@ def mem02(t: TestContext) -> None:
             t.resm(TFAIL, "free did not dealloc memory")
             return
         t.resm(TPASS, f"{call} - {call} of {size // MIB}MB of memory succeeded")
-    page_size = t.task.machine.page_size
+    page_size = t.task.kernel.page_size
     sizes = random.Random(1)
     for _ in range(100):
         block = t.task.mmap(sizes.randint(1, 100000))
@@ -261,7 +260,7 @@ def page01(t: TestContext) -> None:
 @ltp_test("mm")
 def page02(t: TestContext) -> None:
     """50 processes write 256 K ints each, from the middle outwards, and find them again."""
-    page_size = t.task.machine.page_size
+    page_size = t.task.kernel.page_size
     pattern = _words(7, 1024)
 
     def outwards(memory: Mapping) -> list[int]:
@@ -283,7 +282,7 @@ def page02(t: TestContext) -> None:
 
 def _chunks_in_random_order(t: TestContext, seed: int) -> None:
     """10 children fill 1 MiB each, chunk by chunk in random order, checking what was there."""
-    chunk = t.task.machine.page_size
+    chunk = t.task.kernel.page_size
     children = 10
     size = t.scaled(MIB)
 

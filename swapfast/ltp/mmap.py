@@ -17,7 +17,7 @@ from swapfast.ltp.registry import ltp_test
 
 def _mmap001(t: TestContext, pages: int) -> None:
     """Map `pages` shared pages, write all, read all back, in a child too, unmap."""
-    size = pages * t.task.machine.page_size
+    size = pages * t.task.kernel.page_size
     try:
         mapping = t.task.mmap(size, shared=True)
     except OSError as error:
@@ -51,11 +51,11 @@ def mm02(t: TestContext) -> None:
 
 def _access(t: TestContext, offset: int, unmap: tuple[int, int | None], shared: bool) -> int:
     """The errno of a read at `offset` of 4 pages after munmap of a part."""
-    size = 4 * t.task.machine.page_size
+    size = 4 * t.task.kernel.page_size
     mapping = t.task.mmap(size, shared=shared)
     t.fill(mapping, b"A")
     mapping.munmap(*unmap)
-    page = offset // t.task.machine.page_size
+    page = offset // t.task.kernel.page_size
     return t.errno_of(lambda: mapping.touch(slice(page, page + 1), write=False))
 
 
@@ -63,14 +63,14 @@ def _access(t: TestContext, offset: int, unmap: tuple[int, int | None], shared: 
 def munmap01(t: TestContext) -> None:
     """munmap(2) of a whole shared mapping: any access to it is a fault."""
     for page in range(4):
-        got = _access(t, page * t.task.machine.page_size, (0, None), shared=True)
+        got = _access(t, page * t.task.kernel.page_size, (0, None), shared=True)
         t.expect(f"access to page {page} of an unmapped region", got, errno.EFAULT)
 
 
 @ltp_test("syscalls")
 def munmap02(t: TestContext) -> None:
     """munmap(2) from the second page on: the first can still be used, the others are gone."""
-    page_size = t.task.machine.page_size
+    page_size = t.task.kernel.page_size
     part = (page_size, 3 * page_size)
     got = _access(t, 0, part, shared=False)
     t.expect("access to the page that stayed mapped", got, 0)
@@ -81,7 +81,7 @@ def munmap02(t: TestContext) -> None:
 @ltp_test("syscalls")
 def munmap03(t: TestContext) -> None:
     """munmap(2) refuses a length of 0 and an address within a page with EINVAL."""
-    mapping = t.task.mmap(4 * t.task.machine.page_size)
+    mapping = t.task.mmap(4 * t.task.kernel.page_size)
     for what, offset, length in (("length 0", 0, 0), ("an address within a page", 1, 4096)):
         got = t.errno_of(mapping.munmap, offset, length)
         t.check(

@@ -44,7 +44,7 @@ def clone02(t: TestContext) -> None:
     """With CLONE_VM the parent sees what the child wrote, without it does not."""
     shared = f.CLONE_VM | f.CLONE_FS | f.CLONE_FILES | f.CLONE_SIGHAND
     for flags, is_shared in ((shared, True), (0, False)):
-        variable = t.task.mmap(t.task.machine.page_size)
+        variable = t.task.mmap(t.task.kernel.page_size)
         t.fill(variable, b"0")
         first_faults: list[int] = []
 
@@ -79,7 +79,7 @@ def clone03(t: TestContext) -> None:
 @ltp_test("syscalls")
 def clone05(t: TestContext) -> None:
     """With CLONE_VM|CLONE_VFORK the parent goes on after the child's exit and sees its write."""
-    variable = t.task.mmap(t.task.machine.page_size)
+    variable = t.task.mmap(t.task.kernel.page_size)
     t.fill(variable, b"0")
 
     def body(child: TestContext) -> int:
@@ -87,7 +87,7 @@ def clone05(t: TestContext) -> None:
         return 1
 
     pid = t.fork(body, f.CLONE_VM | f.CLONE_VFORK | f.SIGCHLD)
-    exited = t.task.machine.tasks[pid].state != "running"
+    exited = t.task.kernel.tasks[pid].state != "running"
     seen = t.holds(variable, b"1")
     ended = t.task.wait(pid)
     t.check(
@@ -144,7 +144,7 @@ def fork01(t: TestContext) -> None:
 @ltp_test("syscalls")
 def fork02(t: TestContext) -> None:
     """Parent and child both go on after fork(2), each with its own copy of a variable."""
-    variable = t.task.mmap(t.task.machine.page_size)
+    variable = t.task.mmap(t.task.kernel.page_size)
     t.fill(variable, b"p")
 
     def body(child: TestContext) -> int:
@@ -186,7 +186,7 @@ def fork11(t: TestContext) -> None:
 @ltp_test("syscalls")
 def vfork01(t: TestContext) -> None:
     """A child of vfork(2) has its parent's user and memory until it exits."""
-    variable = t.task.mmap(t.task.machine.page_size)
+    variable = t.task.mmap(t.task.kernel.page_size)
     t.fill(variable, b"v")
     seen: list[tuple[int, int, bool]] = []
 
@@ -211,7 +211,7 @@ def getpid01(t: TestContext) -> None:
     """getpid(2) returns a pid in range under which the task is known."""
     pid = t.task.pid
     t.check(
-        0 < pid <= PID_MAX and t.task.machine.tasks.get(pid) is t.task,
+        0 < pid <= PID_MAX and t.task.kernel.tasks.get(pid) is t.task,
         f"getpid returned {pid}",
         f"getpid returned {pid}, which is not this task",
     )
@@ -233,7 +233,7 @@ def getpid02(t: TestContext) -> None:
 @ltp_test("syscalls")
 def getppid01(t: TestContext) -> None:
     """getppid(2) returns the pid of a task that is alive: the shell."""
-    parent = t.task.machine.tasks.get(t.task.ppid)
+    parent = t.task.kernel.tasks.get(t.task.ppid)
     t.check(
         parent is not None and parent.state == "running",
         f"getppid returned {t.task.ppid}",
@@ -253,9 +253,9 @@ def getppid02(t: TestContext) -> None:
     orphans: list[int] = []
     pid = t.fork(body)
     t.task.wait(pid)
-    orphan = t.task.machine.tasks[orphans[0]]
+    orphan = t.task.kernel.tasks[orphans[0]]
     t.check(
-        inside == [(pid, t.task.pid)] and orphan.ppid == t.task.machine.init.pid,
+        inside == [(pid, t.task.pid)] and orphan.ppid == t.task.kernel.init.pid,
         "parents are right before and after the parent's exit",
         f"seen by the child: {inside}; the orphan's parent: {orphan.ppid}",
     )
@@ -313,7 +313,7 @@ def setuid03(t: TestContext) -> None:
 def sysinfo01(t: TestContext) -> None:
     """sysinfo(2) returns figures that agree with one another."""
     info = t.task.sysinfo()
-    running = sum(task.state != "dead" for task in t.task.machine.tasks.values())
+    running = sum(task.state != "dead" for task in t.task.kernel.tasks.values())
     t.check(
         0 <= info.freeram <= info.totalram
         and 0 <= info.freeswap <= info.totalswap

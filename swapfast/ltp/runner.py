@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swapfast.kernel import procfs
 from swapfast.ltp.lib import (
     TBROK,
     TFAIL,
@@ -29,7 +30,7 @@ from swapfast.ltp.lib import (
 from swapfast.ltp.registry import LtpTest, ordered_tests
 
 if TYPE_CHECKING:
-    from swapfast.tasks import Task
+    from swapfast.kernel.state import Task
 
 COUNTERS = ("pgfault", "pswpin", "pswpout")
 
@@ -182,11 +183,11 @@ def _choose(names: Sequence[str] | None) -> tuple[LtpTest, ...]:
 
 def _run_one(shell: Task, test: LtpTest, folder: Path, scale: float) -> LtpResult:
     """Fork, run, wait for and clean up after one test."""
-    machine = shell.machine
+    kernel = shell.kernel
     started = time.perf_counter()
-    counted = machine.vmstat()
-    lines = len(machine.log)
-    others = set(machine.tasks)
+    counted = procfs.vmstat(kernel)
+    lines = len(kernel.log)
+    others = set(kernel.tasks)
     messages: list[LtpMessage] = []
     code = ended_by = 0
     try:
@@ -195,7 +196,7 @@ def _run_one(shell: Task, test: LtpTest, folder: Path, scale: float) -> LtpResul
         messages.append(LtpMessage(test.name, 0, TBROK, f"the shell could not fork: {error}"))
         code = TBROK
     else:
-        machine.read_files()  # exec(2)
+        kernel.read_files()  # exec(2)
         context = TestContext(process, test.name, folder, scale)
         try:
             code, ended_by = _execute(shell, test, context)
@@ -203,7 +204,7 @@ def _run_one(shell: Task, test: LtpTest, folder: Path, scale: float) -> LtpResul
             _end_leftovers(shell, others)
             context.rmdir()
         messages = context.messages
-    after = machine.vmstat()
+    after = procfs.vmstat(kernel)
     return LtpResult(
         name=test.name,
         status="FAIL" if code or ended_by else "PASS",
@@ -212,7 +213,7 @@ def _run_one(shell: Task, test: LtpTest, folder: Path, scale: float) -> LtpResul
         messages=tuple(messages),
         duration_s=time.perf_counter() - started,
         counters={name: after[name] - counted[name] for name in COUNTERS},
-        console=tuple(machine.log[lines:]),
+        console=tuple(kernel.log[lines:]),
     )
 
 
@@ -223,7 +224,7 @@ def _execute(shell: Task, test: LtpTest, context: TestContext) -> tuple[int, int
         run_process(context, test.body)
     except TestHang as hang:
         context.resm(TFAIL, f"timed out: {hang}")
-        process.machine.init.kill(process.pid, signal.SIGKILL)
+        process.kernel.init.kill(process.pid, signal.SIGKILL)
     if shell.state != "running":
         context.resm(TFAIL, "the login's shell was killed")
         return process.exit_code or TFAIL, process.term_signal
@@ -235,8 +236,8 @@ def _execute(shell: Task, test: LtpTest, context: TestContext) -> tuple[int, int
 
 def _end_leftovers(shell: Task, others: set[int]) -> None:
     """Kill what a test left running, as pan does with a test's process group; init reaps it."""
-    init = shell.machine.init
-    for pid in sorted(set(shell.machine.tasks) - others):
-        left = shell.machine.tasks.get(pid)
+    init = shell.kernel.init
+    for pid in sorted(set(shell.kernel.tasks) - others):
+        left = shell.kernel.tasks.get(pid)
         if left is not None and left.state == "running":
             init.kill(pid, signal.SIGKILL)

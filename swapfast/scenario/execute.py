@@ -18,8 +18,9 @@ from pathlib import Path
 from swapfast import flags as f
 from swapfast import ltp
 from swapfast.errors import Interrupted, TaskKilled, system_error
+from swapfast.kernel.rules import Rules
+from swapfast.kernel.state import Task
 from swapfast.machine import Machine
-from swapfast.namespaces import Rules
 from swapfast.replay import stamp_mismatches
 from swapfast.scenario.model import (
     GeneratorProgram,
@@ -38,7 +39,6 @@ from swapfast.scenario.report import (
     Report,
 )
 from swapfast.swapfile import mkswap, nonzero_pages, own_folder, strings
-from swapfast.tasks import Task
 from swapfast.traces import Trace, bundled_trace, generate, open_trace
 from swapfast.units import PAGE_SIZE, format_size, parse_share
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from swapfast.namespaces import Rules
-from swapfast.profiles import PROFILES
+from swapfast.kernel.profile import PROFILES
+from swapfast.kernel.rules import Rules
 from swapfast.traces import GENERATORS, HOLD
 from swapfast.units import parse_share, parse_size
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from swapfast.checkpoint import attempt, checkpoint, compact, read_image, restart, verify
+from swapfast.checkpoint import attempt, checkpoint, compact, read_image, verify
 from swapfast.checkpoint.disk import Disk
-from swapfast.machine import Machine
+from swapfast.machine import Machine, restart
 from tests.support.chains import images
 from tests.support.faulty_disk import FaultyDisk
 from tests.support.power_cut import Moment, RecordingDisk, everywhere
@@ -30,7 +30,7 @@ def add(machine: Machine, folder: Path, base: str, number: int, disk: Disk | Non
     kind = base if number == 1 else "incremental"
     parent = folder / str(number - 1) if number > 1 else None
     name = folder / str(number)
-    checkpoint(machine, namespace_of(machine), name, kind=kind, parent=parent, disk=disk)  # type: ignore[arg-type]
+    checkpoint(machine.kernel, namespace_of(machine), name, kind=kind, parent=parent, disk=disk)  # type: ignore[arg-type]
 
 
 def recorded(folder: Path, base: str, cloning: bool) -> tuple[RecordingDisk, dict[str, Seen]]:

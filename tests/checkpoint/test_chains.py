@@ -20,12 +20,11 @@ from swapfast.checkpoint import (
     inspect,
     read_image,
     release,
-    restart,
     verify,
 )
 from swapfast.checkpoint.disk import Disk
 from swapfast.core import slot_pins
-from swapfast.machine import Machine
+from swapfast.machine import Machine, restart
 from tests.support.chains import chain_of
 from tests.support.jobs import PAGE, boot, family, work
 from tests.support.seen import contents, lists, picture
@@ -120,7 +119,7 @@ def test_a_chain_goes_on_elsewhere(tmp_path: Path, keep: bool) -> None:
         if turn < 3:
             work(machine, turn, 2)
     if not keep:
-        release(machine, login.swap_ns)
+        release(machine.kernel, login.swap_ns)
     copied(run, there)
     again = restart(there / "3", keep=keep)
     assert picture(again) == picture(machine) and lists(again) == lists(machine)
@@ -205,7 +204,7 @@ def test_bytes_written_follow_what_changed(tmp_path: Path, base: Any) -> None:
         before, image = pushed(), tmp_path / f"{turn}"
         disk = CountingDisk()
         checkpoint(
-            machine,
+            machine.kernel,
             login.swap_ns,
             image,
             kind=base if last is None else "incremental",
@@ -276,7 +275,7 @@ def test_pages_that_move_in_the_image_are_no_change(tmp_path: Path, base: Any) -
 def refusal(code: int, match: str, machine: Machine, path: Path, **options: Any) -> None:
     before = sorted(os.listdir(path.parent)), contents(machine)
     with pytest.raises(OSError, match=match) as caught:
-        checkpoint(machine, namespace_of(machine), path, kind="incremental", **options)
+        checkpoint(machine.kernel, namespace_of(machine), path, kind="incremental", **options)
     assert caught.value.errno == code
     assert (sorted(os.listdir(path.parent)), contents(machine)) == before
 
@@ -293,7 +292,7 @@ def test_refused_as_a_parent(tmp_path: Path, base: str) -> None:
     refusal(errno.ENOENT, "No such file", machine, new, parent=tmp_path / "none")
     refusal(errno.EINVAL, "has checksums", machine, new, parent=last, checksums=False)
     with pytest.raises(OSError, match="has no parent"):
-        checkpoint(machine, namespace_of(machine), new, kind="pinned", parent=last)
+        checkpoint(machine.kernel, namespace_of(machine), new, kind="pinned", parent=last)
     os.rename(tmp_path / "1", tmp_path / "away")
     refusal(errno.ENOENT, f"is missing; {last} builds on it", machine, new, parent=last)
     os.rename(tmp_path / "away", tmp_path / "1")
@@ -305,10 +304,13 @@ def test_refused_as_a_parent(tmp_path: Path, base: str) -> None:
     with pytest.raises(ValueError, match="it was replaced"):
         read_image(other / "new")
     machine2.close()
-    (tmp_path / "link").symlink_to(last)  # a link to the parent is the parent
-    checkpoint(machine, namespace_of(machine), new, kind="incremental", parent=tmp_path / "link")
+    link = tmp_path / "link"
+    link.symlink_to(last)  # a link to the parent is the parent
+    checkpoint(
+        machine.kernel, namespace_of(machine), new, kind="incremental", parent=tmp_path / "link"
+    )
     assert verify(new) == [] and inspect(new)["builds_on"][-1] == os.path.realpath(last)
-    release(machine, namespace_of(machine))
+    release(machine.kernel, namespace_of(machine))
     refusal(errno.EINVAL, "not the last checkpoint", machine, tmp_path / "n", parent=new)
     machine.close()
 
@@ -372,7 +374,7 @@ def test_the_swapfile_of_a_chain_is_made_once(tmp_path: Path) -> None:
     machine.close()
     with restart(last) as again:
         swap = Path(inspect(last)["swapfile"])
-        assert swap.parent == tmp_path and again.files[0].path == str(swap)
+        assert swap.parent == tmp_path and again.areas[0].path == str(swap)
         scribble(again, "written", 1)
     made = swap.stat().st_ino
     with restart(last, keep=False) as again:  # which gives the checkpoint in that file up

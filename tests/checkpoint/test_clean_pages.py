@@ -9,11 +9,10 @@ import pytest
 
 import swapfast as sf
 from swapfast.core import area_table
+from swapfast.kernel.rules import Rules
+from swapfast.kernel.state import Mapping, Task
 from swapfast.machine import Machine
-from swapfast.mappings import Mapping
-from swapfast.namespaces import Rules
 from swapfast.swapfile import mkswap
-from swapfast.tasks import Task
 from tests.support.jobs import PAGE
 
 PAGES = 90

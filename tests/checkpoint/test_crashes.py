@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from swapfast.checkpoint import checkpoint, read_image, restart, verify
+from swapfast.checkpoint import checkpoint, read_image, verify
 from swapfast.checkpoint.attempt import Attempt
 from swapfast.checkpoint.disk import Disk
 from swapfast.core import images, slot_pins
+from swapfast.machine import restart
 from swapfast.swapfile import SwapBacking
 from tests.support.faulty_disk import FaultyDisk
 from tests.support.jobs import PAGE, boot
@@ -34,7 +35,7 @@ def recorded(folder: Path) -> tuple[RecordingDisk, dict[int, dict[Any, Any]]]:
             disk.step("work")
         disk.attempted = generation
         checkpoint(
-            machine,
+            machine.kernel,
             namespace_of(machine),
             folder / JOB,
             kind=kind,  # type: ignore[arg-type]
@@ -124,7 +125,7 @@ def calls_of_a_checkpoint(tmp_path: Path) -> list[str]:
     folder.mkdir()
     machine = small_job(folder)
     disk = FaultyDisk(at=-1, code=0)
-    checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned", disk=disk)
+    checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind="pinned", disk=disk)
     machine.close()
     return disk.calls
 
@@ -148,13 +149,15 @@ def test_errors_at_every_call(tmp_path: Path, kind: Any, code: int) -> None:
             folder = tmp_path / f"{at}{after}"
             folder.mkdir()
             machine = small_job(folder)
-            checkpoint(machine, namespace_of(machine), folder / JOB, kind="pinned")
+            checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind="pinned")
             old = seen_in(folder)
             scribble(machine, "new", at)
             now = contents(machine)
             disk = FaultyDisk(at, code, after)
             with pytest.raises(OSError) as caught:
-                checkpoint(machine, namespace_of(machine), folder / JOB, kind=kind, disk=disk)
+                checkpoint(
+                    machine.kernel, namespace_of(machine), folder / JOB, kind=kind, disk=disk
+                )
             assert caught.value.errno == code, what
             machine.verify()
             assert not (folder / f"{JOB}.tmp").exists()
@@ -167,10 +170,10 @@ def test_errors_at_every_call(tmp_path: Path, kind: Any, code: int) -> None:
             later = contents(machine)
             if what == "sync_data":
                 with pytest.raises(OSError, match="use a new file"):
-                    checkpoint(machine, namespace_of(machine), folder / JOB)
+                    checkpoint(machine.kernel, namespace_of(machine), folder / JOB)
                 assert contents(machine) == later
             else:
-                checkpoint(machine, namespace_of(machine), folder / JOB)
+                checkpoint(machine.kernel, namespace_of(machine), folder / JOB)
                 assert seen_in(folder) == later
             machine.close()
             shutil.rmtree(folder)
@@ -188,14 +191,16 @@ class FailingClose(Disk):
 def test_a_failing_close_of_what_was_synced_is_no_news(tmp_path: Path, kind: Any) -> None:
     """The image is there, so its slots are kept; the job must not write over them."""
     machine = small_job(tmp_path)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     scribble(machine, "new", 1)
     now = contents(machine)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind=kind, disk=FailingClose())
+    checkpoint(
+        machine.kernel, namespace_of(machine), tmp_path / JOB, kind=kind, disk=FailingClose()
+    )
     if kind == "pinned":
         for part in range(3):
             scribble(machine, "later", part)
-        checkpoint(machine, namespace_of(machine), tmp_path / "other", kind="snapshot")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / "other", kind="snapshot")
     assert seen_in(tmp_path) == now
     machine.close()
 
@@ -211,7 +216,7 @@ def test_checksums_are_of_the_pages_in_memory(
 
     def image(self: Attempt, checksums: bool) -> Any:
         frozen = self.frozen
-        used = images.dump(frozen.machine.core, frozen.numbers, frozen.area.number)[1]
+        used = images.dump(frozen.kernel.core, frozen.numbers, frozen.area.number)[1]
         slots.append(int(used[used.size // 2]))
         with open(tmp_path / AREA, "r+b") as file:
             file.seek(slots[0] * PAGE + 99)
@@ -219,7 +224,7 @@ def test_checksums_are_of_the_pages_in_memory(
         return original(self, checksums)
 
     monkeypatch.setattr(Attempt, "image", image)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert verify(tmp_path / JOB) == slots
     machine.close()
 
@@ -230,13 +235,13 @@ def test_no_second_writer(tmp_path: Path) -> None:
     disk = FaultyDisk(-1, 0)
     fd = disk.create(str(temporary))
     with pytest.raises(OSError) as caught:
-        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert caught.value.errno == errno.EBUSY
     os.close(fd)
     temporary.write_bytes(b"what a killed process left")
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     temporary.symlink_to(tmp_path / "victim")
     with pytest.raises(OSError) as caught:
-        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert caught.value.errno == errno.EINVAL and not (tmp_path / "victim").exists()
     machine.close()

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from swapfast.checkpoint import read_image, restart, verify
+from swapfast.checkpoint import read_image, verify
 from swapfast.checkpoint.disk import Disk
+from swapfast.machine import restart
 from tests.support.jobs import PAGE, boot
 from tests.support.seen import contents
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swapfast.checkpoint import export, inspect, pages, read_image, restart, verify
+from swapfast.checkpoint import export, inspect, pages, read_image, verify
 from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.stored import pack
+from swapfast.machine import restart
 from tests.support.chains import chain_of, edited, fact
 from tests.support.jobs import PAGE, boot
 from tests.support.members import canonical, members

@@ -42,10 +42,10 @@ def test_the_same_job_makes_the_same_bytes(tmp_path: Path) -> None:
     for _ in range(2):
         folder.mkdir()
         machine, login = boot(folder / "area")
-        os.pwrite(machine.files[0].fileno(), bytes(16), 1036)  # mkswap's UUID is random
+        os.pwrite(machine.areas[0].backing.fileno(), bytes(16), 1036)  # mkswap's UUID is random
         family(login)
         before = picture(machine)["vmstat"]["pgfault"]
-        checkpoint(machine, login.swap_ns, folder / "job", identity=bytes(16))
+        checkpoint(machine.kernel, login.swap_ns, folder / "job", identity=bytes(16))
         machine.close()
         made.append((before, (folder / "job").read_bytes(), (folder / "area").read_bytes()))
         shutil.rmtree(folder)

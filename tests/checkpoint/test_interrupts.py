@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 import swapfast
-from swapfast.checkpoint import checkpoint, compact, export, restart, verify
-from swapfast.checkpoint.attempt import Kind
+from swapfast.checkpoint import checkpoint, compact, export, verify
 from swapfast.checkpoint.patience import breathe, held_back
-from swapfast.machine import Machine
+from swapfast.kernel.records import Kind
+from swapfast.machine import Machine, restart
 from tests.support.chains import chain_of
 from tests.support.seen import contents
 from tests.support.small_job import AREA, JOB, namespace_of, scribble, seen_in, small_job
@@ -99,15 +99,15 @@ def test_at_each_line(tmp_path: Path, kind: Kind, step: int) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     machine = small_job(folder)
-    checkpoint(machine, namespace_of(machine), folder / JOB, kind=kind)
+    checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind=kind)
     at, tally = 0, Counter[str]()
     while True:
         old = contents(machine)
-        checkpoint(machine, namespace_of(machine), folder / JOB, kind=kind)
+        checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind=kind)
         scribble(machine, "new", at)
         now, before = contents(machine), open_files()
         with interrupted(at) as tracer:
-            checkpoint(machine, namespace_of(machine), folder / JOB, kind=kind)
+            checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind=kind)
         if not tracer.where:
             break
         assert open_files() == before, tracer.where
@@ -119,7 +119,7 @@ def test_at_each_line(tmp_path: Path, kind: Kind, step: int) -> None:
         assert contents(machine) == now, tracer.where
         scribble(machine, "later", at)  # an image's slots are still its own
         assert whole(folder, kind) == seen, tracer.where
-        checkpoint(machine, namespace_of(machine), folder / JOB, kind=kind)
+        checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind=kind)
         assert whole(folder, kind) == contents(machine), tracer.where
         at += step
     print(f"{kind}: {at} lines, {dict(tally)}")
@@ -163,7 +163,7 @@ def test_a_signal_at_any_time(tmp_path: Path, kind: Kind) -> None:
     machine = small_job(folder)
 
     def once() -> None:
-        checkpoint(machine, namespace_of(machine), folder / JOB, kind=kind)
+        checkpoint(machine.kernel, namespace_of(machine), folder / JOB, kind=kind)
 
     for seconds in moments(once):
         if not any(t.alive for t in machine.tasks.values() if t.parent is not None):

@@ -13,8 +13,8 @@ import pytest
 
 import swapfast as sf
 from swapfast.core import area_table, mapping_table, slot_pins
+from swapfast.kernel.state import Mapping
 from swapfast.machine import Machine
-from swapfast.mappings import Mapping
 from swapfast.swapfile import SwapBacking, mkswap
 
 PAGE = 4096
@@ -133,7 +133,7 @@ def test_damage_that_makes_no_signal(tmp_path: Path, damage: str, code: int) -> 
         assert text(b, page) == f"b{page}".encode()
     machine.verify()
     with pytest.raises(OSError):
-        b.mm.machine.tasks[2].swapoff(paths[0])
+        b.mm.kernel.tasks[2].swapoff(paths[0])
     machine.verify()
     machine.close()
 
@@ -152,10 +152,10 @@ def test_a_look_that_fails_says_nothing_of_the_file(
         for page in range(a.pages):
             assert text(a, page) == f"a{page}".encode()
         with pytest.raises(PermissionError) as caught:
-            a.mm.machine.tasks[2].swap_ns.checkpoint(tmp_path / "image")
+            a.mm.kernel.tasks[2].swap_ns.checkpoint(tmp_path / "image")
         assert caught.value.filename == str(paths[0])
     assert not machine.log
-    a.mm.machine.tasks[2].swap_ns.checkpoint(tmp_path / "image", kind="pinned")
+    a.mm.kernel.tasks[2].swap_ns.checkpoint(tmp_path / "image", kind="pinned")
     machine.verify()
     machine.close()
 

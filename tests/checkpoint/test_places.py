@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from swapfast.checkpoint import checkpoint, compact, export, read_image, restart, verify
-from swapfast.checkpoint.attempt import Kind
+from swapfast.checkpoint import checkpoint, compact, export, read_image, verify
 from swapfast.checkpoint.disk import Disk
-from swapfast.machine import Machine
+from swapfast.kernel.records import Kind
+from swapfast.machine import Machine, restart
 from swapfast.swapfile import mkswap
 from tests.support.chains import chain_of
 from tests.support.seen import contents
@@ -76,14 +76,14 @@ def test_two_jobs_and_one_name(tmp_path: Path, kind: Kind, other: Kind) -> None:
 
         def meanwhile(refused: list[Any] = refused) -> None:
             try:
-                checkpoint(b, namespace_of(b), image, kind=other)
+                checkpoint(b.kernel, namespace_of(b), image, kind=other)
                 assert verify(image) == []
             except OSError as error:
                 assert error.errno == errno.EBUSY and str(image.name) in str(error.filename)
                 refused.append(error)
 
         disk = Meanwhile(at, meanwhile)
-        checkpoint(a, namespace_of(a), image, kind=kind, disk=disk)
+        checkpoint(a.kernel, namespace_of(a), image, kind=kind, disk=disk)
         if disk.left >= 0:
             break
         tally["refused" if refused else "both"] += 1
@@ -97,7 +97,7 @@ def test_two_jobs_and_one_name(tmp_path: Path, kind: Kind, other: Kind) -> None:
     assert tally["both"] == 1 and tally["refused"] >= 5, "only before the first lock is there time"
     a.close()
     assert state_of(image) == right["a"]
-    checkpoint(b, namespace_of(b), image, kind=other)
+    checkpoint(b.kernel, namespace_of(b), image, kind=other)
     b.close()
     assert state_of(image) == right["b"]
 
@@ -113,7 +113,7 @@ def test_a_fold_beside_a_writer(tmp_path: Path) -> None:
 
         def meanwhile(seen: list[Any] = seen) -> None:
             try:
-                checkpoint(machine, namespace_of(machine), out, kind="snapshot")
+                checkpoint(machine.kernel, namespace_of(machine), out, kind="snapshot")
             except OSError as error:
                 assert error.errno == errno.EBUSY
                 seen.append(error)
@@ -172,7 +172,7 @@ def test_two_processes(tmp_path: Path, rounds: int) -> None:
 def test_replaced_while_its_name_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another writer's rename, between two looks at the name, is no fault of the name."""
     a, b, image = two_jobs(tmp_path)
-    checkpoint(b, namespace_of(b), image, kind="snapshot")
+    checkpoint(b.kernel, namespace_of(b), image, kind="snapshot")
     real = os.stat
     turns = []
 
@@ -180,14 +180,14 @@ def test_replaced_while_its_name_is_judged(tmp_path: Path, monkeypatch: pytest.M
         found = real(path, *arguments, **options)
         if str(path) == str(image) and len(turns) == 1:
             turns.append(2)
-            checkpoint(b, namespace_of(b), image, kind="snapshot")
+            checkpoint(b.kernel, namespace_of(b), image, kind="snapshot")
         elif str(path) == str(image) and not turns:
             turns.append(1)
         return found
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", late)
-        checkpoint(a, namespace_of(a), image, kind="snapshot")
+        checkpoint(a.kernel, namespace_of(a), image, kind="snapshot")
     right = contents(a)
     for machine in (a, b):
         machine.close()
@@ -267,7 +267,11 @@ def test_parts_of_a_chain_are_not_replaced(tmp_path: Path) -> None:
             export(last, tmp_path / name)
         with pytest.raises(OSError):
             checkpoint(
-                machine, namespace_of(machine), tmp_path / name, kind="incremental", parent=last
+                machine.kernel,
+                namespace_of(machine),
+                tmp_path / name,
+                kind="incremental",
+                parent=last,
             )
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
     machine.close()
@@ -279,11 +283,11 @@ def test_a_folder_that_is_renamed_away(tmp_path: Path) -> None:
     machine = small_job(tmp_path)
     (tmp_path / "images").mkdir()
     image = tmp_path / "images" / JOB
-    checkpoint(machine, namespace_of(machine), image, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), image, kind="snapshot")
     right = contents(machine)
     shutil.move(tmp_path / "images", tmp_path / "away")
     with pytest.raises(FileNotFoundError):
-        checkpoint(machine, namespace_of(machine), image, kind="snapshot")
+        checkpoint(machine.kernel, namespace_of(machine), image, kind="snapshot")
     machine.close()
     assert state_of(tmp_path / "away" / JOB) == right
 
@@ -292,7 +296,7 @@ def test_somebody_puts_a_file_there_without_asking(tmp_path: Path) -> None:
     """A plain copy to the same name: then nothing is swept away."""
     machine = small_job(tmp_path)
     image, aside = tmp_path / JOB, tmp_path / "aside"
-    checkpoint(machine, namespace_of(machine), image, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), image, kind="snapshot")
     image.rename(aside)
 
     class Late(Disk):
@@ -301,20 +305,20 @@ def test_somebody_puts_a_file_there_without_asking(tmp_path: Path) -> None:
             image.unlink()
             aside.rename(image)
 
-    checkpoint(machine, namespace_of(machine), image, kind="snapshot", disk=Late())
+    checkpoint(machine.kernel, namespace_of(machine), image, kind="snapshot", disk=Late())
     machine.close()
     assert verify(image) == []
 
 
 def test_a_lock_on_the_image_is_respected(tmp_path: Path) -> None:
     machine = small_job(tmp_path)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     with open(tmp_path / JOB) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(OSError) as caught:
-            checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+            checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
         assert caught.value.errno == errno.EBUSY
         fcntl.flock(file, fcntl.LOCK_SH)  # as a reader has it
-        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert verify(tmp_path / JOB) == []
     machine.close()

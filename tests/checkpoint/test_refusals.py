@@ -21,19 +21,11 @@ import numpy as np
 import pytest
 
 import swapfast as sf
-from swapfast.checkpoint import (
-    compact,
-    export,
-    inspect,
-    read_image,
-    release,
-    restart,
-    stored,
-    verify,
-)
+from swapfast.checkpoint import compact, export, inspect, read_image, release, stored, verify
 from swapfast.checkpoint.disk import Disk
 from swapfast.checkpoint.place import Place
-from swapfast.profiles import PROFILES
+from swapfast.kernel.profile import PROFILES
+from swapfast.machine import restart
 from swapfast.swapfile import SwapBacking, mkswap
 from tests.support.jobs import PAGE, boot, family
 from tests.support.members import members, packed
@@ -444,7 +436,7 @@ def test_release_without_an_area(tmp_path: Path) -> None:
     machine, login = boot(tmp_path / "s1")
     login.swapoff(tmp_path / "s1")
     with pytest.raises(OSError, match="no swapfile is on") as caught:
-        release(machine, login.swap_ns)
+        release(machine.kernel, login.swap_ns)
     assert caught.value.errno == errno.EINVAL
     machine.close()
 

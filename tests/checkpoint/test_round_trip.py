@@ -212,7 +212,7 @@ def test_at_rest_no_swapon_takes_it(tmp_path: Path) -> None:
         machine.init.swapon(swap)
     assert caught.value.errno == errno.EINVAL
     again = Machine.restart(image)
-    release(again, again.tasks[2].swap_ns)
+    release(again.kernel, again.tasks[2].swap_ns)
     again.close()
     machine.init.swapon(swap)
     with pytest.raises(OSError) as caught:

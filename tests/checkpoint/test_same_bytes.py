@@ -19,11 +19,11 @@ for _ in range(int(sys.argv[1])):
     folder = Path(sys.argv[2]) / "run"   # the image names its swapfile
     folder.mkdir()
     machine, login = boot(folder / "area")
-    os.pwrite(machine.files[0].fileno(), bytes(16), 1036)  # mkswap's UUID is random
+    os.pwrite(machine.areas[0].backing.fileno(), bytes(16), 1036)  # mkswap's UUID is random
     family(login)
-    checkpoint(machine, login.swap_ns, folder / "job", kind="pinned", identity=bytes(16))
+    checkpoint(machine.kernel, login.swap_ns, folder / "job", kind="pinned", identity=bytes(16))
     family(login, 2)
-    checkpoint(machine, login.swap_ns, folder / "job", identity=bytes(16))
+    checkpoint(machine.kernel, login.swap_ns, folder / "job", identity=bytes(16))
     machine.close()
     whole = hashlib.sha256((folder / "job").read_bytes() + (folder / "area").read_bytes())
     print(whole.hexdigest())

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from swapfast.checkpoint import checkpoint, read_image, restart, verify
+from swapfast.checkpoint import checkpoint, read_image, verify
 from swapfast.checkpoint.disk import Disk
 from swapfast.core import slot_pins
-from swapfast.profiles import find_profile
+from swapfast.kernel.profile import find_profile
+from swapfast.machine import restart
 from swapfast.swapfile import SwapBacking, extents
 from tests.support.faulty_disk import FaultyDisk
 from tests.support.jobs import PAGE, boot, family, work
@@ -69,7 +70,7 @@ def test_the_older_copy_goes_with_its_image(tmp_path: Path) -> None:
         scribble(machine, str(turn), turn)
         (tmp_path / f"{JOB}.{'0' * 31}{turn}.swap").write_bytes(b"what a crash left")
         (tmp_path / "other.swap").write_bytes(b"somebody's")
-        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot")
         (name, other) = copies(tmp_path)
         assert other == "other.swap" and read_image(tmp_path / JOB).facts["area"][
             "path"
@@ -93,7 +94,7 @@ def test_power_cuts(tmp_path: Path, draws: int) -> None:
     for turn in range(3):
         scribble(machine, str(turn), turn)
         disk.attempted = turn + 1
-        checkpoint(machine, namespace_of(machine), run / JOB, kind="snapshot", disk=disk)
+        checkpoint(machine.kernel, namespace_of(machine), run / JOB, kind="snapshot", disk=disk)
         disk.acknowledged = turn + 1
         disk.step("acknowledged")
         identity = read_image(run / JOB).facts["area"]["identity"]
@@ -122,9 +123,9 @@ def test_power_cuts(tmp_path: Path, draws: int) -> None:
 
 def test_errors_at_every_call(tmp_path: Path) -> None:
     machine = small_job(tmp_path)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot")
     count = FaultyDisk(-1, 0)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot", disk=count)
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot", disk=count)
     assert count.calls.count("sync") == 2 and count.calls.count("rename") == 1
     failed = set()
     for at in range(len(count.calls) - 2):  # the number of writes varies with the runs of slots
@@ -134,7 +135,11 @@ def test_errors_at_every_call(tmp_path: Path) -> None:
             before = (tmp_path / JOB).read_bytes()
             try:
                 checkpoint(
-                    machine, namespace_of(machine), tmp_path / JOB, kind="snapshot", disk=disk
+                    machine.kernel,
+                    namespace_of(machine),
+                    tmp_path / JOB,
+                    kind="snapshot",
+                    disk=disk,
                 )
             except OSError as error:
                 assert error.errno == errno.ENOSPC
@@ -146,7 +151,7 @@ def test_errors_at_every_call(tmp_path: Path) -> None:
             assert verify(tmp_path / JOB) == [], what
             machine.verify()
             assert contents(machine) == now, what
-            checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+            checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot")
             assert len(copies(tmp_path)) == 1
             scribble(machine, what, at)
     assert failed >= {"create", "allocate", "write"}
@@ -154,43 +159,45 @@ def test_errors_at_every_call(tmp_path: Path) -> None:
     for name in ("sync", "rename", "sync_folder"):
         disk = FailingCall(name)
         with pytest.raises(OSError):
-            checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot", disk=disk)
+            checkpoint(
+                machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot", disk=disk
+            )
         assert len(copies(tmp_path)) == 1 + (name != "sync") and verify(tmp_path / JOB) == []
-        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot")
     machine.close()
 
 
 def test_a_job_that_runs_on_a_copy_keeps_it(tmp_path: Path) -> None:
     """Restarted from a snapshot, its swapfile is the copy: the next snapshot leaves it alone."""
     machine = small_job(tmp_path)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot")
     machine.close()
     again = restart(tmp_path / JOB)
     scribble(again, "again", 1)
     now = contents(again)
     for _ in range(2):
-        checkpoint(again, namespace_of(again), tmp_path / JOB, kind="snapshot")
+        checkpoint(again.kernel, namespace_of(again), tmp_path / JOB, kind="snapshot")
         assert len(copies(tmp_path)) == 2
     scribble(again, "later", 2)
     again.verify()
     again.close()
     with restart(tmp_path / JOB) as third:
         assert contents(third) == now
-        checkpoint(third, namespace_of(third), tmp_path / JOB, kind="snapshot")
+        checkpoint(third.kernel, namespace_of(third), tmp_path / JOB, kind="snapshot")
         assert len(copies(tmp_path)) == 2  # that of the one that ran first is gone
 
 
 def test_a_copy_goes_with_its_image_whatever_comes_next(tmp_path: Path) -> None:
     machine = small_job(tmp_path)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="pinned")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="pinned")
     assert copies(tmp_path) == [] and verify(tmp_path / JOB) == []
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot")
     machine.close()
     machine = restart(tmp_path / JOB)
     now = contents(machine)
     for kind in ("pinned", "in-place"):  # the job's own swapfile has that name
-        checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind=kind)  # type: ignore[arg-type]
+        checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind=kind)  # type: ignore[arg-type]
         assert len(copies(tmp_path)) == 1
     machine.close()
     with restart(tmp_path / JOB) as again:
@@ -222,7 +229,13 @@ class ReflinkDisk(Disk):
 def test_blocks_are_shared_where_that_can_be(tmp_path: Path, works: int) -> None:
     machine = small_job(tmp_path)
     disk = ReflinkDisk(works)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot", disk=disk)
+    checkpoint(
+        machine.kernel,
+        namespace_of(machine),
+        tmp_path / JOB,
+        kind="snapshot",
+        disk=disk,
+    )
     pages = read_image(tmp_path / JOB).slot.total
     image = os.path.getsize(tmp_path / JOB)
     if works > 3:
@@ -264,7 +277,7 @@ def test_shared_blocks_get_their_own_at_restart(
 ) -> None:
     """A swapfile may not share blocks; what the file system says of them is made up here."""
     machine = small_job(tmp_path)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot")
     now = contents(machine)
     machine.close()
     (name,) = copies(tmp_path)
@@ -303,7 +316,7 @@ def test_where_this_file_system_can(tmp_path: Path) -> None:
         if not Disk().clone(one.fileno(), 0, PAGE, two.fileno(), 0):
             pytest.skip("the file system of the temporary folder shares no blocks")
     machine = small_job(tmp_path)
-    checkpoint(machine, namespace_of(machine), tmp_path / JOB, kind="snapshot")
+    checkpoint(machine.kernel, namespace_of(machine), tmp_path / JOB, kind="snapshot")
     (name,) = copies(tmp_path)
     with open(tmp_path / name, "rb") as file:
         assert list(extents.shared_ranges(file.fileno(), os.path.getsize(tmp_path / name)))

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from swapfast.checkpoint import chain, compact, export, inspect, release, restart, verify
-from swapfast.checkpoint.attempt import Kind
+from swapfast.checkpoint import chain, compact, export, inspect, release, verify
 from swapfast.checkpoint.steady import MOST_LOOKS, steady
+from swapfast.kernel.records import Kind
+from swapfast.machine import restart
 from tests.support.seen import contents
 from tests.support.small_job import AREA, JOB, namespace_of, scribble, small_job
 
@@ -107,7 +108,7 @@ def test_what_is_wrong_stays_wrong(tmp_path: Path) -> None:
     (tmp_path / "older").write_bytes(older)
     with pytest.raises(ValueError, match="use the newer image"):
         verify(tmp_path / "older", tmp_path / AREA)
-    release(machine, namespace)
+    release(machine.kernel, namespace)
     with pytest.raises(ValueError, match="holds no checkpoint"):
         verify(tmp_path / JOB)
     machine.close()

@@ -54,7 +54,7 @@ class Run:
         """A checkpoint; who is stopped comes back from it."""
         machine, namespace = self.machine, namespace_of(self.machine)
         if self.keeps != KEEPS[kind]:
-            release(machine, namespace)
+            release(machine.kernel, namespace)
             self.last = None
         self.keeps = KEEPS[kind]
         image = self.folder / f"{number}"
@@ -64,7 +64,7 @@ class Run:
             what, parent = "incremental", self.last
         elif kind == "rows" or (kind == "in-place" and not self.stopped):
             what = "pinned"
-        checkpoint(machine, namespace, image, kind=what, parent=parent)
+        checkpoint(machine.kernel, namespace, image, kind=what, parent=parent)
         if folded and what != "in-place":
             whole = self.folder / f"{number} folded"
             compact(image, whole)

@@ -15,9 +15,9 @@ from rich.table import Table
 
 import swapfast.cli.replay as replay_command
 import swapfast.cli.validate as validate_command
-from swapfast import machine
 from swapfast.cli.output import counting, emit_json, progress
 from swapfast.errors import Interrupted
+from swapfast.kernel import batches
 from swapfast.replay import replay
 from swapfast.screen import Screen
 from swapfast.traces import Trace, generate, save_npz
@@ -241,7 +241,7 @@ def stop_after(number):
 
 @pytest.mark.parametrize("policy", ["linux-6.18", "linux-2.6.25", "lru", "sieve"])
 def test_counts_until_an_interrupt_are_those_of_so_many_references(monkeypatch, policy):
-    monkeypatch.setattr(machine, "REPLAY_CHUNK", 1000)
+    monkeypatch.setattr(batches, "REPLAY_CHUNK", 1000)
     monkeypatch.setattr(sys.modules["swapfast.replacement.simulate"], "CHUNK", 1000)
     whole = generate("zipf", pages=500, refs=20000, seed=7)
     with pytest.raises(Interrupted) as caught:
@@ -256,7 +256,7 @@ def test_counts_until_an_interrupt_are_those_of_so_many_references(monkeypatch, 
 
 @pytest.mark.parametrize("policy", ["linux-6.18", "lru"])
 def test_replay_shows_what_was_counted(run, trace, monkeypatch, policy):
-    monkeypatch.setattr(machine, "REPLAY_CHUNK", 1000)
+    monkeypatch.setattr(batches, "REPLAY_CHUNK", 1000)
     monkeypatch.setattr(sys.modules["swapfast.replacement.simulate"], "CHUNK", 1000)
     inner = replay_command.replay_trace
 

@@ -12,8 +12,8 @@ import pytest
 
 import swapfast as sf
 from swapfast.core import mapping_table
-from swapfast.machine import TIMES
-from swapfast.mappings import Mapping
+from swapfast.kernel.options import TIMES
+from swapfast.kernel.state import Mapping
 
 PAGE = 4096
 NO_TIME = dict.fromkeys(TIMES, 0)
@@ -161,7 +161,7 @@ def global_pressure(**options: object) -> tuple[sf.Machine, Mapping]:
     free = 40 + 32 = 72 >= 48, and the page that asked takes one.
     """
     machine = boot("1MiB", **options)
-    assert machine.watermarks == (32, 40, 48)
+    assert machine.options.watermarks == (32, 40, 48)
     machine.add_swap("4MiB")
     heap = machine.init.fork().mmap(300 * PAGE)
     touch(heap, 0, 216)

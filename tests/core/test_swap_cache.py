@@ -14,7 +14,7 @@ import pytest
 import swapfast as sf
 from swapfast import _core
 from swapfast.core import mapping_table
-from swapfast.mappings import Mapping
+from swapfast.kernel.state import Mapping
 from swapfast.swapfile import mkswap
 
 PAGE = 4096

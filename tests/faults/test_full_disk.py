@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 import swapfast as sf
-from swapfast.checkpoint import read_image, restart, verify
-from swapfast.mappings import Mapping
+from swapfast.checkpoint import read_image, verify
+from swapfast.kernel.state import Mapping
+from swapfast.machine import restart
 from swapfast.swapfile import mkswap
 from tests.support.mounts import call, mounted
 from tests.support.seen import contents

@@ -28,9 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from swapfast.checkpoint import inspect, read_image, restart
+from swapfast.checkpoint import inspect, read_image
 from swapfast.checkpoint.stored import pack
 from swapfast.errors import KernelPanic, TaskKilled
+from swapfast.machine import restart
 from swapfast.measure.host import read_table
 from swapfast.mrc import Distances
 from swapfast.replacement import simulate

@@ -440,7 +440,7 @@ def test_log_is_the_table_of_runltp() -> None:
 
 
 def test_process_that_is_dead_already_has_nothing_to_exit(context: TestContext) -> None:
-    context.task.machine.init.kill(context.task.pid, 9)
+    context.task.kernel.init.kill(context.task.pid, 9)
     run_process(context, lambda t: t.task.mmap(4096))
     assert context.task.term_signal == 9
     assert context.messages == []

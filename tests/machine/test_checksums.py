@@ -10,8 +10,8 @@ import pytest
 
 import swapfast as sf
 from swapfast.core import mapping_table
+from swapfast.kernel.swapon import turn_off_for
 from swapfast.swapfile import mkswap
-from swapfast.swapping import turn_off
 
 PAGE = 4096
 PAGES = 150
@@ -83,10 +83,10 @@ def test_swapoff_meets_it_too_and_leaves_the_area_on(tmp_path: Path) -> None:
     assert slot
     spoil(tmp_path / "s", slot)
     with pytest.raises(OSError, match=f"slot {slot}: its checksum is wrong"):
-        turn_off(machine, area, machine.init)
+        turn_off_for(machine.init, area)
     assert machine.areas[0] is area and area.info["writeok"]
     spoil(tmp_path / "s", slot)
-    turn_off(machine, area, machine.init)
+    turn_off_for(machine.init, area)
     assert heap.read(0, 80_000) == bytes(range(1, 251)) * 320
     machine.close()
 

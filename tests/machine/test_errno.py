@@ -148,7 +148,7 @@ def shared_mm(w: World) -> None:
 
 def three_segments(w: World) -> None:
     """As many as there may be."""
-    w.patch.setattr("swapfast.ipc.SHMMNI", 3)
+    w.patch.setattr("swapfast.kernel.shm.SHMMNI", 3)
     for _ in range(3):
         w.segment(sf.IPC_PRIVATE)
 
@@ -272,7 +272,7 @@ ROWS = [
         after=lambda w: (w.folder / "folder").mkdir()),
     Row("swapon", EINVAL, "a device of characters", lambda w: w.init.swapon(Path("/dev/null"))),
     Row("swapon", ENOMEM, "no memory for its maps",
-        lambda w: w.no_room(w.machine.slot_space, lambda: w.init.swapon(w.s)),
+        lambda w: w.no_room(w.machine.kernel.slot_space, lambda: w.init.swapon(w.s)),
         then=lambda w: w.init.swapon(w.s)),
     # ---------------------------------------------------------------- swapoff
     Row("swapoff", EPERM, "no CAP_SYS_ADMIN", lambda w: w.nobody.swapoff(w.s),
@@ -349,7 +349,7 @@ ROWS = [
         then=lambda w: w.init.fork(), memory="1MiB"),
     *(
         Row("clone", ENOMEM, f"the second of three mappings cannot be copied, flags {flags:#x}",
-            lambda w, flags=flags: w.no_room(w.machine.page_space, lambda: w.init.clone(flags), 1),
+            lambda w, flags=flags: w.no_room(w.machine.kernel.page_space, lambda: w.init.clone(flags), 1),
             after=three_mappings, then=copies_after_all)
         for flags in (sf.SIGCHLD, NEWSWAP)
     ),
@@ -471,7 +471,7 @@ ROWS = [
     Row("shmget", ENOMEM, "overcommit", lambda w: w.segment(sf.IPC_PRIVATE, 5 << 20)),
     Row("shmget", ENOMEM, "before: ENOSPC, the file is made before its id",
         lambda w: w.segment(sf.IPC_PRIVATE, 5 << 20),
-        after=lambda w: w.patch.setattr("swapfast.ipc.SHMMNI", 0)),
+        after=lambda w: w.patch.setattr("swapfast.kernel.shm.SHMMNI", 0)),
     # ---------------------------------------------------------------- shmat, shmdt, shmctl
     Row("shmat", EINVAL, "no such id", lambda w: w.init.shmat(w.id + 1),
         after=lambda w: w.has(id=w.segment())),
@@ -493,7 +493,7 @@ ROWS = [
         after=lambda w: w.has(id=w.segment(mode=0o604)),
         then=lambda w: w.nobody.shmat(w.id, readonly=True)),
     Row("shmat", ENOMEM, "no memory for page tables",
-        lambda w: w.no_room(w.machine.page_space, lambda: w.init.shmat(w.id)),
+        lambda w: w.no_room(w.machine.kernel.page_space, lambda: w.init.shmat(w.id)),
         after=lambda w: w.has(id=w.segment())),
     Row("shmdt", EINVAL, "not shared memory", lambda w: w.init.shmdt(w.private), after=attached),
     Row("shmdt", EINVAL, "not by this process", lambda w: w.child.shmdt(w.at), after=attached),

@@ -177,7 +177,7 @@ def test_a_broken_machine_lets_its_files_go_at_once(tmp_path: Path) -> None:
     class Stop(BaseException):
         pass
 
-    with pytest.raises(Stop), scene.machine.changes.of("a call"):
+    with pytest.raises(Stop), scene.machine.kernel.changes.of("a call"):
         raise Stop
     assert not locked(scene.on)
     with pytest.raises(OSError, match="the machine is broken: a call was interrupted") as caught:
@@ -187,7 +187,7 @@ def test_a_broken_machine_lets_its_files_go_at_once(tmp_path: Path) -> None:
 
 def test_an_undone_call_leaves_the_machine_whole() -> None:
     machine = sf.Machine("1MiB")
-    with pytest.raises(KeyboardInterrupt), machine.changes.of("a call") as change:
+    with pytest.raises(KeyboardInterrupt), machine.kernel.changes.of("a call") as change:
         change.undone()
         raise KeyboardInterrupt
     machine.init.fork()

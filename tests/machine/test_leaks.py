@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import swapfast as sf
-from swapfast.mappings import Mapping
+from swapfast.kernel.state import Mapping
 from tests.support.swapfiles import NEWSWAP, PAGE, SwapfileMaker
 
 SECRET = b"SECRET-OF-CHILD"
@@ -59,7 +59,7 @@ def exited(task: sf.Task, mapping: Mapping) -> None:
 
 
 def killed(task: sf.Task, mapping: Mapping) -> None:
-    task.machine.init.kill(task.pid)
+    task.kernel.init.kill(task.pid)
 
 
 @pytest.mark.parametrize("then", [still_mapped, unmapped, exited, killed])

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import swapfast as sf
-from swapfast.areas import SimulatedDevice
+from swapfast.kernel.areas import add, nobody_dies, turn_off
+from swapfast.kernel.device import SimulatedDevice
 from swapfast.swapfile import mkswap
-from swapfast.swapping import add_area, turn_off
 
 PAGE = 4096
 NEW = sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC | sf.SIGCHLD
@@ -39,7 +39,7 @@ def test_default_priorities_after_many_swapoffs(profile: str) -> None:
         else:
             area = areas.pop(chance.randrange(len(areas)))
             gone = expected.pop(id(area))
-            turn_off(machine, area, None)
+            turn_off(machine.kernel, area, nobody_dies)
             if modern and gone < 0:
                 lowest += 1
                 for key, value in expected.items():
@@ -47,7 +47,7 @@ def test_default_priorities_after_many_swapoffs(profile: str) -> None:
         if step % 7 == 0:
             assert [a.priority for a in areas] == [expected[id(a)] for a in areas]
             assert [a.info["prio"] for a in areas] == [a.priority for a in areas]
-    assert machine.least_priority == lowest
+    assert machine.kernel.ranks.least == lowest
     shown = [line.split()[-1] for line in machine.proc_swaps().splitlines()[1:]]
     assert shown == [str(expected[id(machine.areas[t])]) for t in sorted(machine.areas)]
 
@@ -56,7 +56,7 @@ def test_the_lowest_free_number_is_given_again() -> None:
     machine = sf.Machine("4MiB", contents=False, max_swapfiles=100)
     areas = [machine.add_swap("64KiB") for _ in range(20)]
     for number in (13, 4, 8):
-        turn_off(machine, areas[number], None)
+        turn_off(machine.kernel, areas[number], nobody_dies)
     again = [machine.add_swap("64KiB") for _ in range(4)]
     assert [a.type for a in again] == [4, 8, 13, 20]
     assert [a.path for a in again[:2]] == ["/dev/simulated4", "/dev/simulated8"]
@@ -78,12 +78,12 @@ def test_a_lost_file_is_noticed_at_once_by_its_own_and_soon_by_others(tmp_path: 
             file.truncate(PAGE)
     heaps[29].write(0, b"y")
     with pytest.raises(OSError) as caught:
-        machine.check_area(own)
+        machine.kernel.files.check(own)
     assert caught.value.errno == errno.EIO
     for _ in range(4):  # eight files each time
         heaps[0].write(0, b"z")
     with pytest.raises(OSError, match="was truncated"):
-        machine.check_area(other)
+        machine.kernel.files.check(other)
     assert sum("was truncated" in line for line in machine.log) == 2
     machine.close()
 
@@ -93,7 +93,7 @@ def test_a_thousand_namespaces_with_an_area_each() -> None:
     tasks = []
     for number in range(1000):
         task = machine.init.clone(NEW)
-        add_area(machine, task.swap_ns, SimulatedDevice(f"/dev/n{number}", 8), 0)
+        add(machine.kernel, task.swap_ns, SimulatedDevice(f"/dev/n{number}", 8), 0)
         task.mmap(4 * PAGE).touch(range(4), write=True)
         tasks.append(task)
     assert [a.priority for a in machine.areas.values()] == list(range(-2, -1002, -1))
@@ -105,7 +105,7 @@ def test_a_thousand_namespaces_with_an_area_each() -> None:
         task.exit()
     machine.verify()
     assert machine.areas == {} and machine.init.children == []
-    assert machine.least_priority == -2
+    assert machine.kernel.ranks.least == -2
 
 
 def test_a_simulated_device_of_another_namespace_is_einval() -> None:
@@ -128,7 +128,7 @@ def test_a_batch_costs_the_same_calls_however_many_areas_are_on() -> None:
         with sf.Machine("64MiB", contents=False, cache=0, max_swapfiles=areas) as machine:
             for number in range(areas):
                 task = machine.init.clone(NEW)
-                add_area(machine, task.swap_ns, SimulatedDevice(f"/dev/s{number}", 10), 0)
+                add(machine.kernel, task.swap_ns, SimulatedDevice(f"/dev/s{number}", 10), 0)
             heap = task.mmap(4 * PAGE)
             heap.touch(write=True)
             count = 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import swapfast as sf
-from swapfast.mappings import Mapping
+from swapfast.kernel.state import Mapping
 from tests.support.swapfiles import PAGE
 
 

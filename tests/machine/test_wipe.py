@@ -17,7 +17,7 @@ import pytest
 
 import swapfast as sf
 from swapfast.core import mapping_table
-from swapfast.mappings import Mapping
+from swapfast.kernel.state import Mapping
 from swapfast.swapfile import SwapBacking
 from tests.support.broken_files import files_end_at
 from tests.support.swapfiles import NEWSWAP, PAGE, SwapfileMaker
@@ -178,7 +178,7 @@ def test_from_now_on(make_swap: SwapfileMaker) -> None:
     for page in range(100, JOB):
         assert job.read(page * PAGE, 30).startswith(b"<secret page %d>" % page)
     login.swap_ns.areas[0].set_wipe("none")
-    mark(job.mm.machine.tasks[login.pid].mmap(120 * PAGE), "later")
+    mark(job.mm.kernel.tasks[login.pid].mmap(120 * PAGE), "later")
     login.exit()
     assert marked(path, "later")
     machine.close()

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 import swapfast as sf
-from swapfast.areas import SwapArea
 from swapfast.checkpoint import checkpoint, restart
 from swapfast.core import mapping_table, slot_pins
 from swapfast.errors import KernelPanic
+from swapfast.kernel.state import SwapArea
 from swapfast.swapfile import SwapBacking, mkswap
 from tests.reference.memory_model import PAGE
 from tests.support.broken_files import bad_sectors, files_end_at, punch
@@ -59,7 +59,7 @@ class FileMachine(SwapMachine):
         self.unwiped: set[str] = set()
         super().boot(memory, profile, "default", policy, 3, bool(logins & 1), logins)
         if rules == "orphan":
-            self.machine.rules = sf.Rules(last_exit="orphan")
+            self.machine.kernel.rules = sf.Rules(last_exit="orphan")
 
     # errors
 
@@ -325,7 +325,7 @@ class FileMachine(SwapMachine):
     def entries(self) -> set[int]:
         core = self.machine.core
         numbers = [m.number for mm in {t.mm for t in self.tasks} for m in mm.mappings.values()]
-        numbers += [o.number for o in self.machine.objects]
+        numbers += [o.number for o in self.machine.kernel.objects]
         used: set[int] = set()
         for number in numbers:
             used |= set(mapping_table.state(core, number, 0, self.pages_of(number))[1].tolist())
@@ -366,8 +366,9 @@ class FileMachine(SwapMachine):
         super().leave_nothing()
 
     def turn_off(self, area: SwapArea) -> None:
-        from swapfast.swapping import turn_off
+        from swapfast.kernel.areas import nobody_dies, turn_off
+        from swapfast.kernel.scopes import drop_swap_namespace
 
-        turn_off(self.machine, area, None)
+        turn_off(self.machine.kernel, area, nobody_dies)
         if area.orphaned and not area.namespace.areas:
-            self.machine.drop_swap_namespace(area.namespace)
+            drop_swap_namespace(self.machine.kernel, area.namespace)

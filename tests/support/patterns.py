@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swapfast.mappings import Mapping
+from swapfast.kernel.state import Mapping
 from tests.support.swapfiles import PAGE
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import swapfast as sf
-from swapfast.areas import SimulatedDevice, SwapArea
 from swapfast.core import mapping_table
-from swapfast.swapping import add_area
+from swapfast.kernel.areas import add
+from swapfast.kernel.device import SimulatedDevice
+from swapfast.kernel.state import SwapArea
 
 PAGE = 4096
 
@@ -30,7 +31,7 @@ class SlotMachine:
         """An area of slots 1 to end - 1."""
         device = SimulatedDevice(f"/dev/simulated{len(self.machine.areas)}", end - 1, bad)
         flags = 0 if priority is None else sf.SWAP_FLAG_PREFER | priority
-        return add_area(self.machine, self.machine.init.swap_ns, device, flags)
+        return add(self.machine.kernel, self.machine.init.swap_ns, device, flags)
 
     def take(self) -> tuple[int, int, int]:
         """(page, type of the area, slot)."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from swapfast.checkpoint import restart
+from swapfast.kernel.state import SwapNamespace
 from swapfast.machine import Machine
-from swapfast.namespaces import SwapNamespace
 from tests.support.jobs import PAGE, boot
 from tests.support.seen import contents
 

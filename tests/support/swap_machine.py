@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 import swapfast as sf
 from swapfast.core import mapping_table
 from swapfast.errors import KernelPanic
-from swapfast.mappings import Mapping
+from swapfast.kernel.state import Mapping
 from swapfast.swapfile import mkswap
 from tests.reference.memory_model import PAGE, ZERO, MemoryModel, SharedPages
 
@@ -406,7 +406,7 @@ class SwapMachine(RuleBasedStateMachine):
     def check_slots(self) -> None:
         core = self.machine.core
         numbers = [m.number for mm in {t.mm for t in self.tasks} for m in mm.mappings.values()]
-        numbers += [o.number for o in self.machine.objects]
+        numbers += [o.number for o in self.machine.kernel.objects]
         entries: set[int] = set()
         for number in numbers:
             count = self.pages_of(number)
@@ -429,7 +429,7 @@ class SwapMachine(RuleBasedStateMachine):
             for mapping in mm.mappings.values():
                 if mapping.number == number:
                     return mapping.pages
-        return next(o.pages for o in self.machine.objects if o.number == number)
+        return next(o.pages for o in self.machine.kernel.objects if o.number == number)
 
     def check_counters(self) -> None:
         counters = self.machine.core.counters()
@@ -515,7 +515,7 @@ class SwapMachine(RuleBasedStateMachine):
         for shmid in list(init.ipc_ns.segments):
             init.shmctl(shmid, sf.IPC_RMID)
         machine.verify()
-        assert not machine.objects
+        assert not machine.kernel.objects
         for area in list(machine.areas.values()):
             assert area.used == 0
             init.swapoff(area.path)
@@ -525,5 +525,5 @@ class SwapMachine(RuleBasedStateMachine):
         memory = machine.core.memory()
         assert (memory["used"], memory["total_swap"], memory["free_swap"]) == (0, 0, 0)
         assert set(machine.tasks) == {1}
-        for space in (machine.page_space, machine.slot_space):
-            assert space.take(1) == (64 if space is machine.page_space else 0)
+        for space in (machine.kernel.page_space, machine.kernel.slot_space):
+            assert space.take(1) == (64 if space is machine.kernel.page_space else 0)

@@ -1,6 +1,6 @@
 """The OOM killer: who has to go.
 
-- ``out_of_memory(machine, current, group)``: choose, log, kill; returns the victim.
+- ``out_of_memory(kernel, current, group)``: choose, log, kill; returns the victim.
 - ``badness_2_6_25(task)``, ``badness_6_18(task, pages)``: the two kernels' scores.
 
 Sources: mm/oom_kill.c of 2.6.25 (badness, oom_kill_process) and 6.18 (oom_badness,
@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import errno
 from math import isqrt
-from typing import TYPE_CHECKING
 
+from swapfast import _core
 from swapfast import flags as f
-from swapfast.core import memcg_table
+from swapfast.core import area_table, memcg_table
 from swapfast.errors import KernelPanic, system_error
+from swapfast.kernel.exit import die
+from swapfast.kernel.state import Kernel, Task
 from swapfast.units import PAGE_SIZE
 
-if TYPE_CHECKING:
-    from swapfast.machine import Machine
-    from swapfast.tasks import Task
-
-__all__ = ["badness_2_6_25", "badness_6_18", "out_of_memory"]
+__all__ = ["badness_2_6_25", "badness_6_18", "no_page", "out_of_memory"]
 
 SECOND = 1_000_000_000  # ns
 OOM_DISABLE = -17
@@ -53,7 +51,7 @@ def badness_2_6_25(task: Task) -> int:
     busy = isqrt(task.utime_ns // (8 * SECOND))
     if busy:
         points //= busy
-    lived = isqrt(isqrt((task.machine.now - task.start_ns) // (1024 * SECOND)))
+    lived = isqrt(isqrt((task.kernel.now - task.start_ns) // (1024 * SECOND)))
     if lived:
         points //= lived
     if task.nice > 0:
@@ -96,20 +94,20 @@ def _may_die_6_18(task: Task) -> bool:
     return task.oom_victim_first or task.oom_score_adj > OOM_SCORE_ADJ_MIN
 
 
-def _candidates(machine: Machine, group: int | None) -> list[Task]:
+def _candidates(kernel: Kernel, group: int | None) -> list[Task]:
     return [
         t
-        for t in machine.tasks.values()
+        for t in kernel.tasks.values()
         if t.alive and t.parent is not None and (group is None or t.group == group)
     ]
 
 
-def out_of_memory(machine: Machine, current: Task, group: int | None = None) -> Task:
+def out_of_memory(kernel: Kernel, current: Task, group: int | None = None) -> Task:
     """Kill the worst task and everybody who shares its mm.
 
     Parameters
     ----------
-    machine : Machine
+    kernel : Kernel
     current : Task
         Who asked for the page.
     group : int, optional
@@ -127,52 +125,85 @@ def out_of_memory(machine: Machine, current: Task, group: int | None = None) -> 
     OSError
         ENOMEM: nobody in the group can be killed. The kernel panics for the machine alone.
     """
-    modern = machine.profile.modern
-    memory = machine.core.memory()
+    modern = kernel.profile.modern
+    memory = kernel.core.memory()
     pages = memory["total"] + memory["total_swap"]
     if group is not None:
-        pages = memcg_table.info(machine.core, group)["limit"] or pages
+        pages = memcg_table.info(kernel.core, group)["limit"] or pages
     scores = [
         (badness_6_18(t, pages) if modern else badness_2_6_25(t), t)
-        for t in _candidates(machine, group)
+        for t in _candidates(kernel, group)
         if (_may_die_6_18(t) if modern else t.oom_adj != OOM_DISABLE)
     ]
     if not scores and group is not None:
-        limit = memcg_table.info(machine.core, group)["limit"] * PAGE_SIZE
+        limit = memcg_table.info(kernel.core, group)["limit"] * PAGE_SIZE
         raise system_error(
             errno.ENOMEM,
             f"process {current.pid} ({current.name}) is at its group's limit of {limit} bytes and "
             "no task there may be killed: raise the limit, or one's oom_score_adj",
         )
     if not scores:
-        machine.log.append("Kernel panic - not syncing: Out of memory and no killable processes...")
+        kernel.log.append("Kernel panic - not syncing: Out of memory and no killable processes...")
         raise KernelPanic("out of memory and no killable process: give the machine more memory")
     score, victim = max(scores, key=lambda s: s[0])
     if modern:
-        _report_6_18(machine, victim, group)
+        _report_6_18(kernel, victim, group)
     else:
-        machine.log.append(
+        kernel.log.append(
             f"Out of memory: kill process {victim.pid} ({victim.name}) score {score} or a child"
         )
         for child in victim.children:
             if child.alive and child.mm is not victim.mm and child.oom_adj != OOM_DISABLE:
                 victim = child  # a child with an mm of its own goes first
                 break
-        machine.log.append(f"Killed process {victim.pid} ({victim.name})")
-    machine.count_oom_kill()
+        kernel.log.append(f"Killed process {victim.pid} ({victim.name})")
+    kernel.oom_kills += 1
     for sharer in sorted(victim.mm.users, key=lambda t: t.pid):
         if sharer.parent is not None:
-            sharer._die(0, f.SIGKILL)
+            die(sharer, 0, f.SIGKILL)
     return victim
 
 
-def _report_6_18(machine: Machine, victim: Task, group: int | None) -> None:
+def _report_6_18(kernel: Kernel, victim: Task, group: int | None) -> None:
     resident, _ = victim.mm.counts()
     shared = sum(m.count()[0] for m in victim.mm.mappings.values() if m.shared)
     where = "Out of memory" if group is None else "Memory cgroup out of memory"
-    machine.log.append(
+    kernel.log.append(
         f"{where}: Killed process {victim.pid} ({victim.name}) "
         f"total-vm:{victim.mm.total_vm * 4}kB, anon-rss:{(resident - shared) * 4}kB, "
         f"file-rss:0kB, shmem-rss:{shared * 4}kB, UID:{victim.uid} "
         f"pgtables:{-(-victim.mm.total_vm // 512) * 4}kB oom_score_adj:{victim.oom_score_adj}"
     )
+
+
+def no_page(kernel: Kernel, current: Task, status: int) -> None:
+    """No page was to be had: somebody dies.
+
+    Raises
+    ------
+    OSError
+        It was there, but could not be read back; or there was no room because the swapfile of
+        the task's namespace is gone or took no more pages; or nobody in its memory group may be
+        killed.
+    TaskKilled
+        It was the task that asked.
+    KernelPanic
+        There is nobody.
+    """
+    if status == _core.IO:
+        raise kernel.files.io_error(kernel.areas.values())
+    kernel.files.check_lost(current.swap_ns)
+    for area in current.swap_ns.areas:
+        if area.info["failed"]:
+            number, slot, _ = area_table.bad_slot(kernel.core)
+            where = f"slot {slot}" if number == area.number else "a slot"
+            raise system_error(
+                errno.EIO,
+                f"{where} could not be written, it takes no more pages; swap it off and find "
+                "out why",
+                area.path,
+            )
+    with kernel.changes.of("the OOM killer"):
+        out_of_memory(kernel, current, current.group if status == _core.OOM_GROUP else None)
+    if not current.alive:
+        raise current.killed()

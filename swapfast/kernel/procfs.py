@@ -1,9 +1,9 @@
-"""What the kernel shows in /proc, in its own words and columns.
+"""What the kernel shows in /proc, in its own words and columns; sysinfo(2).
 
-- ``swaps(machine, task)``: /proc/swaps.
-- ``vmstat(machine)``, ``render_vmstat``: /proc/vmstat, the counters of the profile.
-- ``meminfo(machine)``: /proc/meminfo, kB.
-- ``smaps(machine, task)``, ``pagemap(machine, mapping)``: /proc/PID/smaps and pagemap.
+- ``swaps(kernel, task)``: /proc/swaps.
+- ``vmstat(kernel)``, ``render_vmstat``: /proc/vmstat, the counters of the profile.
+- ``meminfo(kernel)``: /proc/meminfo, kB.
+- ``smaps(kernel, task)``, ``pagemap(kernel, mapping)``: /proc/PID/smaps and pagemap.
 
 Sources: mm/swapfile.c (swap_show), mm/vmstat.c, fs/proc/task_mmu.c of 2.6.25 and 6.18.
 """
@@ -18,26 +18,32 @@ import numpy as np
 
 from swapfast import _core
 from swapfast.core import mapping_table
+from swapfast.kernel.records import SysInfo
+from swapfast.kernel.state import Kernel, Mapping, SwapArea, Task
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from swapfast.areas import SwapArea
-    from swapfast.machine import Machine
-    from swapfast.mappings import Mapping
-    from swapfast.tasks import Task
-
-__all__ = ["meminfo", "pagemap", "render_vmstat", "smaps", "swaps", "vmstat"]
+__all__ = [
+    "meminfo",
+    "pagemap",
+    "read_proc_swaps",
+    "render_vmstat",
+    "smaps",
+    "swaps",
+    "sysinfo",
+    "vmstat",
+]
 
 KB = PAGE_SIZE // 1024
 PSS_SHIFT = 12
 
 
-def visible_areas(machine: Machine, task: Task | None) -> list[SwapArea]:
+def visible_areas(kernel: Kernel, task: Task | None) -> list[SwapArea]:
     """Areas that a task sees, in order of their type."""
-    areas = [machine.areas[number] for number in sorted(machine.areas)]
-    if task is None or task.swap_ns.initial or machine.rules.proc_swaps == "global":
+    areas = [kernel.areas[number] for number in sorted(kernel.areas)]
+    if task is None or task.swap_ns.initial or kernel.rules.proc_swaps == "global":
         return areas
     return [a for a in areas if a.namespace is task.swap_ns]
 
@@ -47,12 +53,12 @@ def escape_path(path: str) -> str:
     return "".join(f"\\{ord(c):03o}" if c in " \t\n\\" else c for c in path)
 
 
-def swaps(machine: Machine, task: Task | None = None) -> str:
+def swaps(kernel: Kernel, task: Task | None = None) -> str:
     """/proc/swaps: sizes in kB of usable pages."""
-    modern = machine.profile.modern
+    modern = kernel.profile.modern
     gap = "\t\t" if modern else "\t"
     lines = [f"Filename\t\t\t\tType\t\tSize{gap}Used{gap}Priority\n"]
-    for area in visible_areas(machine, task):
+    for area in visible_areas(kernel, task):
         info = area.info
         name = escape_path(area.path)
         pad = " " * max(40 - len(os.fsencode(name)), 1)
@@ -65,10 +71,10 @@ def swaps(machine: Machine, task: Task | None = None) -> str:
     return "".join(lines)
 
 
-def vmstat(machine: Machine, oom_kills: int) -> dict[str, int]:
+def vmstat(kernel: Kernel) -> dict[str, int]:
     """Counters since boot, and page counts now, by the profile's names."""
-    n = machine.core.counters()
-    memory = machine.core.memory()
+    n = kernel.core.counters()
+    memory = kernel.core.memory()
     common = {
         "nr_free_pages": memory["free"],
         "pswpin": n["pswpin"],
@@ -80,7 +86,7 @@ def vmstat(machine: Machine, oom_kills: int) -> dict[str, int]:
         "pageoutrun": n["pageoutrun"],
         "pgrotated": n["pgrotated"],
     }
-    if not machine.profile.modern:
+    if not kernel.profile.modern:
         return {
             **common,
             "nr_inactive": memory["inactive"],
@@ -107,7 +113,7 @@ def vmstat(machine: Machine, oom_kills: int) -> dict[str, int]:
         "workingset_refault_anon": n["workingset_refault"],
         "workingset_activate_anon": n["workingset_activate"],
         "workingset_restore_anon": n["workingset_restore"],
-        "oom_kill": oom_kills,
+        "oom_kill": kernel.oom_kills,
         "swap_ra": n["swap_ra"],
         "swap_ra_hit": n["swap_ra_hit"],
         "swpin_zero": n["swpin_zero"],
@@ -120,9 +126,9 @@ def render_vmstat(counters: dict[str, int]) -> str:
     return "".join(f"{name} {value}\n" for name, value in counters.items())
 
 
-def meminfo(machine: Machine) -> dict[str, int]:
+def meminfo(kernel: Kernel) -> dict[str, int]:
     """/proc/meminfo, kB."""
-    memory = machine.core.memory()
+    memory = kernel.core.memory()
     return {
         "MemTotal": memory["total"] * KB,
         "MemFree": memory["free"] * KB,
@@ -134,17 +140,17 @@ def meminfo(machine: Machine) -> dict[str, int]:
     }
 
 
-def smaps(machine: Machine, task: Task) -> str:
+def smaps(kernel: Kernel, task: Task) -> str:
     """/proc/PID/smaps; 2.6.25 has no Swap line yet, SwapPss came with 4.3."""
     return "".join(
-        _smaps_entry(machine, mapping, first, end)
+        _smaps_entry(kernel, mapping, first, end)
         for mapping in task.mappings
         for first, end in mapping.ranges
     )
 
 
-def _smaps_entry(machine: Machine, mapping: Mapping, first: int, end: int) -> str:
-    state = partial(mapping_table.state, machine.core)
+def _smaps_entry(kernel: Kernel, mapping: Mapping, first: int, end: int) -> str:
+    state = partial(mapping_table.state, kernel.core)
     pte, _, mapped, swapped = state(mapping.number, first, end - first)
     present = (pte & _core.PRESENT != 0) & (pte & _core.ZERO == 0)
     out = pte & _core.SWAPPED != 0
@@ -160,7 +166,7 @@ def _smaps_entry(machine: Machine, mapping: Mapping, first: int, end: int) -> st
         "Private_Dirty": (present & alone & dirty).sum(),
         "Referenced": (present & (pte & _core.ACCESSED != 0)).sum(),
     }
-    if machine.profile.modern:
+    if kernel.profile.modern:
         values["Anonymous"] = 0 if mapping.shared else values["Rss"]
         values["Swap"] = out.sum()
         if mapping.object is not None:
@@ -185,27 +191,55 @@ def _shares(users: NDArray[np.uint32]) -> float:
     )
 
 
-def pagemap(machine: Machine, mapping: Mapping) -> NDArray[np.uint64]:
+def pagemap(kernel: Kernel, mapping: Mapping) -> NDArray[np.uint64]:
     """/proc/PID/pagemap: bit 63 present, bit 62 swapped with type (bits 0-4) and offset (5-54).
 
     2.6.25 puts the page shift into bits 55-60 of every word; 6.18 has bit 61 for shared pages and
     56 for pages mapped once. Frame numbers are not simulated and read 0.
     """
-    pte, entry, mapped, _ = mapping_table.state(machine.core, mapping.number, 0, mapping.pages)
+    pte, entry, mapped, _ = mapping_table.state(kernel.core, mapping.number, 0, mapping.pages)
     words = np.zeros(mapping.pages, dtype=np.uint64)
-    if not machine.profile.modern:
+    if not kernel.profile.modern:
         words |= np.uint64(12 << 55)
     present = pte & _core.PRESENT != 0
     words[present] |= np.uint64(1 << 63)
-    if machine.profile.modern:
+    if kernel.profile.modern:
         words[present & (mapped == 1)] |= np.uint64(1 << 56)
         if mapping.shared:
             words[present] |= np.uint64(1 << 61)
     out = np.flatnonzero(pte & _core.SWAPPED)
     words[out] |= np.uint64(1 << 62)
-    for area in machine.areas.values():
+    for area in kernel.areas.values():
         first = area.base
         here = out[(entry[out] >= first) & (entry[out] < first + area.backing.end)]
         offset = (entry[here] - np.uint32(first)).astype(np.uint64)
         words[here] |= np.uint64(area.type) | offset << np.uint64(5)
     return words
+
+
+# ---------------------------------------------------------------- as system calls
+
+
+def sysinfo(task: Task) -> SysInfo:
+    """sysinfo(2); see `Task.sysinfo`."""
+    kernel = task.kernel
+    memory = kernel.core.memory()
+    total, free = memory["total_swap"], memory["free_swap"]
+    if kernel.rules.sysinfo == "namespaced" and not task.swap_ns.initial:
+        infos = [area.info for area in task.swap_ns.areas]
+        total = sum(i["pages"] for i in infos)
+        free = sum(i["pages"] - i["inuse"] for i in infos)
+    return SysInfo(
+        totalram=memory["total"] * PAGE_SIZE,
+        freeram=memory["free"] * PAGE_SIZE,
+        sharedram=0,
+        bufferram=0,
+        totalswap=total * PAGE_SIZE,
+        freeswap=free * PAGE_SIZE,
+        procs=sum(t.alive for t in kernel.tasks.values()),
+    )
+
+
+def read_proc_swaps(task: Task) -> str:
+    """/proc/swaps as a task sees it."""
+    return swaps(task.kernel, task)

@@ -1,0 +1,209 @@
+"""Swap areas go on and off; the one place that writes the kernel's tables of them.
+
+- ``add(kernel, ns, backing, flags)``: an opened file, or a simulated device; all or nothing.
+- ``add_device(kernel, size, ...)``: an ideal device for a machine without contents.
+- ``turn_off(kernel, area, shortage)``: read everything back, then forget the area.
+- ``forget``: an area whose slots are empty.
+
+Source: mm/swapfile.c, sys_swapon and sys_swapoff, of 2.6.25 and 6.18.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from swapfast import _core
+from swapfast import flags as f
+from swapfast.core import area_table, scope_table, slot_pins
+from swapfast.errors import KernelPanic, TaskKilled, system_error
+from swapfast.kernel import scopes, wiping
+from swapfast.kernel.changes import Change
+from swapfast.kernel.device import SimulatedDevice
+from swapfast.kernel.state import Kernel, SwapArea, SwapNamespace
+from swapfast.units import PAGE_SIZE, parse_size
+
+if TYPE_CHECKING:
+    from swapfast.swapfile import SwapBacking
+
+__all__ = ["add", "add_device", "check_room", "forget", "nobody_dies", "turn_off"]
+
+MOST_SLOTS = 1 << 31  # of one area, with its header
+
+
+def check_room(kernel: Kernel, path: str | None = None) -> None:
+    """Refuse an area more than MAX_SWAPFILES.
+
+    Raises
+    ------
+    OSError
+        EPERM.
+    """
+    most = kernel.options.max_swapfiles
+    if len(kernel.areas) >= most:
+        raise system_error(errno.EPERM, f"{most} swap areas (MAX_SWAPFILES) are on", path)
+
+
+def add_device(kernel: Kernel, size: int | str, *, priority: int | None = None) -> SwapArea:
+    """Turn on an ideal device of ``size`` bytes in the initial namespace: slots, no bytes.
+
+    Raises
+    ------
+    ValueError
+        The machine has contents: they need a file; or the priority is not 0 to 32767.
+    OSError
+        EPERM: MAX_SWAPFILES areas are on.
+    """
+    kernel.check_usable()
+    if kernel.contents:
+        raise ValueError("a machine with contents swaps to files: use swapon")
+    if priority is not None and not 0 <= priority <= f.SWAP_FLAG_PRIO_MASK:
+        raise ValueError(f"priority is 0 to {f.SWAP_FLAG_PRIO_MASK}, not {priority}")
+    check_room(kernel)
+    number = kernel.area_types.take(1)
+    kernel.area_types.give(number, 1)
+    device = SimulatedDevice(f"/dev/simulated{number}", parse_size(size) // PAGE_SIZE - 1)
+    flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
+    with kernel.changes.of("swapon"):
+        return add(kernel, kernel.init.swap_ns, device, flags)
+
+
+def add(
+    kernel: Kernel, ns: SwapNamespace, backing: SwapBacking | SimulatedDevice, flags: int
+) -> SwapArea:
+    """Enter an opened file, or a simulated device, into the tables; all or nothing.
+
+    Raises
+    ------
+    OSError
+        EINVAL: too many slots; ENOMEM: the slot indexes are used up.
+    """
+    if backing.end > MOST_SLOTS:
+        raise system_error(
+            errno.EINVAL,
+            f"an area has {MOST_SLOTS} slots of {PAGE_SIZE} bytes at most, not {backing.end}; "
+            "make several",
+            backing.path,
+        )
+    chosen = flags & f.SWAP_FLAG_PREFER
+    standing = flags & f.SWAP_FLAG_PRIO_MASK if chosen else kernel.ranks.next
+    try:
+        base = kernel.slot_space.take(backing.end)
+    except MemoryError as error:
+        raise system_error(errno.ENOMEM, str(error), backing.path) from None
+    array = backing.array if kernel.contents and not isinstance(backing, SimulatedDevice) else None
+    try:
+        number = area_table.add(
+            kernel.core,
+            base,
+            backing.end,
+            standing,
+            ns.owner,
+            bad=backing.bad_pages,
+            file=array,
+            clustered=kernel.profile.modern,
+            sums=kernel.options.checksums and array is not None,
+        )
+    except BaseException:
+        kernel.slot_space.give(base, backing.end)
+        raise
+    type_ = kernel.area_types.take(1)  # the lowest that is free
+    area = SwapArea(type_, number, base, backing, standing, ns)
+    kernel.areas[type_] = area
+    kernel.area_of_file[backing.identity] = area
+    kernel.files.watch(area)
+    ns.areas.append(area)
+    ns.swapped_on += 1
+    if not chosen:
+        kernel.ranks.take()
+    scopes.publish(kernel, area)
+    return area
+
+
+def nobody_dies(status: int) -> None:
+    """What happens on a shortage where no task may be killed for it.
+
+    Raises
+    ------
+    KernelPanic
+        Always.
+    """
+    raise KernelPanic("nobody to kill")
+
+
+def turn_off(kernel: Kernel, area: SwapArea, shortage: Callable[[int], None]) -> None:
+    """Read back all its slots, then forget it.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    area : SwapArea
+    shortage : callable
+        Called with the core's status where no page was to be had; it frees memory, or raises.
+
+    Raises
+    ------
+    OSError
+        ENOMEM, EINTR, or EIO: a page could not be read, or, ENOSPC, ... too, old bytes could not be
+        wiped; the area is back in its place with its old priority.
+    """
+    kernel.files.look_at(area)
+    with kernel.changes.of("swapoff") as change:
+        _read_back(kernel, area, shortage, change)
+        forget(kernel, area)
+
+
+def _read_back(
+    kernel: Kernel, area: SwapArea, shortage: Callable[[int], None], change: Change
+) -> None:
+    scopes.withdraw(kernel, area)
+    slot = 1
+    try:
+        while True:
+            slot, status = _core.unuse(kernel.core, area.number, slot)
+            if status == _core.OK:
+                break
+            if status == _core.IO:
+                raise kernel.files.io_error(kernel.areas.values())
+            shortage(status)
+        wiping.finish(area)
+    except (TaskKilled, KernelPanic) as error:
+        if kernel.areas.get(area.type) is area:  # else it went with the last task of its namespace
+            scopes.publish(kernel, area)
+        code = errno.EINTR if isinstance(error, TaskKilled) else errno.ENOMEM
+        raise system_error(
+            code, "swapoff ran out of memory; the area is on as before", area.path
+        ) from None
+    except BaseException:  # an interrupt too: the area is on as before
+        scopes.publish(kernel, area)
+        change.undone()
+        raise
+
+
+def forget(kernel: Kernel, area: SwapArea) -> None:
+    """Take an area whose slots are empty out of every table."""
+    scope_table.leave_area(kernel.core, area.namespace.owner, area.number)
+    area_table.release_file(kernel.core, area.number)  # nothing is wiped any more:
+    slot_pins.unpin(kernel.core, area.number)  # what a checkpoint names stays in the file as it is
+    area_table.remove(kernel.core, area.number)
+    area.backing.close()  # before the tables forget whose file is to be let go
+    kernel.slot_space.give(area.base, area.backing.end)
+    del kernel.areas[area.type]
+    del kernel.area_of_file[area.backing.identity]
+    kernel.area_types.give(area.type, 1)
+    kernel.files.forget(area)
+    area.namespace.areas.remove(area)
+    if area.standing < 0 and kernel.profile.modern:
+        # Default priorities close ranks (6.18 _enable_swap_info's counterpart in swapoff).
+        left = kernel.ranks.leave(area.standing)
+        if left > len(kernel.areas):
+            _close_ranks(kernel)
+
+
+def _close_ranks(kernel: Kernel) -> None:
+    # Their order does not change by it. Done rarely: a swapoff would cost as many steps as there
+    # are areas.
+    for area in kernel.areas.values():
+        area.priority = area.priority
+    kernel.ranks.close()

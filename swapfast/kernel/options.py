@@ -1,0 +1,293 @@
+"""All that is chosen about a kernel before it boots, as one value.
+
+- ``KernelOptions``: checked once; what was left out is filled in. ``Keywords``: the same names for
+  functions that pass them on. ``not_default(keywords)``: which of them choose something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from swapfast.kernel.profile import Profile, find_profile
+from swapfast.kernel.rules import Rules
+from swapfast.units import PAGE_SIZE, parse_size
+
+__all__ = [
+    "LEAST_PAGES",
+    "PLUG",
+    "READAHEAD",
+    "STATISTICS",
+    "TIMES",
+    "TLB",
+    "KernelOptions",
+    "Keywords",
+    "not_default",
+]
+
+#: Simulated costs in nanoseconds. Measured with block and vmscan traces on Linux 6.18, one virtio
+#: disk: about 50 us a read.
+TIMES = {
+    "reference": 20,
+    "minor_fault": 1_500,
+    "swap_in": 66_000,
+    "reclaim": 8_000,
+    "scan_page": 600,
+    "unmap": 2_200,
+    "plug_page": 2_000,
+    "flush_request": 1_000,
+    "write_request": 3_500,
+    "write_page": 2_600,
+    "write_latency": 45_000,
+}
+
+STATISTICS = ("exact", "stale")
+READAHEAD = ("cluster", "vma")
+PLUG = ("own", "nested")
+TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
+STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
+LEAST_PAGES = 64  # of RAM
+# Rules of 6.18 alone; the first of each is the default, and all that 2.6.25 knows.
+CHOICES = {"statistics": STATISTICS, "tlb": tuple(TLB), "readahead": READAHEAD, "plug": PLUG}
+
+
+class Keywords(TypedDict, total=False):
+    """Options by name, without the memory and the profile; see `KernelOptions`."""
+
+    contents: bool
+    rules: Rules | str | None
+    cache: int | str | None
+    bits: int
+    overcommit: int
+    policy: str | None
+    page_cluster: int | None
+    swappiness: int
+    checksums: bool
+    max_swapfiles: int | None
+    times: Mapping[str, int] | None
+    statistics: str
+    statistics_phase: int | None
+    tlb: str
+    readahead: str
+    plug: str
+    seed: int
+
+
+@dataclass(frozen=True, init=False)
+class KernelOptions:
+    """A computer and its kernel.
+
+    Parameters
+    ----------
+    memory : int or str
+        RAM: bytes, or "2GiB"; at least 256 KiB.
+    profile : {"6.18", "2.6.25"}
+        The kernel.
+    contents : bool
+        Whether pages hold real bytes. Without, every counter is kept and nothing is copied.
+    rules : Rules or "strict", optional
+        What the RFC leaves open.
+    cache : int or str, optional
+        Clean page cache at boot, given back before anything is swapped; a 32nd of the memory by
+        default.
+    bits : {64, 32}
+        Word size that programs see.
+    overcommit : {0, 1, 2}
+        /proc/sys/vm/overcommit_memory: heuristic, always, never.
+    policy : str, optional
+        Replacement policy of the machine's memory; the profile's by default.
+    page_cluster : int, optional
+        log2 of the swap read-ahead window, 0 to 5.
+    swappiness : int
+        0 to 200.
+    checksums : bool
+        A checksum of each page that is written to a swapfile, compared when it is read back: EIO if
+        the bytes are others. 4 bytes a slot, and a third of a microsecond a page each way. Areas of
+        a machine that was restarted from an image with checksums have them anyway.
+    max_swapfiles : int, optional
+        MAX_SWAPFILES, if not the profile's.
+    times : dict, optional
+        Simulated costs in nanoseconds, by the names of ``TIMES``.
+    statistics : {"exact", "stale"}
+        Whether reclaim of 6.18 sees the sizes of its lists as they are, or as they were at the last
+        refresh, which comes every 2 s (mm/memcontrol.c, flush_memcg_stats_dwork).
+    statistics_phase : int, optional
+        Nanoseconds until the first refresh, less than 2 s; drawn from ``seed`` by default.
+    tlb : {"off", "natural", "fresh"}
+        6.18: a processor that remembers translations, so that reclaim takes for idle what is used
+        through them. They are lost every 10 ms as in a program left alone ("natural"), or every
+        50 ms ("fresh", measured while the statistics were kept current); the first time is drawn
+        from ``seed``.
+    readahead : {"cluster", "vma"}
+        6.18: read ahead what is near in the swap area, as where an area is on a rotating disk, or
+        what is near in the address space (mm/swap_state.c, swap_vma_readahead).
+    plug : {"own", "nested"}
+        6.18: whether what reclaim writes is sent when it is done, or, where read-ahead called it,
+        only with the reads, as the block layer does (block/blk-core.c, blk_start_plug). "nested"
+        predicts the swap-outs of programs under read-ahead several times better.
+    seed : int
+        What the drawn options are drawn from.
+
+    Attributes
+    ----------
+    pages, cached : int
+        Pages of RAM, and of clean page cache at boot. The other attributes have the names of the
+        parameters, with what was left out filled in.
+
+    Raises
+    ------
+    ValueError
+        A parameter out of range, with its name.
+    """
+
+    pages: int
+    profile: Profile
+    contents: bool
+    rules: Rules
+    cached: int
+    bits: int
+    overcommit: int
+    policy: str
+    page_cluster: int
+    swappiness: int
+    checksums: bool
+    max_swapfiles: int
+    times: Mapping[str, int]
+    statistics: str
+    statistics_phase: int | None
+    tlb: str
+    readahead: str
+    plug: str
+    seed: int
+
+    def __init__(
+        self,
+        memory: int | str,
+        profile: str | Profile = "6.18",
+        *,
+        contents: bool = True,
+        rules: Rules | str | None = None,
+        cache: int | str | None = None,
+        bits: int = 64,
+        overcommit: int = 0,
+        policy: str | None = None,
+        page_cluster: int | None = None,
+        swappiness: int = 60,
+        checksums: bool = False,
+        max_swapfiles: int | None = None,
+        times: Mapping[str, int] | None = None,
+        statistics: str = "exact",
+        statistics_phase: int | None = None,
+        tlb: str = "off",
+        readahead: str = "cluster",
+        plug: str = "own",
+        seed: int = 0,
+    ) -> None:
+        kernel = profile if isinstance(profile, Profile) else find_profile(profile)
+        pages = parse_size(memory) // PAGE_SIZE
+        values = {
+            "pages": pages,
+            "profile": kernel,
+            "contents": contents,
+            "rules": _rules(rules),
+            "cached": pages // 32 if cache is None else parse_size(cache) // PAGE_SIZE,
+            "bits": bits,
+            "overcommit": overcommit,
+            "policy": policy or kernel.policy,
+            "page_cluster": kernel.page_cluster if page_cluster is None else page_cluster,
+            "swappiness": swappiness,
+            "checksums": checksums,
+            "max_swapfiles": max_swapfiles or kernel.max_swapfiles,
+            "times": {**TIMES, **(times or {})},
+            "statistics": statistics,
+            "statistics_phase": statistics_phase,
+            "tlb": tlb,
+            "readahead": readahead,
+            "plug": plug,
+            "seed": seed,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self._check(memory, cache)
+
+    def _check(self, memory: int | str, cache: int | str | None) -> None:
+        if self.bits not in (32, 64):
+            raise ValueError(f"bits is 32 or 64, not {self.bits}")
+        if self.overcommit not in (0, 1, 2):
+            raise ValueError(f"overcommit is 0, 1 or 2, not {self.overcommit}")
+        if self.pages < LEAST_PAGES:
+            raise ValueError(
+                f"memory is {LEAST_PAGES} pages of {PAGE_SIZE} bytes at least, not {memory!r}"
+            )
+        if not 0 <= self.cached < self.pages:
+            raise ValueError(f"cache is less than the memory, not {cache!r}")
+        for option, choices in CHOICES.items():
+            value = getattr(self, option)
+            if value not in choices:
+                raise ValueError(f"{option} is one of {', '.join(choices)}; not {value!r}")
+            if value != choices[0] and not self.profile.modern:
+                raise ValueError(
+                    f"{option}={value!r} is a rule of 6.18, not of {self.profile.name}"
+                )
+        if self.seed < 0:
+            raise ValueError(f"seed is 0 or more, not {self.seed}")
+        phase = self.statistics_phase
+        if phase is not None and not 0 <= phase < STATISTICS_PERIOD:
+            raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
+
+    @property
+    def watermarks(self) -> tuple[int, int, int]:
+        """min, low and high watermark, in pages."""
+        return self.profile.watermarks(self.pages)
+
+    @property
+    def usual(self) -> bool:
+        """Whether a checkpoint holds all state behind them."""
+        return all(getattr(self, option) == choices[0] for option, choices in CHOICES.items())
+
+    def of_core(self) -> dict[str, Any]:
+        """The keywords of `_core.Core`."""
+        from random import Random  # here, for a quick import of the package
+
+        drawn = Random(self.seed)
+        phase = drawn.randrange(STATISTICS_PERIOD)
+        with_tlb = self.tlb != "off"
+        return {
+            "mixed_rule": self.rules.mixed_pages,
+            "shared_strict": self.rules.shared_pages == "strict",
+            "page_cluster": self.page_cluster,
+            "swappiness": self.swappiness,
+            "watermarks": self.watermarks,
+            "file_cache": self.cached,
+            "times": self.times,
+            "stat_period": STATISTICS_PERIOD if self.statistics == "stale" else 0,
+            "stat_phase": phase if self.statistics_phase is None else self.statistics_phase,
+            "tlb_period": TLB[self.tlb],
+            "tlb_phase": drawn.randrange(TLB[self.tlb]) if with_tlb else 0,
+            "vma_readahead": self.readahead == "vma",
+            "nested_plug": self.plug == "nested",
+        }
+
+
+def _rules(rules: Rules | str | None) -> Rules:
+    if isinstance(rules, str):
+        if rules != "strict":
+            raise ValueError(f"rules is a Rules object or 'strict', not {rules!r}")
+        return Rules.strict()
+    return rules or Rules()
+
+
+def not_default(keywords: Keywords) -> set[str]:
+    """Names of options that are given, and not as they are by default.
+
+    Raises
+    ------
+    TypeError
+        No such option.
+    """
+    usual = KernelOptions.__init__.__kwdefaults__ or {}
+    for name in keywords:
+        if name not in usual:
+            raise TypeError(f"no option {name!r}; there are {', '.join(usual)}")
+    return {name for name, value in keywords.items() if value != usual[name]}
