@@ -505,11 +505,6 @@ class Mm:
         """Virtual pages."""
         return sum(m.mapped_pages for m in self.mappings.values())
 
-    def counts(self) -> tuple[int, int]:
-        """Resident and swapped pages of all its mappings."""
-        states = [m.count() for m in self.mappings.values()]
-        return sum(s[0] for s in states), sum(s[1] for s in states)
-
 
 @dataclass(eq=False, repr=False)
 class Mapping:
