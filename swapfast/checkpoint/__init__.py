@@ -2,7 +2,8 @@
 
 The memory stays where it is swapped to; an image holds the rest.
 
-- ``checkpoint(machine, namespace, path)``, ``restart(path)``, ``release(machine, namespace)``.
+- ``checkpoint(kernel, namespace, path)``, ``restart(path, calls)``, ``release(kernel, namespace)``:
+  what `swapfast.SwapNamespace.checkpoint` and `swapfast.Machine.restart` stand on.
 - ``compact(path, out)``: one image of a chain of incremental ones.
 - ``inspect(path)``: what an image holds. ``verify(path)``: are all its bytes still right?
 - ``export(path, out)``: the same for other tools: JSON, CSV, npy.

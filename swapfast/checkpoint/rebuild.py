@@ -1,7 +1,7 @@
-"""A machine from an image: the reverse of `freeze`.
+"""A kernel from an image: the reverse of `freeze`.
 
-- ``Rebuilding(image)``: the machine and its tasks, before their pages have a file.
-- ``Rebuilding.load(backing)``: a new machine in which the tasks go on.
+- ``Rebuilding(image, calls)``: the kernel and its tasks, before their pages have a file.
+- ``Rebuilding.load(backing)``: the tasks go on in it.
 - ``options_of(facts)``: which computer it was.
 """
 
@@ -59,7 +59,7 @@ def options_of(facts: dict[str, Any]) -> KernelOptions:
 
 
 class Rebuilding:
-    """One image on its way into one machine.
+    """One image on its way into one kernel.
 
     Parameters
     ----------

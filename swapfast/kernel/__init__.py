@@ -1,13 +1,14 @@
 """A kernel: its state as plain data, and its system calls as functions over it.
 
-From the bottom to the top, each file importing from above it in this list alone:
+From the bottom to the top; a file imports from lines above its own:
 
-- ``profile``, ``rules``, ``options``: which kernel; what the letter leaves open; one value for all.
-- ``index_space``, ``ranks``, ``changes``: runs of numbers, default priorities, all or nothing.
-- ``records``, ``calls``: what system calls return, and the table of them.
-- ``shared``, ``state``: every noun.
-- ``wiping``, ``files``, ``scopes``, ``overcommit``, ``shm``, ``areas``, ``mmap``: need no victim.
+- ``profile``, ``rules``, ``records``, ``device``, ``index_space``, ``ranks``: values.
+- ``options``, ``calls``, ``changes``, ``files``, ``shared``: one value for all that is chosen; the
+  table of system calls; all or nothing; swapfiles; shared memory.
+- ``state``: every other noun.
+- ``clone_flags``, ``overcommit``, ``scopes``, ``segments``, ``tasks``, ``wiping``: single rules.
+- ``areas``, ``mmap``: what needs no victim.
 - ``exit``, ``oom``, ``batches``: who dies, and what may kill.
-- ``clone``, ``swapon``, ``cgroup``, ``procfs``: the other system calls and what one reads.
+- ``clone``, ``swapon``, ``shm``, ``cgroup``, ``procfs``: the other calls, and what one reads.
 - ``boot``: a kernel with its first task.
 """

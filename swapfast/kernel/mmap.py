@@ -4,7 +4,7 @@
 - ``new_mm``, ``fork_mm``, ``teardown``: the life of an address space (mm/mmap.c, dup_mmap and
   exit_mmap).
 - ``place``, ``new_mapping``, ``release``: the life of a mapping.
-- ``count(mapping)``: pages by state, as the page table shows them.
+- ``count(mapping)``, ``counts(mm)``: pages by state, as the page table shows them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from swapfast.units import PAGE_SIZE, parse_size
 
 __all__ = [
     "count",
+    "counts",
     "fork_mm",
     "mmap",
     "munmap",
@@ -96,6 +97,12 @@ def count(mapping: Mapping) -> tuple[int, int, int]:
     if not mapping.mapped:
         return 0, 0, 0
     return mapping_table.count(mapping.mm.kernel.core, mapping.number)
+
+
+def counts(mm: Mm) -> tuple[int, int]:
+    """Resident and swapped pages of an address space."""
+    states = [count(m) for m in mm.mappings.values()]
+    return sum(s[0] for s in states), sum(s[1] for s in states)
 
 
 # ---------------------------------------------------------------- address spaces

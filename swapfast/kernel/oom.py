@@ -17,6 +17,7 @@ from swapfast import flags as f
 from swapfast.core import area_table, memcg_table
 from swapfast.errors import KernelPanic, system_error
 from swapfast.kernel.exit import die
+from swapfast.kernel.mmap import count, counts
 from swapfast.kernel.state import Kernel, Task
 from swapfast.units import PAGE_SIZE
 
@@ -83,7 +84,7 @@ def badness_6_18(task: Task, pages: int) -> int:
     """
     if task.oom_victim_first:
         return MOST
-    resident, swapped = task.mm.counts()
+    resident, swapped = counts(task.mm)
     tables = -(-task.mm.total_vm // 512)  # one page-table page for 512 entries
     points = resident + swapped + tables + task.oom_score_adj * pages // 1000
     return max(points, 1)
@@ -165,8 +166,8 @@ def out_of_memory(kernel: Kernel, current: Task, group: int | None = None) -> Ta
 
 
 def _report_6_18(kernel: Kernel, victim: Task, group: int | None) -> None:
-    resident, _ = victim.mm.counts()
-    shared = sum(m.count()[0] for m in victim.mm.mappings.values() if m.shared)
+    resident, _ = counts(victim.mm)
+    shared = sum(count(m)[0] for m in victim.mm.mappings.values() if m.shared)
     where = "Out of memory" if group is None else "Memory cgroup out of memory"
     kernel.log.append(
         f"{where}: Killed process {victim.pid} ({victim.name}) "

@@ -3,7 +3,9 @@
 - ``Kernel``: what exists. ``Task``, ``Mm``, ``Mapping``: who runs, and what is mapped where.
 - ``SwapArea``, ``SwapNamespace``, ``MemoryGroup``: where pages go, who may use it, who pays.
 
-What a noun can do is asked of the table of system calls (`calls`): no noun knows a verb.
+What a noun can do is asked of the table of system calls (`calls`): no noun knows a verb. Who asks
+is looked at here and nowhere else: the machine has power and is whole (EBADF), and the task is
+alive (ESRCH).
 """
 
 from __future__ import annotations
@@ -146,6 +148,11 @@ class Kernel:
         self.changes.check()
         self.core.check()
 
+    def ask(self) -> Calls:
+        """The table of system calls, if the machine is usable."""
+        self.check_usable()
+        return self.calls
+
     def give_up(self, why: str) -> None:
         """Let every file go; later calls fail with this sentence."""
         self.core.close(why)
@@ -248,6 +255,13 @@ class Task:
         """capable(): whether it has a capability."""
         return capability in self.capabilities
 
+    def _ask(self) -> Calls:
+        """The table of system calls, for a task that is alive in a machine that has power."""
+        self.kernel.check_usable()
+        if self.state != "running":
+            raise system_error(errno.ESRCH, f"process {self.pid} ({self.name}) is {self.state}")
+        return self.kernel.calls
+
     # processes
 
     def clone(self, flags: int = f.SIGCHLD, name: str | None = None) -> Task:
@@ -273,7 +287,7 @@ class Task:
         TaskKilled
             Rule ``inherited_swap="swap-in"``: the OOM killer took the caller meanwhile.
         """
-        return self.kernel.calls.clone(self, flags, name)
+        return self._ask().clone(self, flags, name)
 
     def fork(self, name: str | None = None) -> Task:
         """fork(2): clone(SIGCHLD)."""
@@ -288,7 +302,7 @@ class Task:
             EINVAL: unknown bits, CLONE_NEWSWAP, or VM, SIGHAND, THREAD while the mm is shared;
             EPERM: CLONE_NEW* without CAP_SYS_ADMIN.
         """
-        self.kernel.calls.unshare(self, flags)
+        self._ask().unshare(self, flags)
 
     def exit(self, code: int = 0) -> None:
         """_exit(2): memory is freed, children go to init, the parent may wait for the status.
@@ -298,7 +312,7 @@ class Task:
         OSError
             EPERM: init does not exit; ESRCH: dead already.
         """
-        self.kernel.calls.exit(self, code)
+        self._ask().exit(self, code)
 
     def kill(self, pid: int, sig: int = f.SIGKILL) -> None:
         """kill(2) with a signal that ends its target.
@@ -308,7 +322,7 @@ class Task:
         OSError
             In this order: ESRCH, no such process; EINVAL, no such signal; EPERM, not the same user.
         """
-        self.kernel.calls.kill(self, pid, sig)
+        self._ask().kill(self, pid, sig)
 
     def wait(self, pid: int = -1) -> tuple[int, int, int]:
         """waitpid(2) with WNOHANG: (pid, exit code, signal) of a child that ended, or (0, 0, 0).
@@ -318,7 +332,7 @@ class Task:
         OSError
             ECHILD: no such child.
         """
-        return self.kernel.calls.wait(self, pid)
+        return self._ask().wait(self, pid)
 
     def setuid(self, uid: int) -> None:
         """setuid(2): leaving uid 0 drops every capability.
@@ -328,7 +342,7 @@ class Task:
         OSError
             EPERM: not privileged; EINVAL: not a user id.
         """
-        self.kernel.calls.setuid(self, uid)
+        self._ask().setuid(self, uid)
 
     # memory
 
@@ -358,7 +372,7 @@ class Task:
         OSError
             EINVAL: length 0; ENOMEM: more than the overcommit policy allows.
         """
-        return self.kernel.calls.mmap(self, length, shared=shared, readonly=readonly, name=name)
+        return self._ask().mmap(self, length, shared=shared, readonly=readonly, name=name)
 
     def shmget(self, key: int, size: int, flags: int) -> int:
         """shmget(2): the id of the segment of that key, made if IPC_CREAT says so.
@@ -370,7 +384,7 @@ class Task:
             EINVAL: size 0 for a new one, or more than an existing one has; EACCES: no permission;
             ENOSPC: SHMMNI segments; ENOMEM.
         """
-        return self.kernel.calls.shmget(self, key, size, flags)
+        return self._ask().shmget(self, key, size, flags)
 
     def shmat(self, shmid: int, *, readonly: bool = False) -> Mapping:
         """shmat(2): map a segment.
@@ -380,7 +394,7 @@ class Task:
         OSError
             EINVAL: no such id here; EIDRM: removed; EACCES: denied by its mode; ENOMEM.
         """
-        return self.kernel.calls.shmat(self, shmid, readonly=readonly)
+        return self._ask().shmat(self, shmid, readonly=readonly)
 
     def shmdt(self, mapping: Mapping) -> None:
         """shmdt(2): unmap a segment.
@@ -390,7 +404,7 @@ class Task:
         OSError
             EINVAL: not an attached segment of this process.
         """
-        self.kernel.calls.shmdt(self, mapping)
+        self._ask().shmdt(self, mapping)
 
     def shmctl(self, shmid: int, command: int) -> ShmidDs | None:
         """shmctl(2): IPC_STAT returns a ShmidDs, IPC_RMID marks the segment for removal.
@@ -400,7 +414,7 @@ class Task:
         OSError
             EINVAL: no such id, or another command; EIDRM; EACCES; EPERM.
         """
-        return self.kernel.calls.shmctl(self, shmid, command)
+        return self._ask().shmctl(self, shmid, command)
 
     # swap
 
@@ -426,7 +440,7 @@ class Task:
         ValueError
             ``wipe`` is no such word.
         """
-        self.kernel.calls.swapon(self, path, flags, wipe=wipe)
+        self._ask().swapon(self, path, flags, wipe=wipe)
 
     def swapoff(self, path: str | os.PathLike[str]) -> None:
         """swapoff(2): read every page in the area back, and turn it off.
@@ -439,15 +453,15 @@ class Task:
             EINTR: the caller was killed meanwhile (the same); EIO, ENOSPC, ...: a page could not be
             read, or old bytes could not be wiped (the same).
         """
-        self.kernel.calls.swapoff(self, path)
+        self._ask().swapoff(self, path)
 
     def sysinfo(self) -> SysInfo:
         """sysinfo(2); what it counts inside a child namespace is rule ``sysinfo``."""
-        return self.kernel.calls.sysinfo(self)
+        return self._ask().sysinfo(self)
 
     def read_proc_swaps(self) -> str:
         """/proc/swaps as this task sees it."""
-        return self.kernel.calls.read_proc_swaps(self)
+        return self._ask().read_proc_swaps(self)
 
     def killed(self) -> TaskKilled:
         """The exception that tells its own operation that it is no more."""
@@ -490,11 +504,6 @@ class Mm:
     def total_vm(self) -> int:
         """Virtual pages."""
         return sum(m.mapped_pages for m in self.mappings.values())
-
-    def counts(self) -> tuple[int, int]:
-        """Resident and swapped pages of all its mappings."""
-        states = [m.count() for m in self.mappings.values()]
-        return sum(s[0] for s in states), sum(s[1] for s in states)
 
 
 @dataclass(eq=False, repr=False)
@@ -562,7 +571,7 @@ class Mapping:
 
     def count(self) -> tuple[int, int, int]:
         """(resident, swapped, zero page) pages, as the page table shows them."""
-        return self.mm.kernel.calls.count(self)
+        return self.mm.kernel.ask().count(self)
 
     def inherited_by(self, child: Task) -> Mapping:
         """The same range in a task that was forked or cloned from this one."""
@@ -585,7 +594,7 @@ class Mapping:
         TaskKilled
             The OOM killer chose this task. Bytes before the fault are written.
         """
-        self.mm.kernel.calls.write(self, offset, data)
+        self.mm.kernel.ask().write(self, offset, data)
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of a range, faulting pages in as needed.
@@ -595,7 +604,7 @@ class Mapping:
         OSError, TaskKilled
             As `write`.
         """
-        return self.mm.kernel.calls.read(self, offset, length)
+        return self.mm.kernel.ask().read(self, offset, length)
 
     def touch(
         self,
@@ -623,7 +632,7 @@ class Mapping:
         OSError, TaskKilled
             As `write`.
         """
-        self.mm.kernel.calls.touch(self, pages, write, tag=tag)
+        self.mm.kernel.ask().touch(self, pages, write, tag=tag)
 
     def munmap(self, offset: int = 0, length: int | None = None) -> None:
         """Unmap a range, or all of it; pages and slots nobody else refers to are freed.
@@ -634,7 +643,7 @@ class Mapping:
             EINVAL: the offset is not a multiple of the page size, or the length is 0 or outside;
             EIO, ENOSPC, ...: it is unmapped, but a slot could not be wiped.
         """
-        self.mm.kernel.calls.munmap(self, offset, length)
+        self.mm.kernel.ask().munmap(self, offset, length)
 
     def __repr__(self) -> str:
         kind: Literal["shared", "private"] = "shared" if self.shared else "private"
@@ -719,7 +728,7 @@ class SwapArea:
         OSError
             EIO, ENOSPC, ...: slots that are free already, in an area in use, could not be wiped.
         """
-        self.namespace.kernel.calls.set_wipe(self, wipe)
+        self.namespace.kernel.ask().set_wipe(self, wipe)
 
     def __repr__(self) -> str:
         return f"<SwapArea {self.type} {self.path} priority {self.standing}>"
@@ -765,7 +774,7 @@ class SwapNamespace:
         checksums: bool = True,
     ) -> None:
         """Checkpoint its tasks into its swapfile and an image; as `Machine.checkpoint`."""
-        self.kernel.calls.checkpoint(self, path, kind=kind, parent=parent, checksums=checksums)
+        self.kernel.ask().checkpoint(self, path, kind=kind, parent=parent, checksums=checksums)
 
     def __repr__(self) -> str:
         return f"<SwapNamespace {self.number}: {len(self.areas)} areas, {self.tasks} tasks>"
@@ -792,7 +801,7 @@ class MemoryGroup:
 
         What it has mapped already stays where it is, as in Linux without move_charge.
         """
-        self.kernel.calls.enter_group(self, task)
+        self.kernel.ask().enter_group(self, task)
 
     @property
     def max(self) -> int:
@@ -812,7 +821,7 @@ class MemoryGroup:
         ValueError
             Mappings are still charged to it, or tasks are in it.
         """
-        self.kernel.calls.close_group(self)
+        self.kernel.ask().close_group(self)
 
 
 Calls = SystemCalls[Task, Mapping, SwapArea, SwapNamespace, MemoryGroup]

@@ -161,12 +161,12 @@ def test_ctrl_c_before_the_first(run, job):
 STOPPED = """
 import signal, sys
 from swapfast.cli import checkpoint, main
-from swapfast.machine import Machine
-run = Machine.run
+from swapfast.kernel import batches
+run = batches.run
 def stopped(*arguments, **options):
     run(*arguments, **options)
     signal.raise_signal(signal.SIGINT)
-Machine.run = stopped
+batches.run = stopped
 sys.argv = ["swapfast", "checkpoint", *sys.argv[1:], "-m", "50%", "-q"]
 main()
 """
