@@ -171,18 +171,21 @@ def _check_range(mapping: Mapping, offset: int, length: int) -> None:
         )
 
 
-def _references(
-    mapping: Mapping, pages: ArrayLike | slice | None, write: bool | ArrayLike
-) -> NDArray[np.uint32]:
+def _page_numbers(pages: ArrayLike | slice | None, all_pages: int) -> NDArray[np.integer]:
     if pages is None:
         pages = slice(None)
     if isinstance(pages, slice):
-        numbers = np.arange(*pages.indices(mapping.pages), dtype=np.int64)
-    else:
-        numbers = np.asarray(pages)
-        if numbers.size and numbers.dtype.kind not in "iu":
-            raise ValueError(f"page numbers are integers, not {numbers.dtype}")
-        numbers = numbers.ravel()
+        return np.arange(*pages.indices(all_pages), dtype=np.int64)
+    numbers = np.asarray(pages)
+    if numbers.size and numbers.dtype.kind not in "iu":
+        raise ValueError(f"page numbers are integers, not {numbers.dtype}")
+    return numbers.ravel()
+
+
+def _references(
+    mapping: Mapping, pages: ArrayLike | slice | None, write: bool | ArrayLike
+) -> NDArray[np.uint32]:
+    numbers = _page_numbers(pages, mapping.pages)
     if numbers.size:
         low, high = int(numbers.min()), int(numbers.max())
         if low < 0 or high >= mapping.pages:

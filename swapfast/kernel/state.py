@@ -698,7 +698,7 @@ class SwapArea:
 
     @property
     def kind(self) -> str:
-        """ "file", or "partition" for a device."""
+        """``file``, or ``partition`` for a device."""
         return "partition" if isinstance(self.backing, SimulatedDevice) else "file"
 
     @property

@@ -349,7 +349,8 @@ ROWS = [
         then=lambda w: w.init.fork(), memory="1MiB"),
     *(
         Row("clone", ENOMEM, f"the second of three mappings cannot be copied, flags {flags:#x}",
-            lambda w, flags=flags: w.no_room(w.machine.kernel.page_space, lambda: w.init.clone(flags), 1),
+            lambda w, flags=flags:
+                w.no_room(w.machine.kernel.page_space, lambda: w.init.clone(flags), 1),
             after=three_mappings, then=copies_after_all)
         for flags in (sf.SIGCHLD, NEWSWAP)
     ),

@@ -10,11 +10,7 @@ import numpy as np
 
 import swapfast as sf
 from swapfast import flags as f
-<<<<<<< HEAD:tests/support/jobs.py
-=======
-from swapfast.core import images, mapping_table
 from swapfast.kernel.state import Task
->>>>>>> a1e1be99778f9cf8cddd4fe6aa66f63d928b23f8:tests/checkpoint/jobs.py
 from swapfast.machine import Machine
 from swapfast.swapfile import mkswap
 

@@ -15,32 +15,7 @@ from typing import Any
 import pytest
 
 import swapfast as sf
-<<<<<<< HEAD:tests/support/untouched.py
 from tests.support.swapfiles import locked
-=======
-from swapfast.kernel.state import Mapping
-from swapfast.swapfile import mkswap
-
-PAGE = 4096
-PROFILES = ("2.6.25", "6.18")
-NEWSWAP = sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC
-SwapfileMaker = Callable[..., Path]
-
-
-def swapfile(path: Path, pages: int = 20) -> Path:
-    mkswap(path, size=pages * PAGE)
-    return path
-
-
-def locked(path: Path) -> bool:
-    """Whether somebody holds the file as a swap area."""
-    with open(path, "rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
->>>>>>> a1e1be99778f9cf8cddd4fe6aa66f63d928b23f8:tests/machine/support.py
 
 
 def _task(task: sf.Task) -> dict[str, Any]:
