@@ -130,7 +130,8 @@ def test_a_trace_in_a_compressed_npz_is_named(tmp_path):
 
 def test_text_is_not_in_the_table():
     for text in (LOG, b"page,write\n", b"# made\npage;write\n", b"I  04000000,3\n", b" M 1,2\n",
-                 b"\xef\xbb\xbfpage,write\r\n", b"op address\n", b"", b"\n\n", b"[machine]\n"):  # fmt: skip
+                 b"\xef\xbb\xbfpage,write\r\n", b"op address\n", b"", b"\n\n",
+                 b"[machine]\n"):  # fmt: skip
         assert found(text) is None
 
 
