@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.table import Table
 
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
@@ -142,29 +141,26 @@ def _check_plot(plot: Path, trace: Path) -> None:
 
 def _show(curves: list[Curve], wanted: list[int] | None) -> None:
     first = curves[0]
-    console.print(f"[bold]{first.origin}[/]")
-    console.print(
+    console.say((first.origin, "bold"))
+    console.say(
         f"{format_count(first.refs)} references to {format_count(first.pages)} pages "
         f"({format_size(first.pages * PAGE_SIZE)})"
     )
     sizes = wanted or [max(1, first.pages * r // 100) for r in ROWS]
     lowest = max(int(c.sizes[0]) for c in curves)
     sizes = sorted({s for s in sizes if s >= lowest})
-    table = Table(box=None, pad_edge=False)
-    table.add_column("memory", justify="right", no_wrap=True)
-    table.add_column("pages", justify="right")
-    for curve in curves:
-        table.add_column(f"{curve.policy}, misses in %", justify="right")
     columns = [c.at(sizes) for c in curves]
-    for row, size in enumerate(sizes):
-        table.add_row(
-            format_size(size * PAGE_SIZE), format_count(size), *(_cell(c, row) for c in columns)
-        )
-    console.print(table)
+    console.table(
+        ["memory", "pages", *(f"{curve.policy}, misses in %" for curve in curves)],
+        [
+            [format_size(size * PAGE_SIZE), format_count(size), *(_cell(c, row) for c in columns)]
+            for row, size in enumerate(sizes)
+        ],
+    )
     for curve in curves:
         how = f"; {curve.rate:.3g} of the pages looked at" if curve.rate < 1 else ""
         touches = f"{format_count(curve.first)} first touches among the misses"
-        console.print(f"{curve.policy}: {touches}; {curve.wall_s:.3f} s{how}")
+        console.say(f"{curve.policy}: {touches}; {curve.wall_s:.3f} s{how}")
 
 
 def _cell(curve: Curve, row: int) -> str:

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -37,6 +37,7 @@ __all__ = [
     "interrupted",
     "progress",
     "reported",
+    "tell",
 ]
 
 EXIT_NO = 1
@@ -135,6 +136,12 @@ def echo(text: str) -> None:
     click.echo(visible(text))
 
 
+def tell(line: str) -> None:
+    """Print one line on stderr; where it cannot be written, the exit code says enough."""
+    with suppress(OSError):
+        click.echo(visible(line), err=True)
+
+
 def emit_json(facts: dict[str, Any]) -> None:
     """Print facts as JSON on stdout: UTF-8 whatever the locale, and nothing a terminal obeys."""
     text = json.dumps(_plain(facts), indent=2, ensure_ascii=False, allow_nan=False)
@@ -201,5 +208,5 @@ def _name(filename: Any) -> str:
 
 def _end(lines: list[str], code: int) -> None:
     for line in lines:
-        click.echo(f"swapfast: {visible(line)}", err=True)
+        tell(f"swapfast: {line}")
     sys.exit(code)

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import click
 
-from swapfast.cli.output import console, emit_json, progress, reported
+from swapfast.cli.output import console, emit_json, progress, reported, tell
 from swapfast.publish import target
 from swapfast.traces import Trace, open_trace, save_npz
 from swapfast.traces.npz import write_npz
-from swapfast.visible import visible
 
 __all__ = ["trace"]
 
@@ -93,7 +92,7 @@ def trace(
             for name, value in facts.items():
                 line = f"{name:16} {value}"
                 if to_stream:
-                    click.echo(visible(line), err=True)
+                    tell(line)
                 else:
                     console.say(line)
 

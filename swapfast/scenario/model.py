@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from swapfast.kernel.profile import PROFILES
 from swapfast.kernel.rules import Rules
-from swapfast.traces import GENERATORS, HOLD
+from swapfast.traces import GENERATORS, HOLD, generate
 from swapfast.units import parse_share, parse_size
 
 __all__ = [
@@ -62,6 +62,12 @@ class MachineModel(_Strict):
         if not 1 << 20 <= value <= 1 << 40:
             raise ValueError("memory is between 1MiB and 1TiB")
         return value
+
+    @model_validator(mode="after")
+    def _less_than_memory(self) -> MachineModel:
+        if self.cache is not None and self.cache >= self.memory:
+            raise ValueError("cache is less than the memory")
+        return self
 
     @field_validator("rules")
     @classmethod
@@ -127,7 +133,9 @@ class TraceProgram(_Memory):
     """``kind = "trace"``: a page trace of a real program, with contents."""
 
     kind: Literal["trace"]
-    path: str | None = Field(default=None, description="the file; the bundled trace by default")
+    path: str | None = Field(
+        default=None, pattern=r"^[^\x00]+$", description="the file; the bundled trace by default"
+    )
 
 
 class GeneratorProgram(_Memory):
@@ -147,6 +155,11 @@ class GeneratorProgram(_Memory):
         if value not in GENERATORS:
             raise ValueError(f"no pattern {value!r}; there are {', '.join(sorted(GENERATORS))}")
         return value
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> GeneratorProgram:
+        generate(self.pattern, pages=1, refs=1, fill=False, options=self.options)  # it checks them
+        return self
 
 
 Program = Annotated[LtpProgram | TraceProgram | GeneratorProgram, Field(discriminator="kind")]

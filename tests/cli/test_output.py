@@ -96,6 +96,23 @@ def test_names_of_files(run, tmp_path):
         assert all(line.startswith("swapfast: ") for line in result.stderr.splitlines())
 
 
+def test_a_name_in_brackets_is_the_name_of_a_trace(run, tmp_path):
+    path = tmp_path / "[red]x[bold].csv"
+    path.write_text("page,write\n1,0\n2,1\n3,1\n4,0\n")
+    for args in (("trace",), ("replay", "-m", "50%"), ("mrc",)):
+        assert path.name in run(*args, path).stdout
+
+
+def test_what_cannot_be_told_changes_no_exit_code(tmp_path):
+    trace = tmp_path / "t.csv"
+    trace.write_text("page,write\n1,0\n")
+    for args, code in ((("trace", "-o", "-", trace), 0), (("trace", tmp_path / "none"), 3)):
+        with open("/dev/full", "w") as full, open(tmp_path / "out", "wb") as out:
+            command = [sys.executable, "-m", "swapfast", *map(str, args)]
+            done = subprocess.run(command, stdout=out, stderr=full, check=False)
+        assert done.returncode == code
+
+
 def test_wrong_arguments_are_shown_as_they_are(run):
     for args in ((f"--{EVIL}",), (f"r{EVIL}",), ("swaps",), ("strings", "-n", EVIL, "x")):
         assert not obeyed(run(*args, code=2).stderr)

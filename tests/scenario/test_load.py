@@ -174,3 +174,30 @@ def test_any_value_under_a_known_key_is_judged(value, key):
         parse(text, "any.toml")
     except ScenarioError as error:
         assert error.problems
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("options = {s = inf}", "login.0.program.0: s is 0 to 8, not inf"),
+        ("options = {width = 0.1}", "login.0.program.0: zipf has no option 'width'; it takes s"),
+    ],
+)
+def test_options_of_a_pattern_are_judged_with_the_file(said, cause):
+    text = f"""
+[[login.program]]
+kind = "generator"
+pattern = "zipf"
+pages = 10
+refs = 10
+{said}
+"""
+    (found,) = problems(SMALL + text)
+    assert cause in found.replace(".generator", "")
+
+
+def test_a_cache_and_a_path_that_cannot_be():
+    (found,) = problems(SMALL.replace("[machine]", '[machine]\ncache = "1GiB"'))
+    assert "machine: cache is less than the memory" in found
+    (found,) = problems(SMALL + '\n[[login.program]]\nkind = "trace"\npath = "a\\u0000b"\n')
+    assert "login.0.program.0.path: " in found.replace(".trace", "")
