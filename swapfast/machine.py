@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from swapfast.kernel import areas, batches, cgroup, face, procfs
 from swapfast.kernel.boot import boot
-from swapfast.kernel.options import KernelOptions, Keywords
+from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TIMES, TLB, KernelOptions, Keywords
 from swapfast.kernel.profile import Profile
 from swapfast.kernel.records import Kind
 from swapfast.kernel.state import Kernel, Mapping, MemoryGroup, SwapArea, SwapNamespace, Task
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from swapfast.checkpoint.disk import Disk
     from swapfast.traces import Trace
 
-__all__ = ["Machine", "restart"]
+__all__ = ["PLUG", "READAHEAD", "STATISTICS", "TIMES", "TLB", "Machine", "restart"]
 
 
 class Machine:

@@ -123,12 +123,6 @@ def checkpoint(
     later: the counters of two runs are equal if they made checkpoints at the same points.
     """
     kernel = kernel_of(machine)
-    if not kernel.options.usual:
-        raise system_error(
-            errno.EOPNOTSUPP,
-            "a checkpoint holds no stale statistics, TLB, read-ahead by addresses or nested plug; "
-            "make the machine without these options",
-        )
     with held_back():
         frozen = Frozen(kernel, namespace)
         before = _parent_of(frozen, path, kind, parent, checksums)

@@ -16,7 +16,7 @@ from typing import Any, get_args, get_type_hints
 from swapfast._core import policy_names
 from swapfast.checkpoint.schema import choice, flag, integer, later, listing, optional, record, text
 from swapfast.flags import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS
-from swapfast.kernel.options import TIMES
+from swapfast.kernel.options import CHOICES, STATISTICS_PERIOD, TIMES
 from swapfast.kernel.profile import PROFILES
 from swapfast.kernel.rules import Rules
 from swapfast.units import PAGE_SIZE
@@ -82,6 +82,12 @@ _machine = record(
     policy=choice(*policy_names()),
     max_swapfiles=integer(1, 1 << 16),
     cache_at_boot=integer(0, 1 << 31),
+    options=later(
+        record(
+            **{name: choice(*choices) for name, choices in CHOICES.items()},
+            statistics_phase=integer(0, STATISTICS_PERIOD - 1),
+        )
+    ),
     oom_kills=_COUNT,
     next_pid=integer(2, 1 << 31),
     next_namespace=integer(2, 1 << 31),

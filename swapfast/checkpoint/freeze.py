@@ -220,6 +220,13 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
         "policy": options.policy,
         "max_swapfiles": options.max_swapfiles,
         "cache_at_boot": options.cached,
+        "options": {
+            "statistics": options.statistics,
+            "statistics_phase": options.first_refresh,
+            "tlb": options.tlb,
+            "readahead": options.readahead,
+            "plug": options.plug,
+        },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,
         "next_namespace": kernel.next_namespace,

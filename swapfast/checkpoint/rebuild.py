@@ -55,6 +55,8 @@ def options_of(facts: dict[str, Any]) -> KernelOptions:
         swappiness=settings["swappiness"],
         max_swapfiles=machine["max_swapfiles"],
         times=settings["times"],
+        # Images of older versions are of machines with a plug for each reclaim.
+        **machine.get("options", {"plug": "own"}),
     )
 
 

@@ -79,8 +79,7 @@ COUNTERS = (
 @click.option(
     "--plug",
     type=click.Choice(PLUG),
-    default=PLUG[0],
-    help="6.18: reclaim sends what it writes itself (default), or read-ahead does if it called.",
+    help="6.18: reclaim sends what it writes itself, or read-ahead does if it called (default).",
 )
 @click.option(
     "--seed",

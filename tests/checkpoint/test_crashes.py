@@ -105,7 +105,7 @@ def test_the_crash_test_can_fail(
     def commit(self: Any) -> None:
         original(self)
         if self.kind == "pinned":
-            slot_pins.unpin(self.frozen.machine.core, self.frozen.area.number)
+            slot_pins.unpin(self.frozen.kernel.core, self.frozen.area.number)
 
     if without == "pins":
         monkeypatch.setattr(attempt, "commit", commit)

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -358,20 +359,33 @@ def test_a_wrong_byte_in_a_page_is_found(tmp_path: Path) -> None:
     again.close()
 
 
-@pytest.mark.parametrize(
-    "option",
-    [{"statistics": "stale"}, {"tlb": "natural"}, {"readahead": "vma"}, {"plug": "nested"}],
-)
-def test_options_that_an_image_does_not_hold_are_refused(
-    option: dict[str, str], tmp_path: Path
-) -> None:
-    machine = sf.Machine("1MiB", overcommit=1, **option)  # type: ignore[arg-type]
-    mkswap(tmp_path / "s1", size="2MiB")
-    login = machine.init.clone(sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC)
-    login.swapon(tmp_path / "s1")
-    login.mmap("64KiB").touch(write=True)
-    with pytest.raises(OSError) as caught:
-        machine.checkpoint(login.swap_ns, tmp_path / "i.ckpt")
-    assert caught.value.errno == errno.EOPNOTSUPP
-    assert login.alive and not (tmp_path / "i.ckpt").exists()
+OPTIONS: list[dict[str, Any]] = [
+    {"statistics": "stale", "seed": 3},
+    {"statistics": "stale", "statistics_phase": 1_000_000},
+    {"tlb": "natural", "seed": 4},
+    {"tlb": "fresh"},
+    {"readahead": "vma"},
+    {"plug": "own"},
+    {"statistics": "stale", "tlb": "natural", "readahead": "vma", "plug": "nested"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options_go_on(options: dict[str, Any], tmp_path: Path) -> None:
+    """What they remember is in the image: the restarted machine counts as the first one does."""
+    swap, image = tmp_path / "s1", tmp_path / "job.ckpt"
+    machine, login = boot(swap, **options)
+    family(login, 5)
+    work(machine, 5)
+    login.swap_ns.checkpoint(image, kind="pinned")
+    there = copied(tmp_path / "there", image, swap)
+    again = restart(there[0], swapfile=there[1])
+    for name in ("statistics", "tlb", "readahead", "plug"):
+        assert getattr(again.options, name) == getattr(machine.options, name)
+    for step in range(4):
+        work(machine, step, 2)
+        work(again, step, 2)
+        assert picture(again) == picture(machine), step
+        assert lists(again) == lists(machine), step
     machine.close()
+    again.close()
