@@ -171,15 +171,12 @@ FILE, FUNCTION, METHODS = 400, 60, 25  # lines; lines below the docstring; metho
 
 # What was larger when the limits came. A row may get smaller, and it goes when it is no longer due.
 EXCEPTIONS = {
-    "checkpoint/commit.py": 428,
+    "checkpoint/commit.py": 426,
+    "kernel/state.py": 827,
+    "kernel/state.py Task": 26,
     "ltp/lib.py TestContext": 28,
-    "machine.py": 829,
-    "machine.py Machine": 53,
-    "machine.py __init__": 95,
     "mm/types.pxd": 485,
-    "replay.py replay": 106,
-    "tasks.py": 555,
-    "tasks.py Task": 34,
+    "replay.py replay": 83,
     "traces/_text.pyx": 716,
     "traces/_text.pyx parse": 75,
 }

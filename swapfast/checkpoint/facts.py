@@ -37,8 +37,7 @@ PLAIN = (
 _UINT32 = integer(0, (1 << 32) - 1)
 _COUNT = integer()
 _SIGNED = integer(-(1 << 62), 1 << 62)
-_INDEX = integer(0, 1 << 20)
-_PAGES = integer(1, (1 << 31) - 1)
+_INDEX, _PAGES = integer(0, 1 << 20), integer(1, (1 << 31) - 1)
 _COUNTERS = (
     *("pgfault", "pgmajfault", "pswpin", "pswpout", "swpin_zero", "swpout_zero"),
     *("pgscan_kswapd", "pgscan_direct", "pgsteal_kswapd", "pgsteal_direct", "pgrefill"),
@@ -47,10 +46,8 @@ _COUNTERS = (
     *("swap_ra", "swap_ra_hit", "cow_copies", "no_slot", "leaked", "file_dropped"),
 )
 _TOKEN = ("interval", "priority", "last")
-_CLOCK = (
-    *("now", "dev_free", "last_done", "in_references", "in_faults", "in_swap_in", "in_reclaim"),
-    "in_writeback_wait",
-)
+_TIMES = ("in_references", "in_faults", "in_swap_in", "in_reclaim", "in_writeback_wait")
+_CLOCK = ("now", "dev_free", "last_done", *_TIMES)
 
 _core = record(
     settings=record(

@@ -45,7 +45,10 @@ def phases(rng: np.random.Generator, pages: int, n: int) -> NDArray[np.int64]:
     return (start + rng.integers(0, pages // 3, n)) % pages
 
 
-@pytest.mark.parametrize(("page_cluster", "plug"), [(0, "own"), (3, "own"), (3, "nested")])
+@pytest.mark.parametrize(
+    ("page_cluster", "plug", "reference_ns"),
+    [(0, "own", 20), (3, "own", 20), (3, "nested", 400)],
+)
 @pytest.mark.parametrize("writes", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("pattern", [sequential, uniform, hot_and_cold, phases])
 @pytest.mark.parametrize(("pages", "limit", "slots"), [(400, 200, 131070), (300, 250, 330)])
@@ -57,6 +60,7 @@ def test_counters_and_clock_are_the_slow_twins(
     writes: float,
     page_cluster: int,
     plug: str,
+    reference_ns: int,
 ) -> None:
     rng = np.random.default_rng(5)
     numbers = pattern(rng, pages, 4000)  # type: ignore[operator]
@@ -65,6 +69,7 @@ def test_counters_and_clock_are_the_slow_twins(
     numbers = np.concatenate([np.arange(pages), numbers])
     write = np.concatenate([np.ones(pages, dtype=bool), write])
     twin = Model(pages, limit, slots, page_cluster, plug=plug)
+    twin.t["reference"] = reference_ns
     machine = sf.Machine(
         "64MiB",
         "6.18",
@@ -73,7 +78,7 @@ def test_counters_and_clock_are_the_slow_twins(
         overcommit=1,
         page_cluster=page_cluster,
         plug=plug,
-        times={"reference": 20},
+        times={"reference": reference_ns},
     )
     machine.add_swap((slots + 1) * PAGE)
     task = machine.init.fork()
