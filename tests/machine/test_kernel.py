@@ -68,17 +68,19 @@ def test_an_option_out_of_range_is_named(option: dict[str, Any]) -> None:
 
 
 def test_rules_of_one_kernel_are_not_the_others() -> None:
-    assert KernelOptions("1MiB", "2.6.25").usual and KernelOptions("1MiB").usual
-    for option in ({"statistics": "stale"}, {"tlb": "fresh"}, {"readahead": "vma"}):
-        assert not KernelOptions("1MiB", **option).usual  # type: ignore[arg-type]
+    assert KernelOptions("1MiB", "2.6.25").plug == "own" and KernelOptions("1MiB").plug == "nested"
+    rules = ({"statistics": "stale"}, {"tlb": "fresh"}, {"readahead": "vma"}, {"plug": "nested"})
+    for option in rules:
+        KernelOptions("1MiB", **option)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=r"rule of 6\.18, not of 2\.6\.25"):
             KernelOptions("1MiB", "2.6.25", **option)  # type: ignore[arg-type]
 
 
 def test_replay_knows_which_options_choose_a_machine() -> None:
-    assert not_default({"plug": "own", "seed": 3, "page_cluster": None}) == {"seed"}
+    assert not_default({"plug": None, "seed": 3, "page_cluster": None}) == {"seed"}
+    assert not_default({"plug": "own", "tlb": "off"}) == {"plug"}
     trace = generate("zipf", pages=200, refs=2_000)
-    alone = replay(trace, "50%", policy="sieve", seed=3, swappiness=10, plug="own")
+    alone = replay(trace, "50%", policy="sieve", seed=3, swappiness=10, plug=None)
     assert alone.profile == "none"
     with pytest.raises(ValueError, match="stands alone"):
         replay(trace, "50%", policy="sieve", times={"reference": 1})
