@@ -21,7 +21,6 @@ UNSET: int
 NOWHERE: int
 
 PRESENT: int
-WRITABLE: int
 ACCESSED: int
 DIRTY: int
 SWAPPED: int

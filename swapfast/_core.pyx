@@ -62,15 +62,9 @@ BAD_SLOTS = {
     BAD_AREA: "the file met an error or was changed while on, and is not used any more",
 }
 
-ANON = MAP_ANON
-SHM = MAP_SHM
-OBJECT = MAP_OBJECT
-
-UNSET = 0xFFFFFFFF
-NOWHERE = 0xFFFFFFFE
-
+ANON, SHM, OBJECT = MAP_ANON, MAP_SHM, MAP_OBJECT
+UNSET, NOWHERE = 0xFFFFFFFF, 0xFFFFFFFE
 PRESENT = PTE_PRESENT
-WRITABLE = PTE_WRITABLE
 ACCESSED = PTE_ACCESSED
 DIRTY = PTE_DIRTY
 SWAPPED = PTE_SWAP
@@ -78,8 +72,7 @@ ZERO = PTE_ZERO
 MEMBER = PTE_MEMBER
 SHARED = PTE_SHARED
 
-PAGES_PER_BLOCK = 1 << BLOCK_SHIFT
-SLOTS_PER_CLUSTER = CLUSTER
+PAGES_PER_BLOCK, SLOTS_PER_CLUSTER = 1 << BLOCK_SHIFT, CLUSTER
 TAG_LENGTH = TAG_BYTES
 
 cdef enum:
@@ -106,29 +99,9 @@ cdef class Core:
         Rules of Linux 6.18 if true, of 2.6.25 otherwise.
     contents : bool
         Whether frames hold real bytes.
-    mixed_rule : {"first-mm", "allocator", "strict"}
-        Who owns a page that mms of several namespaces map.
-    shared_strict : bool
-        Never swap a shared object that two namespaces touched.
-    page_cluster : int
-        log2 of the read-ahead window, 0 to 5 (/proc/sys/vm/page-cluster).
-    swappiness : int
-        0 to 100 (2.6.25) or 200 (6.18).
-    watermarks : tuple of int
-        min, low, high in pages.
-    file_cache : int
-        Clean page cache at boot, pages; given back before anything else.
-    times : dict
-        Simulated costs in nanoseconds, by field name.
-    stat_period, stat_phase : int
-        6.18: nanoseconds between two refreshes of the list statistics (0: always exact), and until
-        the first.
-    tlb_period, tlb_phase : int
-        6.18: nanoseconds between two flushes of the TLB (0: no TLB), and until the first.
-    vma_readahead : bool
-        6.18: read ahead what is near in the address space, else what is near in the area.
-    nested_plug : bool
-        6.18: what reclaim writes within read-ahead is sent with the reads.
+    **options
+        As `swapfast.kernel.options.KernelOptions.of_core` gives them: costs, periods and phases in
+        nanoseconds (a period of 0: never), ``watermarks`` and ``file_cache`` in pages.
     """
 
     def __cinit__(self, uint64_t memory, bint modern, bint contents, *, mixed_rule="first-mm",
