@@ -3,9 +3,8 @@
 - ``Machine``: boots a kernel, hands batches to it, and shows what one sees.
 - ``restart(path)``: the machine of a checkpoint goes on.
 
-``machine.init`` is the first task; everything else is cloned from it. Deterministic: the same calls
-give the same counters to the last digit. A machine belongs to one thread at a time; different
-machines run side by side without the GIL.
+``machine.init`` is the first task; others are cloned from it. The same calls give the same counters.
+A machine belongs to one thread at a time; different machines run side by side without the GIL.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 From the bottom to the top; a file imports from lines above its own:
 
-- ``profile``, ``rules``, ``records``, ``device``, ``index_space``, ``ranks``: values.
+- ``profile``, ``rules``, ``records``, ``device``, ``ranks``: values.
 - ``options``, ``calls``, ``changes``, ``files``, ``shared``: one value for all that is chosen; the
   table of system calls; all or nothing; swapfiles; shared memory.
 - ``state``: every other noun.

@@ -19,11 +19,11 @@ from swapfast import _core
 from swapfast import flags as f
 from swapfast.core import area_table, memcg_table
 from swapfast.errors import TaskKilled, system_error
+from swapfast.index_space import IndexSpace
 from swapfast.kernel.calls import SystemCalls
 from swapfast.kernel.changes import Changes
 from swapfast.kernel.device import SimulatedDevice
 from swapfast.kernel.files import Files
-from swapfast.kernel.index_space import IndexSpace
 from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.profile import Profile
 from swapfast.kernel.ranks import Ranks
