@@ -3,7 +3,7 @@
 - ``Machine``: boots a kernel, hands batches to it, and shows what one sees.
 - ``restart(path)``: the machine of a checkpoint goes on.
 
-``machine.init`` is the first task; others are cloned from it. The same calls give the same counters.
+``machine.init`` is the first task; others are cloned from it. The same calls give the same counts.
 A machine belongs to one thread at a time; different machines run side by side without the GIL.
 """
 
