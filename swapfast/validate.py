@@ -27,7 +27,7 @@ import numpy as np
 
 from swapfast.errors import Interrupted
 from swapfast.inputs import open_input
-from swapfast.kernel.options import Keywords
+from swapfast.kernel.options import TIMES, Keywords
 from swapfast.replay import MEASURED_SLOTS, replay
 from swapfast.traces import Trace, open_trace
 from swapfast.units import PAGE_SIZE
@@ -39,7 +39,7 @@ COUNTS = ("majflt", "pswpin", "pswpout")
 REQUIRED = ("trace", "frac", "pages", "refs", *COUNTS)
 # Between each 64 references ``swapfast measure`` has the kernel add up its statistics and flush the
 # TLB: 25.8 us on two virtual CPUs of an AMD EPYC with Linux 6.18, with all pages in memory.
-OBSERVED_NS = 400
+OBSERVED_NS = TIMES["reference"]
 TOLERANCE = 0.01  # of the measured value, or the kernel's own spread if that is larger
 MOST_CELLS = 100_000
 MOST_BYTES = 1 << 26
