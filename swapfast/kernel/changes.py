@@ -26,10 +26,11 @@ EXPECTED = (OSError, ValueError, MemoryError, TaskKilled, KernelPanic)
 class Change:
     """One call under way; made by `Changes.of`."""
 
-    __slots__ = ("_changes", "_undone", "name")
+    __slots__ = ("_changes", "_outermost", "_undone", "name")
 
     def __init__(self, changes: Changes, name: str) -> None:
         self._changes = changes
+        self._outermost = False
         self._undone = False
         self.name = name
 
@@ -38,7 +39,7 @@ class Change:
         self._undone = True
 
     def __enter__(self) -> Change:
-        self._changes.begin(self.name, sys._getframe(1))
+        self._outermost = self._changes.begin(self.name, sys._getframe(1))
         return self
 
     def __exit__(
@@ -52,7 +53,10 @@ class Change:
             or self._undone
             or (issubclass(kind, EXPECTED) and not issubclass(kind, TimeoutError))
         )
-        self._changes.end(sys._getframe(1), harmless)
+        if not harmless:
+            self._changes.give_up()
+        elif self._outermost:
+            self._changes.frame = None
 
 
 class Changes:
@@ -64,14 +68,14 @@ class Changes:
         Called with a sentence when a call ended halfway; it must let the machine's files go.
     """
 
-    __slots__ = ("_frame", "_give_up", "_name")
+    __slots__ = ("_give_up", "_name", "frame")
 
     def __init__(self, give_up: Callable[[str], None]) -> None:
         self._give_up = give_up
         self._name = ""
         # Of the outermost call under way. A call within it is found by this frame: a counter would
         # be wrong for ever after an exception between two of its steps.
-        self._frame: FrameType | None = None
+        self.frame: FrameType | None = None
 
     def of(self, name: str) -> Change:
         """A context for one call, named as people know it."""
@@ -79,36 +83,32 @@ class Changes:
 
     def check(self) -> None:
         """Raise OSError (EBADF) if a call ended halfway, and let the machine's files go."""
-        if self._frame is not None and not self._running(sys._getframe(1)):
-            self._break()
+        if self.frame is not None and not self._running(sys._getframe(1)):
+            self.give_up()
             raise system_error(errno.EBADF, self._sentence())
 
-    def begin(self, name: str, frame: FrameType) -> None:
-        """A call begins in ``frame``, or one within it."""
-        if self._frame is None:
+    def begin(self, name: str, frame: FrameType) -> bool:
+        """A call begins in ``frame``; False: it is part of one that is under way."""
+        if self.frame is None:
             self._name = name
-            self._frame = frame
-        elif not self._running(frame):
-            self._break()
+            self.frame = frame
+            return True
+        if not self._running(frame):
+            self.give_up()
             raise system_error(errno.EBADF, self._sentence())
-
-    def end(self, frame: FrameType, harmless: bool) -> None:
-        """The call that began in ``frame`` ends."""
-        if not harmless:
-            self._break()
-        elif frame is self._frame:
-            self._frame = None
+        return False
 
     def _running(self, frame: FrameType | None) -> bool:
         while frame is not None:
-            if frame is self._frame:
+            if frame is self.frame:
                 return True
             frame = frame.f_back
         return False
 
-    def _break(self) -> None:
+    def give_up(self) -> None:
+        """A call ended halfway: nothing can be done any more."""
         self._give_up(self._sentence())
-        self._frame = None  # its variables may hold a file
+        self.frame = None  # its variables may hold a file
 
     def _sentence(self) -> str:
         return (
