@@ -16,15 +16,17 @@ import stat
 
 from swapfast.errors import system_error
 
-__all__ = ["open_input"]
+__all__ = ["SPECIAL_KINDS", "open_input"]
 
-_KINDS = {
-    stat.S_IFDIR: "a folder",
+SPECIAL_KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a character device",
     stat.S_IFBLK: "a block device",
 }
+"""What a name that is neither file, folder nor link is called, by ``S_IFMT`` of its mode."""
+
+_KINDS = {**SPECIAL_KINDS, stat.S_IFDIR: "a folder"}
 
 
 def open_input(

@@ -22,19 +22,14 @@ from contextlib import contextmanager
 from typing import IO, Any, NoReturn, cast
 
 from swapfast.errors import system_error
+from swapfast.inputs import SPECIAL_KINDS
 
 __all__ = ["AnyPath", "publish", "target"]
 
 AnyPath = str | os.PathLike[str]
 
 _MOST_LINKS = 40  # fs/namei.c, MAXSYMLINKS
-_KINDS = {
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a character device",
-    stat.S_IFBLK: "a block device",
-}
+_KINDS = {**SPECIAL_KINDS, stat.S_IFLNK: "a symbolic link"}
 _STREAMS = ("standard input", "standard output", "standard error")
 
 

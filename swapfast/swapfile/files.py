@@ -24,14 +24,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 
+from swapfast.inputs import SPECIAL_KINDS
 from swapfast.swapfile.extents import same_inode
 
 _KINDS = {
+    **SPECIAL_KINDS,
     stat.S_IFLNK: "a symbolic link; name the file itself",
     stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a character device",
     stat.S_IFBLK: "a block device; only swapfiles are simulated",
 }
 _OPEN_ERRORS = {
