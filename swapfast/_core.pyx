@@ -33,15 +33,18 @@ from swapfast.mm.table cimport table_free
 from swapfast.mm.tlb cimport tlb_access, tlb_drop, tlb_flush, tlb_free, tlb_init
 from swapfast.mm.touch cimport TAG_BYTES, TAG_TEXT, batch_t, charge_time, touch_every, touch_hits
 from swapfast.mm.types cimport (
-    BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, LIKELY, MAP_ANON, MAP_FREE, MAP_OBJECT,
-    MAP_SHM, MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,
-    PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
-    REF_PAGE, ST_AGAIN, ST_IO, ST_OK, ST_OOM, ST_OOM_GROUP, ST_STALL, area_t, clock_t, core_t,
-    lazy_map, lazy_unmap, mapping_t, memcg_t, plug_t, policy_t, scope_t,
+    LIKELY, area_t, clock_t, core_t, lazy_map, lazy_unmap, mapping_t, memcg_t, plug_t, policy_t,
+    scope_t,
 )
 from swapfast.mm.unmap cimport swapoff_slot
 from swapfast.mm.verify cimport verify_core
 from swapfast.mm.wipe cimport wipe_noted
+from swapfast.mm.words cimport (
+    BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, MAP_ANON, MAP_FREE, MAP_OBJECT, MAP_SHM,
+    MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,
+    PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
+    REF_PAGE, ST_AGAIN, ST_IO, ST_OK, ST_OOM, ST_OOM_GROUP, ST_STALL,
+)
 from swapfast.mm.writeback cimport device_free, device_new, wait_all
 
 import errno
@@ -108,7 +111,8 @@ cdef class Core:
                   bint shared_strict=False, uint32_t page_cluster=3, uint32_t swappiness=60,
                   watermarks=(0, 0, 0), uint64_t file_cache=0, times=None,
                   uint64_t stat_period=0, uint64_t stat_phase=0, uint64_t tlb_period=0,
-                  uint64_t tlb_phase=0, bint vma_readahead=False, bint nested_plug=False):
+                  uint64_t tlb_phase=0, bint vma_readahead=False, bint nested_plug=False,
+                  bint cgroup_v2=False):
         cdef core_t *c = &self.c
         memset(c, 0, sizeof(core_t))
         if not 64 <= memory <= <uint64_t>1 << 31:
@@ -128,6 +132,7 @@ cdef class Core:
         c.rules.stat_phase = stat_phase
         c.rules.vma_readahead = vma_readahead
         c.rules.nested_plug = nested_plug
+        c.rules.waits_for_writeback = not cgroup_v2
         c.ram.pages = memory
         c.ram.wmark_min, c.ram.wmark_low, c.ram.wmark_high = watermarks
         c.ram.file_cache = file_cache

@@ -11,9 +11,8 @@ from swapfast.mm.slots cimport (
     MAX_ORDER, runs_next, slots_count, slots_free, slots_give, slots_give_run, slots_init,
     slots_take, slots_take_run,
 )
-from swapfast.mm.types cimport (
-    CLUSTER, NO_SLOT, PAGE_SIZE, SLOTS_CLUSTER, SLOTS_NEXTFIT, area_t, page_is_zero,
-)
+from swapfast.mm.types cimport area_t, page_is_zero
+from swapfast.mm.words cimport CLUSTER, NO_SLOT, PAGE_SIZE, SLOTS_CLUSTER, SLOTS_NEXTFIT
 from libc.string cimport memset
 
 from swapfast.core.guard cimport guard_arm, guard_copy

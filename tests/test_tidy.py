@@ -41,12 +41,13 @@ def test_nobody_imports_a_test_module() -> None:
 
 # The order in which the headers are read. Each one cimports from those before it only.
 ORDER = """
-    types rules table arrays bitmap ring rmap tlb     words and containers
+    words types rules table arrays bitmap ring        words and containers
+    tree rmap tlb                                     memcgs, sharers, what the processor remembers
     frames slots wipe area scope                      RAM; which slot, which area, who may use which
     writeback writer evict token                      a page goes out
     lru policy_lru policy_fifo policy_clock           which page goes
     policy_linux25 policy_linux618 policy
-    reclaim charge folio                              a page is needed, and there is one
+    protect reclaim charge folio                      a page is needed, and there is one
     readahead fault unmap                             what a reference costs, what goes away
     touch                                             references
     state verify                                      in and out as arrays; the slow truth

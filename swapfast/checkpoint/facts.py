@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, get_args, get_type_hints
 
 from swapfast._core import policy_names
+from swapfast.checkpoint.groups import GROUP
 from swapfast.checkpoint.schema import choice, flag, integer, later, listing, optional, record, text
 from swapfast.flags import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS
 from swapfast.kernel.options import CHOICES, STATISTICS_PERIOD, TIMES
@@ -68,9 +69,10 @@ _core = record(
         kswapd_failures=_UINT32,
         token_faults=_COUNT,
         tlb_due=later(_COUNT),
-        next_memcg=later(_UINT32),
+        next_memcg=later(_UINT32),  # of version 0; a walk begins anew
     ),
 )
+_FIRST_CHOICES = ("statistics", "tlb", "readahead", "plug")
 _machine = record(
     profile=choice(*PROFILES),
     contents=flag,
@@ -81,7 +83,8 @@ _machine = record(
     cache_at_boot=integer(0, 1 << 31),
     options=later(
         record(
-            **{name: choice(*choices) for name, choices in CHOICES.items()},
+            **{name: choice(*CHOICES[name]) for name in _FIRST_CHOICES},
+            cgroup=later(choice(*CHOICES["cgroup"])),
             statistics_phase=integer(0, STATISTICS_PERIOD - 1),
         )
     ),
@@ -89,19 +92,6 @@ _machine = record(
     next_pid=integer(2, 1 << 31),
     next_namespace=integer(2, 1 << 31),
     least_priority=integer(-(1 << 30), 0),
-)
-_group = record(
-    limit=integer(0, 1 << 40),
-    policy=choice(*policy_names()),
-    age=_COUNT,
-    cost=_COUNT,
-    ws_act=_COUNT,
-    ws_seen=_COUNT,
-    scan_active=_COUNT,
-    scan_inactive=_COUNT,
-    prev_priority=integer(0, 12),
-    share=later(_SIGNED),
-    seen=later(record(due=_COUNT, inactive=_COUNT, active=_COUNT, ws_act=_COUNT)),
 )
 _segment = record(
     shmid=integer(0, 1 << 40),
@@ -188,7 +178,7 @@ _whole = {
     "machine": _machine,
     "rules": record(**_rules),
     "core": _core,
-    "groups": listing(_group, 1 << 16, 1),
+    "groups": listing(GROUP, 1 << 16, 1),
     "namespace": record(number=integer(1, 1 << 31), swapped_on=_INDEX),
     "ipc": listing(
         record(number=integer(1, 1 << 31), sequence=_INDEX, segments=listing(_segment, 4096))

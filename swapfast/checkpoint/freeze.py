@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from swapfast import _core
 from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
-from swapfast.core import area_table, images, mapping_table, slot_pins
+from swapfast.checkpoint.groups import group_facts
+from swapfast.core import area_table, images, mapping_table, memcg_table, slot_pins
 from swapfast.errors import system_error
 from swapfast.kernel.profile import PROFILES
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
@@ -176,11 +177,9 @@ def facts_of(
 ) -> dict[str, Any]:
     """The small structure; ``parent`` and ``area`` have what `attempt` knows of them."""
     kernel, core = frozen.kernel, frozen.kernel.core
-    groups = {kernel.root_group.number}
-    groups |= {mm.group for mm in frozen.mms}
-    groups |= {mapping_table.memcg(core, n) for n in frozen.numbers}
-    numbers = sorted(groups)
-    group_index = {number: i for i, number in enumerate(numbers)}
+    used = {mm.group for mm in frozen.mms}
+    used |= {mapping_table.memcg(core, n) for n in frozen.numbers}
+    groups, group_index = group_facts(core, used)
     return {
         "format": FORMAT,
         **({"version": VERSION} if parent is None else chained(parent, None)),
@@ -190,7 +189,7 @@ def facts_of(
         "machine": _boot_facts(kernel),
         "rules": asdict(kernel.rules),
         "core": images.machine_state(core),
-        "groups": [images.memcg_state(core, number) for number in numbers],
+        "groups": groups,
         "namespace": {
             "number": frozen.namespace.number,
             "swapped_on": frozen.namespace.swapped_on,
@@ -226,6 +225,7 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
             "tlb": options.tlb,
             "readahead": options.readahead,
             "plug": options.plug,
+            "cgroup": "v2" if memcg_table.is_v2(kernel.core) else "v1",
         },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,

@@ -14,6 +14,7 @@ import numpy as np
 from swapfast import _core
 from swapfast import flags as f
 from swapfast.checkpoint.facts import PLAIN
+from swapfast.checkpoint.groups import make_groups
 from swapfast.checkpoint.image import Image
 from swapfast.core import images, slot_pins
 from swapfast.kernel import areas, mmap, segments
@@ -23,7 +24,7 @@ from swapfast.kernel.records import ShmidDs
 from swapfast.kernel.rules import Rules
 from swapfast.kernel.scopes import new_swap_namespace
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
-from swapfast.kernel.state import Calls, Kernel, MemoryGroup, Mm, SwapNamespace, Task
+from swapfast.kernel.state import Calls, Kernel, Mm, SwapNamespace, Task
 from swapfast.swapfile import SwapBacking
 from swapfast.units import PAGE_SIZE
 
@@ -82,10 +83,7 @@ class Rebuilding:
         facts = image.facts
         self.facts = facts
         self.kernel = kernel = boot(options_of(facts), calls)
-        self.groups = [kernel.root_group.number]
-        self.groups += [
-            MemoryGroup(kernel, g["limit"], g["policy"]).number for g in facts["groups"][1:]
-        ]
+        self.groups = make_groups(kernel, facts["groups"])
         self.namespace = new_swap_namespace(kernel, facts["namespace"]["number"])
         self.ipcs = [IpcNamespace(i["number"], sequence=i["sequence"]) for i in facts["ipc"]]
         self.objects = [self._object(o) for o in facts["objects"]]

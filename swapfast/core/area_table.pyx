@@ -9,10 +9,9 @@ from swapfast.mm.arrays cimport arrays_reserve_slots
 from swapfast.mm.slots cimport slot_map_bytes, slots_free, slots_init
 from swapfast.mm.state cimport area_keep_sums
 from swapfast.mm.table cimport table_give, table_take
-from swapfast.mm.types cimport (
-    CLUSTER, PAGE_SIZE, SLOTS_CLUSTER, SLOTS_NEXTFIT, area_t, core_t, lazy_map, lazy_unmap,
-)
+from swapfast.mm.types cimport area_t, core_t, lazy_map, lazy_unmap
 from swapfast.mm.wipe cimport wipe_area
+from swapfast.mm.words cimport CLUSTER, PAGE_SIZE, SLOTS_CLUSTER, SLOTS_NEXTFIT
 
 import numpy as np
 

@@ -11,9 +11,9 @@ from swapfast.mm.state cimport (
     dump_pages, free_limbo, image_home, load_clusters, load_pages, survey_area, survey_page,
     survey_t, take_slot,
 )
-from swapfast.mm.types cimport (
-    BLOCK_SHIFT, CLUSTER, MAP_OBJECT, NIL, SLOTS_CLUSTER, area_t, core_t, mapping_t, memcg_t,
-    token_t,
+from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t, token_t
+from swapfast.mm.words cimport (
+    BLOCK_SHIFT, CLUSTER, EVENTS, MAP_OBJECT, NIL, NO_LIMIT, SLOTS_CLUSTER,
 )
 
 import numpy as np
@@ -218,17 +218,22 @@ def area_load(Core core, uint32_t number, state, const uint32_t[::1] unused not 
 
 
 def memcg_state(Core core, uint32_t number):
-    """What a memory group remembers beside its lists."""
+    """What a memcg remembers beside its lists and its place in the tree."""
     cdef memcg_t *g = core.memcg(number)
-    return {"limit": g.limit, "policy": (<bytes>g.policy.name).decode(), "age": g.age,
+    cdef uint32_t i
+    return {"limit": 0 if g.max == NO_LIMIT else g.max,
+            "policy": (<bytes>g.policy.name).decode(), "age": g.age,
             "cost": g.cost, "ws_act": g.ws_act, "ws_seen": g.ws_seen,
             "scan_active": g.scan_active, "scan_inactive": g.scan_inactive,
-            "prev_priority": g.prev_priority, "share": g.share, "seen": dict(g.seen)}
+            "prev_priority": g.prev_priority, "seen": dict(g.seen), "peak": g.peak,
+            "swap_peak": g.swap_peak, "events": [g.events[i] for i in range(EVENTS)],
+            "stat": dict(g.stat)}
 
 
 def memcg_load(Core core, uint32_t number, state):
-    """The reverse of `group_state`, but for the limit and the policy."""
+    """The reverse of `memcg_state`, but for the limit and the policy."""
     cdef memcg_t *g = core.memcg(number)
+    cdef uint32_t i
     g.age = state["age"]
     g.cost = state["cost"]
     g.ws_act = state["ws_act"]
@@ -236,9 +241,14 @@ def memcg_load(Core core, uint32_t number, state):
     g.scan_active = state["scan_active"]
     g.scan_inactive = state["scan_inactive"]
     g.prev_priority = state["prev_priority"]
-    if "share" in state:   # not in images of older versions
-        g.share = state["share"]
+    if "seen" in state:   # not in images of older versions
         g.seen = state["seen"]
+    if "peak" in state:
+        g.peak = max(state["peak"], g.peak)
+        g.swap_peak = max(state["swap_peak"], g.swap_peak)
+        g.stat = state["stat"]
+        for i in range(EVENTS):
+            g.events[i] = state["events"][i]
 
 
 def machine_state(Core core):
@@ -255,7 +265,7 @@ def machine_state(Core core):
                    "pages_scanned": c.kswapd.scanned,
                    "all_unreclaimable": bool(c.kswapd.all_unreclaimable),
                    "kswapd_failures": c.kswapd.failures, "token_faults": c.token.faults,
-                   "tlb_due": c.tlb.due, "next_memcg": c.kswapd.next_memcg},
+                   "tlb_due": c.tlb.due},
     }
 
 
@@ -279,7 +289,6 @@ def machine_load(Core core, state):
     c.token.faults = memory["token_faults"]
     if "tlb_due" in memory:   # not in images of older versions
         c.tlb.due = memory["tlb_due"]
-        c.kswapd.next_memcg = memory["next_memcg"]
 
 
 def mm_state(Core core, uint32_t mm):

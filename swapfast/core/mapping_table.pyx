@@ -8,11 +8,12 @@ from swapfast.mm.rmap cimport home_of
 from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.tlb cimport tlb_flush
 from swapfast.mm.token cimport put_token
-from swapfast.mm.types cimport (
-    BLOCK_SHIFT, F_RESIDENT, F_SWAPCACHE, MAP_ANON, MAP_FREE, MAP_OBJECT, NIL, PTE_PRESENT,
-    PTE_SWAP, PTE_ZERO, RA_FIRST_HITS, SCOPE_NOWHERE, SCOPE_UNSET, core_t, mapping_t,
-)
+from swapfast.mm.types cimport core_t, mapping_t
 from swapfast.mm.unmap cimport fork_page, zap, zap_object
+from swapfast.mm.words cimport (
+    BLOCK_SHIFT, F_RESIDENT, F_SWAPCACHE, MAP_ANON, MAP_FREE, MAP_OBJECT, NIL, PTE_PRESENT,
+    PTE_SWAP, PTE_ZERO, RA_FIRST_HITS, SCOPE_NOWHERE, SCOPE_UNSET,
+)
 
 import numpy as np
 
@@ -53,6 +54,7 @@ def add(Core core, uint32_t kind, uint64_t base, uint64_t pages, uint32_t mm,
     m.object = <uint32_t>object
     m.first = first
     m.ra_hits = RA_FIRST_HITS
+    c.memcgs[memcg].mappings += 1
     for block in range(base >> BLOCK_SHIFT,
                        (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
         c.block_mapping[block] = number
@@ -82,6 +84,7 @@ def remove(Core core, uint32_t number):
     cdef mapping_t *m = core.mapping(number)
     drop_pages(core, number, 0, m.pages)
     m.kind = MAP_FREE
+    core.c.memcgs[m.memcg].mappings -= 1
     table_give(&core.c.mapping_numbers, number)
 
 

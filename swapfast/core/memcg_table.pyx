@@ -1,4 +1,4 @@
-"""Memory groups: a limit, a replacement policy, two lists."""
+"""Memcgs: a tree of limits, a replacement policy and two lists each."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -7,66 +7,171 @@ from swapfast.mm.policy cimport policy_find
 from swapfast.mm.policy_linux618 cimport refresh_due
 from swapfast.mm.ring cimport ring_free, ring_init
 from swapfast.mm.table cimport table_give, table_take
-from swapfast.mm.types cimport (
-    DEF_PRIORITY, MAP_FREE, SCAN_BATCH, SHARE_SHIFT, core_t, memcg_t, policy_t,
-)
+from swapfast.mm.tree cimport tree_link, tree_unlink, usage_of
+from swapfast.mm.types cimport core_t, memcg_t, policy_t
+from swapfast.mm.words cimport DEF_PRIORITY, EVENTS, MOST_DEPTH, NO_LIMIT, NO_MEMCG
 
 from swapfast._core import policy_names
 
+ROOT = 0
+EVENT_NAMES = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill", "swap_high", "swap_max",
+               "swap_fail")
 
-def add(Core core, policy, uint64_t limit=0):
-    """A memory group under a replacement policy; ``limit`` in pages, 0 = none."""
+cdef enum:
+    FIRST_PAGES = 32   # the lists have room for, to begin with
+
+
+def add(Core core, policy, uint64_t limit=0, uint32_t parent=ROOT):
+    """A memcg below another, under a replacement policy; ``limit`` in pages, 0 = none.
+
+    The first one is the root, and has neither.
+    """
     cdef core_t *c = &core.c
     cdef bytes name = policy.encode()
     cdef const policy_t *p = policy_find(core.policies, name)
     cdef int64_t number
     cdef memcg_t *g
-    cdef uint64_t most = c.ram.pages
+    cdef bint first = c.memcg_numbers.top == 0
     core.idle()
     if p == NULL:
         raise ValueError(f"no policy {policy!r}; there are {', '.join(policy_names())}")
+    if not first and core.memcg(parent).depth == MOST_DEPTH:
+        raise ValueError(f"a memory group has at most {MOST_DEPTH} above it")
     number = table_take(&c.memcg_numbers, <void **>&c.memcgs, &c.memcgs_max, sizeof(memcg_t))
     if number < 0:
         raise MemoryError("no room for one memory group more")
     g = &c.memcgs[number]
     g.policy = p
-    g.limit = limit
     g.id = number
+    g.parent = g.child = g.last_child = g.next = g.prev = g.walk_at = NO_MEMCG
+    g.max = limit if limit else NO_LIMIT
+    g.high = g.swap_max = g.swap_high = NO_LIMIT
     g.prev_priority = DEF_PRIORITY
-    # Groups of one size do not all come to a whole batch in the same walk.
-    g.share = number * <uint64_t>0x9e3779b9 % (SCAN_BATCH << SHARE_SHIFT)
     if c.rules.stat_period:
         g.seen.due = refresh_due(c, c.clock.now)
-    if 0 < limit < most:
-        most = limit
-    if not ring_init(&g.inactive, most) or not ring_init(&g.active, most):
+    if not ring_init(&g.inactive, FIRST_PAGES) or not ring_init(&g.active, FIRST_PAGES):
         ring_free(&g.inactive)
         ring_free(&g.active)
         table_give(&c.memcg_numbers, <uint32_t>number)
         raise MemoryError("no room for the lists of a memory group")
     g.used = True
-    c.memcgs_used += 1
+    if not first:
+        tree_link(c, &c.memcgs[parent], g)
     return number
 
 
 def remove(Core core, uint32_t number):
-    """Forget a group that no mapping is charged to."""
+    """Forget a memcg that nothing is charged to; the one above keeps what it counted."""
     cdef memcg_t *g = core.memcg(number)
-    cdef uint32_t i
+    cdef memcg_t *parent
     core.idle()
-    for i in range(core.c.mapping_numbers.top):
-        if core.c.mappings != NULL and core.c.mappings[i].kind != MAP_FREE \
-                and core.c.mappings[i].memcg == number:
-            raise ValueError(f"mapping {i} is still charged to group {number}")
+    if g.parent == NO_MEMCG:
+        raise ValueError("the root of memory groups stays")
+    if g.child != NO_MEMCG:
+        raise ValueError(f"group {g.child} is still below group {number}")
+    if g.mappings:
+        raise ValueError(f"{g.mappings} mappings are still charged to group {number}")
+    parent = &core.c.memcgs[g.parent]
+    parent.stat = sum_of(dict(parent.stat), dict(g.stat))
+    tree_unlink(&core.c, g)
     ring_free(&g.inactive)
     ring_free(&g.active)
     g.used = False
-    core.c.memcgs_used -= 1
     table_give(&core.c.memcg_numbers, number)
 
 
-def info(Core core, uint32_t number):
-    """limit, usage, inactive, active in pages, and the policy's name."""
+cdef dict sum_of(dict a, dict b):
+    return {name: value + b[name] for name, value in a.items()}
+
+
+def configure(Core core, uint32_t number, **pages):
+    """Set ``max``, ``high``, ``low``, ``min``, ``swap_max``, ``swap_high``, in pages; None: no limit.
+
+    Nothing is reclaimed by that.
+    """
     cdef memcg_t *g = core.memcg(number)
-    return {"limit": g.limit, "usage": g.usage, "inactive": g.inactive.live,
-            "active": g.active.live, "policy": (<bytes>g.policy.name).decode()}
+    core.idle()
+    if g.parent == NO_MEMCG:
+        raise ValueError("the root of memory groups has no limits")
+    for name, value in pages.items():
+        limit = NO_LIMIT if value is None else value
+        if name == "max":
+            g.max = limit
+        elif name == "high":
+            g.high = limit
+            core.c.rules.highs = True
+        elif name == "low":
+            g.low = limit
+            core.c.rules.protection = True
+        elif name == "min":
+            g.min = limit
+            core.c.rules.protection = True
+        elif name == "swap_max":
+            g.swap_max = limit
+            core.c.rules.swap_limits = True
+        elif name == "swap_high":
+            g.swap_high = limit
+            core.c.rules.highs = core.c.rules.swap_limits = True
+        else:
+            raise ValueError(f"a memory group has no {name!r}")
+
+
+def use_v2(Core core, bint v2=True, bint recursiveprot=True):
+    """Rules of cgroup v2: a scan does not wait for a page under writeback, it activates it."""
+    core.idle()
+    core.c.rules.waits_for_writeback = not v2
+    core.c.rules.recursiveprot = recursiveprot
+
+
+def is_v2(Core core):
+    """Whether the rules are those of cgroup v2."""
+    return not core.c.rules.waits_for_writeback
+
+
+def note(Core core, uint32_t number, name):
+    """One event more, for the memcg and all above it (memcg_memory_event)."""
+    cdef memcg_t *g = core.memcg(number)
+    cdef uint32_t event = EVENT_NAMES.index(name)
+    while True:
+        g.events[event] += 1
+        if g.parent == NO_MEMCG:
+            return
+        g = &core.c.memcgs[g.parent]
+
+
+cdef limit_of(uint64_t pages):
+    return None if pages == NO_LIMIT else pages
+
+
+def info(Core core, uint32_t number):
+    """Limits and counts in pages; a limit of None is "max". ``limit`` is ``max``, 0 for none.
+
+    ``usage``, ``swap_usage``, their peaks and ``events`` are of all below, too; ``inactive``,
+    ``active`` and ``stat`` of the memcg alone.
+    """
+    cdef memcg_t *g = core.memcg(number)
+    cdef uint32_t i
+    return {"limit": 0 if g.max == NO_LIMIT else g.max, "usage": usage_of(&core.c, g),
+            "inactive": g.inactive.live, "active": g.active.live,
+            "policy": (<bytes>g.policy.name).decode(),
+            "parent": None if g.parent == NO_MEMCG else g.parent, "depth": g.depth,
+            "max": limit_of(g.max), "high": limit_of(g.high), "low": limit_of(g.low),
+            "min": limit_of(g.min), "peak": g.peak, "swap_max": limit_of(g.swap_max),
+            "swap_high": limit_of(g.swap_high), "swap_usage": g.swap_usage,
+            "swap_peak": g.swap_peak, "mappings": g.mappings, "stat": dict(g.stat),
+            "events": {EVENT_NAMES[i]: g.events[i] for i in range(EVENTS)}}
+
+
+def children(Core core, uint32_t number):
+    """Numbers of the memcgs right below, in order of creation."""
+    cdef uint32_t at = core.memcg(number).child
+    found = []
+    while at != NO_MEMCG:
+        found.append(at)
+        at = core.c.memcgs[at].next
+    return found
+
+
+def failed(Core core):
+    """The memcg at whose limit the last charge failed (``OOM_GROUP``)."""
+    return core.c.error.memcg

@@ -5,7 +5,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from swapfast._core cimport Core
 from swapfast.core.guard cimport guard_arm
 from swapfast.mm.state cimport area_keep_sums, area_pin, area_sums, area_unpin
-from swapfast.mm.types cimport NO_SLOT, PAGE_SIZE, area_t, lazy_map, lazy_unmap, page_sum
+from swapfast.mm.types cimport area_t, lazy_map, lazy_unmap, page_sum
+from swapfast.mm.words cimport NO_SLOT, PAGE_SIZE
 
 import numpy as np
 

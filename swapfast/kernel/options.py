@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
 __all__ = [
+    "CGROUP",
     "LEAST_PAGES",
     "PLUG",
     "READAHEAD",
@@ -49,11 +50,18 @@ TIMES = {
 STATISTICS = ("exact", "stale")
 READAHEAD = ("cluster", "vma")
 PLUG = ("own", "nested")
+CGROUP = ("v1", "v2")
 TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
 LEAST_PAGES = 64  # of RAM
 # Rules of 6.18 alone; the first of each is all that 2.6.25 knows.
-CHOICES = {"statistics": STATISTICS, "tlb": tuple(TLB), "readahead": READAHEAD, "plug": PLUG}
+CHOICES = {
+    "statistics": STATISTICS,
+    "tlb": tuple(TLB),
+    "readahead": READAHEAD,
+    "plug": PLUG,
+    "cgroup": CGROUP,
+}
 
 
 class Keywords(TypedDict, total=False):
@@ -75,6 +83,7 @@ class Keywords(TypedDict, total=False):
     tlb: str
     readahead: str
     plug: str | None
+    cgroup: str
     seed: int
 
 
@@ -130,6 +139,9 @@ class KernelOptions:
         6.18: where read-ahead called reclaim, what it writes is sent only with the reads, as the
         block layer does (block/blk-core.c, blk_start_plug), which is the default; or when reclaim
         is done. "nested" predicts the swap-outs of programs under read-ahead several times better.
+    cgroup : {"v1", "v2"}
+        6.18: a scan for a limit that meets a page under writeback waits for it under cgroup v1, and
+        activates it under v2 (mm/vmscan.c, shrink_folio_list). `Machine.cgroup` switches to v2.
     seed : int
         What the drawn options are drawn from.
 
@@ -163,6 +175,7 @@ class KernelOptions:
     tlb: str
     readahead: str
     plug: str
+    cgroup: str
     seed: int
 
     def __init__(
@@ -186,6 +199,7 @@ class KernelOptions:
         tlb: str = "off",
         readahead: str = "cluster",
         plug: str | None = None,
+        cgroup: str = "v1",
         seed: int = 0,
     ) -> None:
         kernel = profile if isinstance(profile, Profile) else find_profile(profile)
@@ -209,6 +223,7 @@ class KernelOptions:
             "tlb": tlb,
             "readahead": readahead,
             "plug": plug or (PLUG[1] if kernel.modern else PLUG[0]),
+            "cgroup": cgroup,
             "seed": seed,
         }
         for name, value in values.items():
@@ -276,6 +291,7 @@ class KernelOptions:
             "tlb_phase": drawn.randrange(TLB[self.tlb]) if with_tlb else 0,
             "vma_readahead": self.readahead == "vma",
             "nested_plug": self.plug == "nested",
+            "cgroup_v2": self.cgroup == "v2",
         }
 
 

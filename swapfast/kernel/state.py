@@ -791,10 +791,10 @@ class MemoryGroup:
         Its replacement policy.
     """
 
-    def __init__(self, kernel: Kernel, limit: int, policy: str) -> None:
+    def __init__(self, kernel: Kernel, limit: int, policy: str, parent: int = 0) -> None:
         self.kernel = kernel
         self.policy = policy
-        self.number = memcg_table.add(kernel.core, policy, limit)
+        self.number = memcg_table.add(kernel.core, policy, limit, parent)
 
     def add(self, task: Task) -> None:
         """Charge what the task's address space maps from now on to this group.

@@ -4,12 +4,17 @@
 # - take_from(core, a) -> entry, or NO_SLOT
 # - swap_give(core, entry): the slot is free again
 # - area_give_up(core, a): no more pages go there
-# - vm_swap_full(core): more than half of all slots are in use
+# - vm_swap_full(core, home): more than half of all slots are in use, or of what its memcg or one
+#   above may have (mem_cgroup_swap_full)
+# - swap_left(core, g): slots that a memcg may still get (mem_cgroup_get_nr_swap_pages)
 
 from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.slots cimport slot_bit, slots_give, slots_take
-from swapfast.mm.types cimport CLUSTER, NIL, NO_SLOT, area_t, core_t, scope_t
+from swapfast.mm.tree cimport uncharge_swap
+from swapfast.mm.types cimport LIKELY, area_t, core_t, memcg_t, scope_t
 from swapfast.mm.wipe cimport wipe_note
+from swapfast.mm.words cimport CLUSTER, NIL, NO_MEMCG, NO_SLOT
 
 cdef inline area_t *area_of(core_t *core, uint32_t entry) noexcept nogil:
     return &core.areas[core.cluster_area[entry // CLUSTER]]
@@ -41,6 +46,7 @@ cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
 cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
     cdef area_t *a = area_of(core, entry)
     cdef uint32_t slot = entry - a.base
+    uncharge_swap(core, memcg_of(core, core.slot_page[entry]))
     core.slot_page[entry] = NIL
     if slot_bit(a.pinned, slot):
         return   # a checkpoint still needs its bytes: free when it is not pinned any more
@@ -60,5 +66,26 @@ cdef inline void area_give_up(core_t *core, area_t *a) noexcept nogil:
         core.swap.total -= a.pages
         core.swap.free -= a.pages - a.inuse
 
-cdef inline bint vm_swap_full(core_t *core) noexcept nogil:
-    return core.swap.free * 2 < core.swap.total
+cdef inline bint vm_swap_full(core_t *core, uint32_t home) noexcept nogil:
+    cdef memcg_t *g
+    if core.swap.free * 2 < core.swap.total:
+        return True
+    if LIKELY(not core.rules.swap_limits):
+        return False
+    g = memcg_of(core, home)
+    while g.parent != NO_MEMCG:
+        if g.swap_usage * 2 >= g.swap_max or g.swap_usage * 2 >= g.swap_high:
+            return True
+        g = &core.memcgs[g.parent]
+    return False
+
+cdef inline uint64_t swap_left(core_t *core, memcg_t *g) noexcept nogil:
+    cdef uint64_t left = core.swap.free
+    if LIKELY(not core.rules.swap_limits):
+        return left
+    while g.parent != NO_MEMCG:
+        if g.swap_usage >= g.swap_max:
+            return 0
+        left = min(left, g.swap_max - g.swap_usage)
+        g = &core.memcgs[g.parent]
+    return left

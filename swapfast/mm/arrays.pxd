@@ -5,7 +5,8 @@
 # - arrays_free(core)
 
 from libc.stdint cimport uint32_t, uint64_t
-from swapfast.mm.types cimport BLOCK_SHIFT, CLUSTER, core_t, home_t, lazy_grow, lazy_unmap, page_t
+from swapfast.mm.types cimport core_t, home_t, lazy_grow, lazy_unmap, page_t
+from swapfast.mm.words cimport BLOCK_SHIFT, CLUSTER
 
 cdef enum:
     MOST_PAGES = 0xFFFFFFC0

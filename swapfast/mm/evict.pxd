@@ -15,15 +15,19 @@
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.area cimport area_give_up, area_of, swap_give
 from swapfast.mm.frames cimport frame_at, frame_give
-from swapfast.mm.rmap cimport anchor_give, next_mapper, queue_rename, sharer_bits
+from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
 from swapfast.mm.scope cimport scope_of, swap_alloc
 from swapfast.mm.slots cimport slot_bit
-from swapfast.mm.types cimport (
-    BAD_AREA, BAD_FILE, BAD_SUM, F_SWAPCACHE, F_WORKINGSET, F_WRITEBACK, NIL, NO_SLOT, PAGE_SIZE,
-    PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, SHADOW_AGE, SHADOW_WS, UNLIKELY,
-    area_t, core_t, memcg_t, page_is_zero, page_sum, scope_t,
+from swapfast.mm.tree cimport (
+    age_up, charge_swap, note_event, over_swap_max, uncharge_page,
 )
+from swapfast.mm.types cimport UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum, scope_t
 from swapfast.mm.wipe cimport wipe_held, wipe_note
+from swapfast.mm.words cimport (
+    BAD_AREA, BAD_FILE, BAD_SUM, EV_SWAP_FAIL, EV_SWAP_MAX, F_SWAPCACHE, F_WORKINGSET, F_WRITEBACK,
+    NIL, NO_SLOT, PAGE_SIZE, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, SHADOW_AGE,
+    SHADOW_LEVEL, SHADOW_WS,
+)
 from swapfast.mm.writeback cimport plug_add
 from swapfast.mm.writer cimport count_leak, note_writers
 from swapfast.core.guard cimport guard_copy
@@ -94,13 +98,26 @@ cdef inline bint scope_may_use(core_t *core, uint32_t scope, area_t *a) noexcept
     return False
 
 cdef inline bint slot_new(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t scope = scope_of(core, home), entry = swap_alloc(core, scope)
+    # add_to_swap: the slot first, then its charge (mem_cgroup_try_charge_swap).
+    cdef memcg_t *g = memcg_of(core, home)
+    cdef memcg_t *over
+    cdef uint32_t entry
+    if UNLIKELY(core.rules.swap_limits):
+        over = over_swap_max(core, g)
+        if over != NULL:
+            note_event(core, over, EV_SWAP_MAX)
+            note_event(core, over, EV_SWAP_FAIL)
+            core.count.no_slot += 1
+            return False
+    entry = swap_alloc(core, scope_of(core, home))
     if entry == NO_SLOT:
         core.count.no_slot += 1
+        note_event(core, g, EV_SWAP_FAIL)
         return False
     core.home[home].entry = entry
     core.slot_page[entry] = home
     core.page[home].folio |= F_SWAPCACHE
+    charge_swap(core, g)
     return True
 
 cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
@@ -119,6 +136,7 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     swap_give(core, core.home[home].entry)
     core.home[home].entry = entry
     core.slot_page[entry] = home
+    charge_swap(core, memcg_of(core, home))
     return True
 
 cdef inline bint slot_ready(core_t *core, uint32_t home, bint dirty) noexcept nogil:
@@ -226,19 +244,23 @@ cdef inline bint read_in(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline void page_freed(core_t *core, memcg_t *g, uint32_t home) noexcept nogil:
     frame_give(core, home)
-    g.usage -= 1
-    core.ram.used -= 1
+    uncharge_page(core, g)
     core.kswapd.scanned = 0
     core.kswapd.all_unreclaimable = False
 
 cdef inline void release(core_t *core, memcg_t *g, uint32_t home) noexcept nogil:
-    # The caller took it off its list. The shadow stays in where[home].
-    cdef uint32_t shadow = <uint32_t>(g.age) & SHADOW_AGE
+    # The caller took it off its list. The shadow stays in where[home]: the age of the memcg whose
+    # pass this is, since that is what the refault is judged by (workingset_eviction).
+    cdef uint32_t shadow
+    if core.target == NULL or core.target == g:
+        shadow = <uint32_t>(g.age) & SHADOW_AGE
+    else:
+        shadow = (<uint32_t>(core.target.age) & SHADOW_AGE) | (core.target.depth + 1) << SHADOW_LEVEL
     if core.page[home].folio & F_WORKINGSET:
         shadow |= SHADOW_WS
     core.home[home].where = shadow
     core.page[home].folio = 0
-    g.age += 1
+    age_up(core, g, 1)
     page_freed(core, g, home)
 
 cdef inline bint evict_now(core_t *core, memcg_t *g, uint32_t home) noexcept nogil:

@@ -4,18 +4,19 @@
 
 from libc.stdint cimport uint32_t, uint8_t
 from swapfast.mm.area cimport vm_swap_full
-from swapfast.mm.charge cimport take_page, untake_page
+from swapfast.mm.charge cimport is_limited, take_page, untake_page
 from swapfast.mm.evict cimport slot_drop, slot_spare
 from swapfast.mm.folio cimport new_folio, swap_in
 from swapfast.mm.frames cimport frame_at, frame_take
 from swapfast.mm.readahead cimport read_ahead, read_ahead_hit, read_ahead_vma
 from swapfast.mm.rmap cimport home_of, is_single, mapping_of, memcg_of, rmap_join, rmap_leave
 from swapfast.mm.token cimport grab_token
-from swapfast.mm.types cimport (
+from swapfast.mm.types cimport core_t, mapping_t, memcg_t
+from swapfast.mm.words cimport (
     ENTER_MOVE, ENTER_NEW, ENTER_SHARED, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_RESIDENT,
     F_WRITEBACK, MAP_SHM, NIL, PAGE_SIZE, PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT,
     PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO, SCOPE_NOWHERE, SCOPE_UNSET, ST_AGAIN, ST_IO,
-    ST_OK, ST_OOM, ST_OOM_GROUP, core_t, mapping_t, memcg_t,
+    ST_OK, ST_OOM, ST_OOM_GROUP,
 )
 from swapfast.mm.writeback cimport wait_for
 from libc.string cimport memcpy
@@ -85,9 +86,9 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
         # should_try_to_free_swap; folio_free_swap asks only whether an entry still refers to it.
         if write and exclusive:
             slot_drop(core, home)
-        elif vm_swap_full(core):
+        elif vm_swap_full(core, home):
             slot_spare(core, home)
-    elif vm_swap_full(core) and exclusive and slot_spare(core, home):
+    elif vm_swap_full(core, home) and exclusive and slot_spare(core, home):
         core.page[page].pte |= PTE_DIRTY   # remove_exclusive_swap_page: SetPageDirty
     if write and not exclusive:
         return fault_write(core, page)
@@ -209,4 +210,4 @@ cdef inline int fault(core_t *core, uint32_t page, bint write) noexcept nogil:
         if status != ST_AGAIN:
             return status
     # There is no room for a page and its copy together.
-    return ST_OOM_GROUP if memcg_of(core, page).limit != 0 else ST_OOM
+    return ST_OOM_GROUP if is_limited(core, memcg_of(core, page)) else ST_OOM

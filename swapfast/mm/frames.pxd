@@ -6,7 +6,8 @@
 # - frames_init(core), frames_free(core)
 
 from libc.stdint cimport uint32_t, uint8_t
-from swapfast.mm.types cimport PAGE_SIZE, SWAPFAST_CHECK, core_t, lazy_map, lazy_unmap
+from swapfast.mm.types cimport SWAPFAST_CHECK, core_t, lazy_map, lazy_unmap
+from swapfast.mm.words cimport PAGE_SIZE
 
 cdef inline uint8_t *frame_at(core_t *core, uint32_t home) noexcept nogil:
     if core.ram.frames == NULL:

@@ -4,20 +4,29 @@
 # - lru_leave, lru_rehome: the policy contract's parts that are the same for every list policy
 # - prefetch_page(core, page): fetch its state ahead of use
 # - prefetch_tail(core, ring): that of the pages that are scanned next
+# - take_active(core, g, batch, want) -> pages taken from the active list's tail
 # - isolate(core, ring, batch, want) -> pages taken from the tail, marked F_ISOLATED
 # - putback(core, g, batch, n) -> how many went to the active list: at the heads again, in order
 
-from libc.stdint cimport uint32_t, uint8_t
+from libc.stdint cimport int64_t, uint32_t, uint8_t
 from swapfast.mm.ring cimport ring_drop, ring_push, ring_push_all, ring_take
-from swapfast.mm.types cimport (
-    F_ACTIVE, F_ISOLATED, SCAN_BATCH, SWAPFAST_CHECK, core_t, memcg_t, prefetch_write, ring_t,
-)
+from swapfast.mm.tree cimport active_changes
+from swapfast.mm.types cimport SWAPFAST_CHECK, core_t, memcg_t, prefetch_write, ring_t
+from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, SCAN_BATCH
 
 cdef inline void lru_add(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
-    ring_push(&g.active if core.page[page].folio & F_ACTIVE else &g.inactive, core.home, page)
+    if core.page[page].folio & F_ACTIVE:
+        ring_push(&g.active, core.home, page)
+        active_changes(core, g, 1)
+    else:
+        ring_push(&g.inactive, core.home, page)
 
 cdef inline void lru_leave(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
-    ring_drop(&g.active if core.page[page].folio & F_ACTIVE else &g.inactive, core.home, page)
+    if core.page[page].folio & F_ACTIVE:
+        ring_drop(&g.active, core.home, page)
+        active_changes(core, g, -1)
+    else:
+        ring_drop(&g.inactive, core.home, page)
 
 cdef inline void lru_rehome(core_t *core, memcg_t *g, uint32_t old, uint32_t new) noexcept nogil:
     cdef ring_t *r = &g.active if core.page[new].folio & F_ACTIVE else &g.inactive
@@ -34,6 +43,12 @@ cdef inline void prefetch_tail(core_t *core, ring_t *r) noexcept nogil:
     cdef uint32_t at, end = r.tail + SCAN_BATCH
     for at in range(r.tail, end if end < r.cap else r.cap):
         prefetch_page(core, r.buf[at])
+
+cdef inline uint32_t take_active(core_t *core, memcg_t *g, uint32_t *batch,
+                                 uint32_t want) noexcept nogil:
+    cdef uint32_t n = ring_take(&g.active, batch, want)
+    active_changes(core, g, -<int64_t>n)
+    return n
 
 cdef inline uint32_t isolate(core_t *core, ring_t *r, uint32_t *batch,
                              uint32_t want) noexcept nogil:
@@ -56,5 +71,6 @@ cdef inline uint32_t putback(core_t *core, memcg_t *g, const uint32_t *batch,
         inactive[i - up] = page
         up += folio & F_ACTIVE != 0
     ring_push_all(&g.active, core.home, active, up)
+    active_changes(core, g, up)
     ring_push_all(&g.inactive, core.home, inactive, n - up)
     return up

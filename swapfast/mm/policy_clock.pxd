@@ -11,18 +11,18 @@ from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.evict cimport evict_now
 from swapfast.mm.ring cimport ring_pop, ring_push
 from swapfast.mm.rmap cimport clear_young
-from swapfast.mm.types cimport core_t, memcg_t
+from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
 
-cdef inline uint64_t reclaim_clock(core_t *core, memcg_t *g, uint64_t want) noexcept nogil:
+cdef inline uint64_t shrink_clock(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
     cdef uint32_t page
-    cdef uint64_t tries = 2 * <uint64_t>g.inactive.live
-    core.count.reclaims += 1
-    while tries > 0:
+    cdef uint64_t tries = 2 * (<uint64_t>g.inactive.live >> sc.priority), freed = 0
+    while tries > 0 and freed < sc.want and g.inactive.live > 0:
         tries -= 1
         page = ring_pop(&g.inactive)
         core.count.pgscan_direct += 1
         if not clear_young(core, page) and evict_now(core, g, page):
             core.count.pgsteal_direct += 1
-            return 1
-        ring_push(&g.inactive, core.home, page)
-    return 0
+            freed += 1
+        else:
+            ring_push(&g.inactive, core.home, page)
+    return freed

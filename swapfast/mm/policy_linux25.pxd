@@ -13,17 +13,19 @@
 # The *swap token* (mm/thrash.c) lets one thrashing mm keep its pages: while its holder waits in a
 # fault, its pages count as referenced for everybody else.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from swapfast.mm.area cimport vm_swap_full
 from swapfast.mm.evict cimport release, slot_ready, slot_spare, unmap, write_out
 from swapfast.mm.lru cimport isolate, lru_add, putback
 from swapfast.mm.rmap cimport clear_young, sharer_bits
 from swapfast.mm.token cimport token_protects
-from swapfast.mm.types cimport (
-    DEF_PRIORITY, ENTER_AHEAD, ENTER_NEW, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE,
-    F_WRITEBACK, PTE_DIRTY, PTE_PRESENT, SCAN_BATCH, core_t, memcg_t,
+from swapfast.mm.tree cimport active_changes, usage_of
+from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
+from swapfast.mm.words cimport (
+    ENTER_AHEAD, ENTER_NEW, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WRITEBACK,
+    PTE_DIRTY, PTE_PRESENT, RECLAIM_KSWAPD, RECLAIM_LIMIT, SCAN_BATCH,
 )
-from swapfast.mm.writeback cimport plug_flush, rotation_drain, take_completions, wait_all
+from swapfast.mm.writeback cimport plug_flush, rotation_drain, take_completions
 
 cdef inline void enter_25(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil:
     # Anonymous pages, copies and swap-ins begin on the active list; page cache, and so the pages of
@@ -41,12 +43,12 @@ cdef inline bint referenced_25(core_t *core, uint32_t page) noexcept nogil:
 
 cdef inline bint reclaim_mapped_25(core_t *core, memcg_t *g, uint32_t priority,
                                    bint limited) noexcept nogil:
-    cdef uint64_t total = g.limit if limited else core.ram.pages
+    cdef uint64_t total = g.max if limited else core.ram.pages
     cdef uint64_t mapped, distress, tendency, imbalance
     cdef uint64_t lru = <uint64_t>g.inactive.live + g.active.live
     if not limited and core.kswapd.scanned >= 3 * lru:   # zone_is_near_oom
         return True
-    mapped = 100 * g.usage // (total if total else 1)
+    mapped = 100 * usage_of(core, g) // (total if total else 1)
     distress = 100 >> (g.prev_priority if g.prev_priority < priority else priority)
     tendency = mapped // 2 + distress + core.rules.swappiness
     imbalance = (<uint64_t>g.active.live // (<uint64_t>g.inactive.live + 1)
@@ -61,6 +63,7 @@ cdef inline void scan_active_25(core_t *core, memcg_t *g, uint32_t want, uint32_
     take_completions(core)
     rotation_drain(core)
     n = isolate(core, &g.active, batch, want)
+    active_changes(core, g, -<int64_t>n)
     core.count.pgrefill += n
     core.kswapd.scanned += n
     core.clock.now += core.times.scan_page * n
@@ -94,7 +97,8 @@ cdef inline uint32_t judge_25(core_t *core, memcg_t *g, uint32_t page) noexcept 
     release(core, g, page)
     return 2
 
-cdef inline uint64_t scan_inactive_25(core_t *core, memcg_t *g, uint32_t want) noexcept nogil:
+cdef inline uint64_t scan_inactive_25(core_t *core, memcg_t *g, uint32_t want,
+                                      scan_control_t *sc) noexcept nogil:
     cdef uint32_t batch[32]
     cdef uint32_t n, i, kept = 0, verdict
     cdef uint64_t freed
@@ -102,7 +106,8 @@ cdef inline uint64_t scan_inactive_25(core_t *core, memcg_t *g, uint32_t want) n
     rotation_drain(core)
     n = isolate(core, &g.inactive, batch, want)
     core.kswapd.scanned += n
-    if core.kswapd.running:
+    sc.scanned += n
+    if sc.kind == RECLAIM_KSWAPD:
         core.count.pgscan_kswapd += n
     else:
         core.count.pgscan_direct += n
@@ -112,22 +117,22 @@ cdef inline uint64_t scan_inactive_25(core_t *core, memcg_t *g, uint32_t want) n
         if verdict == 1:
             core.page[batch[i]].folio |= F_ACTIVE
             core.count.pgactivate += 1
-            if vm_swap_full(core):
+            if vm_swap_full(core, batch[i]):
                 slot_spare(core, batch[i])
         batch[kept] = batch[i]
         kept += verdict != 2
     putback(core, g, batch, kept)
     freed = n - kept
-    if core.kswapd.running:
+    if sc.kind == RECLAIM_KSWAPD:
         core.count.pgsteal_kswapd += freed
     else:
         core.count.pgsteal_direct += freed
     return freed
 
-cdef inline uint64_t shrink_25(core_t *core, memcg_t *g, uint32_t priority,
-                               bint limited) noexcept nogil:
+cdef inline uint64_t shrink_25(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
+    cdef bint limited = sc.kind == RECLAIM_LIMIT
+    cdef uint32_t priority = sc.priority, k
     cdef uint64_t want_active, want_inactive, freed = 0
-    cdef uint32_t k
     if limited:
         want_active = g.active.live >> priority
         want_inactive = g.inactive.live >> priority
@@ -149,35 +154,8 @@ cdef inline uint64_t shrink_25(core_t *core, memcg_t *g, uint32_t priority,
         if want_inactive > 0:
             k = <uint32_t>(want_inactive if want_inactive < SCAN_BATCH else SCAN_BATCH)
             want_inactive -= k
-            freed += scan_inactive_25(core, g, k)
+            freed += scan_inactive_25(core, g, k, sc)
     plug_flush(core)
-    return freed
-
-cdef inline uint64_t reclaim_25(core_t *core, memcg_t *g, uint64_t want) noexcept nogil:
-    # try_to_free_pages, balance_pgdat, try_to_free_mem_cgroup_pages.
-    cdef uint64_t freed = 0, begin = core.clock.now
-    cdef bint limited = g.limit != 0
-    cdef int priority = DEF_PRIORITY, lowest = 0
-    core.count.reclaims += 1
-    core.clock.now += core.times.reclaim
-    if core.kswapd.all_unreclaimable and not limited:
-        lowest = DEF_PRIORITY   # only a poll, until a page is freed
-    while priority >= lowest:
-        if priority == 0:
-            core.token.holder = 0   # disable_swap_token
-        freed += shrink_25(core, g, priority, limited)
-        if <uint32_t>priority < g.prev_priority:
-            g.prev_priority = priority
-        if freed >= want:
-            break
-        if priority < DEF_PRIORITY - 2:
-            # congestion_wait: writes get their time.
-            wait_all(core)
-        priority -= 1
-    g.prev_priority = priority if priority > 0 else 0
-    # Scanned are the pages of all memcgs, core.ram.used of them. A zone with empty lists has not
-    # been scanned in vain.
-    if not limited and core.kswapd.scanned > 0 and core.kswapd.scanned >= 6 * core.ram.used:
-        core.kswapd.all_unreclaimable = True
-    core.clock.in_reclaim += core.clock.now - begin
+    if priority < g.prev_priority:
+        g.prev_priority = priority
     return freed

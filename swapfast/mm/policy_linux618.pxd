@@ -19,20 +19,23 @@
 # folio_check_references, workingset_refault, lru_note_cost, folio_rotate_reclaimable.
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
-from swapfast.mm.area cimport vm_swap_full
+from swapfast.mm.area cimport swap_left, vm_swap_full
 from swapfast.mm.evict cimport release, slot_ready, slot_spare, unmap, write_out
-from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback
-from swapfast.mm.ring cimport ring_push_all, ring_take
+from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback, take_active
+from swapfast.mm.ring cimport ring_push_all
 from swapfast.mm.rmap cimport clear_young, make_old, sharer_bits
 from swapfast.mm.tlb cimport tlb_drop_folio
-from swapfast.mm.types cimport (
+from swapfast.mm.tree cimport active_of, age_up, inactive_of
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, scan_control_t
+from swapfast.mm.words cimport (
     DEF_PRIORITY, ENTER_AHEAD, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WORKINGSET,
-    F_WRITEBACK, LIKELY, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, SCAN_BATCH, SHADOW_AGE, SHADOW_WS,
-    UNLIKELY, core_t, memcg_t,
+    F_WRITEBACK, NO_MEMCG, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, RECLAIM_ASKED, RECLAIM_DIRECT,
+    RECLAIM_KSWAPD, SCAN_BATCH, SHADOW_AGE, SHADOW_LEVEL, SHADOW_LEVELS, SHADOW_WS,
 )
 from swapfast.mm.writeback cimport plug_finish, rotation_drain, take_completions, wait_for
-# Decisions read the group's statistics, which the kernel adds up every 2 s unless somebody reads
-# them (flush_memcg_stats_dwork). Scan windows and the charge are always exact.
+# A pass over a tree takes its decisions from the lists of the target, all that is below included;
+# windows are each memcg's own. Decisions read statistics, which the kernel adds up every 2 s unless
+# somebody reads them (flush_memcg_stats_dwork). Scan windows and the charge are always exact.
 
 cdef inline uint64_t refresh_due(core_t *core, uint64_t when) noexcept nogil:
     # The first refresh at this time or later.
@@ -46,20 +49,20 @@ cdef inline void refresh_618(core_t *core, memcg_t *g) noexcept nogil:
     # Taken when something is read for the first time after it is due.
     if core.clock.now < g.seen.due:
         return
-    g.seen.inactive = g.inactive.live
-    g.seen.active = g.active.live
+    g.seen.inactive = inactive_of(core, g)
+    g.seen.active = active_of(core, g)
     g.seen.ws_act = g.ws_act
     g.seen.due = refresh_due(core, core.clock.now + 1)
 
 cdef inline uint64_t seen_inactive(core_t *core, memcg_t *g) noexcept nogil:
     if LIKELY(core.rules.stat_period == 0):
-        return g.inactive.live
+        return inactive_of(core, g)
     refresh_618(core, g)
     return g.seen.inactive
 
 cdef inline uint64_t seen_active(core_t *core, memcg_t *g) noexcept nogil:
     if LIKELY(core.rules.stat_period == 0):
-        return g.active.live
+        return active_of(core, g)
     refresh_618(core, g)
     return g.seen.active
 
@@ -81,27 +84,51 @@ cdef inline bint inactive_is_low(core_t *core, memcg_t *g) noexcept nogil:
     return inactive * ratio < active
 
 cdef inline void note_cost(core_t *core, memcg_t *g, uint64_t io, uint64_t rotated) noexcept nogil:
+    # lru_note_cost, here and at each level above.
     cdef uint64_t x = 32 * io + rotated
     if x == 0:
         return
-    g.cost += x
-    if g.cost > (seen_inactive(core, g) + seen_active(core, g)) >> 2:
-        g.cost >>= 1
+    while True:
+        g.cost += x
+        if g.cost > (seen_inactive(core, g) + seen_active(core, g)) >> 2:
+            g.cost >>= 1
+        if g.parent == NO_MEMCG:
+            return
+        g = &core.memcgs[g.parent]
+
+cdef inline memcg_t *level_of(core_t *core, memcg_t *g, uint32_t level) noexcept nogil:
+    # The memcg whose age a shadow holds: 0 its own, else the one above at depth level - 1.
+    if LIKELY(level == 0):
+        return g
+    while g.depth >= level and g.parent != NO_MEMCG:
+        g = &core.memcgs[g.parent]
+    return g
 
 cdef inline void refault_618(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
-    cdef uint32_t shadow = core.home[page].where
-    cdef uint32_t distance = (<uint32_t>(g.age) - shadow) & SHADOW_AGE
+    # The distance is taken at the level that evicted the page (workingset_test_recent).
+    cdef uint32_t shadow = core.home[page].where, distance
+    cdef memcg_t *level = level_of(core, g, (shadow >> SHADOW_LEVEL) & SHADOW_LEVELS)
+    distance = (<uint32_t>(level.age) - shadow) & SHADOW_AGE
     core.count.workingset_refault += 1
+    g.stat.workingset_refault_anon += 1
     # Without a free slot active anonymous pages do not count (mem_cgroup_get_nr_swap_pages).
-    if distance > (seen_active(core, g) if core.swap.free > 0 else 0):
+    if distance > (seen_active(core, level) if swap_left(core, level) > 0 else 0):
         return
     core.page[page].folio |= F_ACTIVE
-    g.age += 1
-    g.ws_act += 1
+    age_up(core, g, 1)
     core.count.workingset_activate += 1
+    g.stat.workingset_activate_anon += 1
     if shadow & SHADOW_WS:
         core.page[page].folio |= F_WORKINGSET
         core.count.workingset_restore += 1
+        g.stat.workingset_restore_anon += 1
+    level = g
+    while True:
+        level.ws_act += 1
+        if level.parent == NO_MEMCG:
+            break
+        level = &core.memcgs[level.parent]
+    if shadow & SHADOW_WS:
         note_cost(core, g, 1, 0)
 
 cdef inline void enter_618(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil:
@@ -109,12 +136,15 @@ cdef inline void enter_618(core_t *core, memcg_t *g, uint32_t page, int how) noe
         refault_618(core, g, page)
     lru_add(core, g, page)
 
-cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page,
+cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_control_t *sc,
                                uint64_t *written) noexcept nogil:
     # shrink_folio_list for one isolated page: 0 keep, 1 activate, 2 freed.
     cdef uint32_t folio, bits
     cdef bint must_write
     if UNLIKELY(core.page[page].folio & F_WRITEBACK):
+        if not core.rules.waits_for_writeback:
+            sc.writeback += 1
+            return 1   # its rotation brings it back when it is written
         wait_for(core, page)
     folio = core.page[page].folio
     bits = sharer_bits(core, page)
@@ -123,7 +153,7 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page,
         core.page[page].folio = <uint8_t>(folio | F_REFERENCED)
         if not folio & F_REFERENCED:
             return 0
-        if vm_swap_full(core):
+        if vm_swap_full(core, page):
             slot_spare(core, page)
         return 1
     core.page[page].folio = <uint8_t>(folio & ~F_REFERENCED)
@@ -141,29 +171,47 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page,
     release(core, g, page)
     return 2
 
-cdef inline uint64_t scan_inactive_618(core_t *core, memcg_t *g, uint32_t want) noexcept nogil:
+cdef inline void count_scan(core_t *core, memcg_t *g, uint32_t kind, uint64_t scanned,
+                            uint64_t freed) noexcept nogil:
+    if kind == RECLAIM_KSWAPD:
+        core.count.pgscan_kswapd += scanned
+        core.count.pgsteal_kswapd += freed
+        g.stat.pgscan_kswapd += scanned
+        g.stat.pgsteal_kswapd += freed
+        return
+    core.count.pgscan_direct += scanned
+    core.count.pgsteal_direct += freed
+    if kind == RECLAIM_ASKED:
+        g.stat.pgscan_proactive += scanned
+        g.stat.pgsteal_proactive += freed
+    else:
+        g.stat.pgscan_direct += scanned
+        g.stat.pgsteal_direct += freed
+
+cdef inline uint64_t scan_inactive_618(core_t *core, memcg_t *g, uint32_t want,
+                                       scan_control_t *sc) noexcept nogil:
     cdef uint32_t batch[32]
-    cdef uint32_t n, i, kept = 0, verdict
+    cdef uint32_t n, i, kept = 0, verdict, active
     cdef uint64_t written = 0, freed
     take_completions(core)
     rotation_drain(core)
     n = isolate(core, &g.inactive, batch, want)
     for i in range(n):
         core.clock.now += core.times.scan_page
-        verdict = judge_618(core, g, batch[i], &written)
+        verdict = judge_618(core, g, batch[i], sc, &written)
         if verdict == 1:
             core.page[batch[i]].folio |= F_ACTIVE
             core.count.pgactivate += 1
+            g.stat.pgactivate += 1
         batch[kept] = batch[i]
         kept += verdict != 2
-    g.age += putback(core, g, batch, kept)
+    active = putback(core, g, batch, kept)
+    if active > 0:
+        age_up(core, g, active)
     freed = n - kept
-    if core.kswapd.running:
-        core.count.pgscan_kswapd += n
-        core.count.pgsteal_kswapd += freed
-    else:
-        core.count.pgscan_direct += n
-        core.count.pgsteal_direct += freed
+    sc.scanned += n
+    g.stat.pswpout += written
+    count_scan(core, g, sc.kind, n, freed)
     note_cost(core, g, written, kept)
     return freed
 
@@ -172,7 +220,7 @@ cdef inline void scan_active_618(core_t *core, memcg_t *g, uint32_t want) noexce
     cdef uint32_t n, i, page
     take_completions(core)
     rotation_drain(core)
-    n = ring_take(&g.active, batch, want)
+    n = take_active(core, g, batch, want)
     prefetch_tail(core, &g.active)
     for i in range(n):
         page = batch[i]
@@ -181,65 +229,63 @@ cdef inline void scan_active_618(core_t *core, memcg_t *g, uint32_t want) noexce
     ring_push_all(&g.inactive, core.home, batch, n)
     core.count.pgdeactivate += n
     core.count.pgrefill += n
+    g.stat.pgdeactivate += n
+    g.stat.pgrefill += n
     core.clock.now += core.times.scan_page * n
 
-cdef inline uint64_t shrink_618(core_t *core, memcg_t *g, uint32_t priority, bint force,
-                                bint *skipped) noexcept nogil:
-    cdef bint may = (force or seen_ws_act(core, g) != g.ws_seen
-                     or inactive_is_low(core, g))
-    cdef uint64_t want_inactive = g.inactive.live >> priority
-    cdef uint64_t want_active = g.active.live >> priority
+cdef inline void prepare_618(core_t *core, memcg_t *target, scan_control_t *sc) noexcept nogil:
+    # prepare_scan_control, of the target.
+    cdef uint64_t used = core.ram.used + core.ram.file_cache
+    sc.cost = target.cost
+    sc.may_deactivate = (sc.force or seen_ws_act(core, target) != target.ws_seen
+                         or inactive_is_low(core, target))
+    sc.file_is_tiny = (core.actors and (sc.kind == RECLAIM_DIRECT or sc.kind == RECLAIM_KSWAPD)
+                       and core.ram.pages <= used + core.ram.wmark_high and not sc.may_deactivate
+                       and seen_inactive(core, target) >> sc.priority > 0)
+
+cdef inline void finish_618(core_t *core, memcg_t *target) noexcept nogil:
+    # snapshot_refaults
+    target.ws_seen = seen_ws_act(core, target)
+
+cdef inline uint64_t window_of(scan_control_t *sc, uint64_t size) noexcept nogil:
+    # get_scan_count: what a list gives at this priority, less what is protected.
+    cdef uint64_t scan = size
+    if UNLIKELY(sc.protected_pages > 0):
+        scan -= scan * sc.protected_pages // (max(sc.usage, sc.protected_pages) + 1)
+        if scan < SCAN_BATCH:
+            scan = SCAN_BATCH
+    return scan >> sc.priority
+
+cdef inline uint64_t shrink_618(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
+    # shrink_lruvec
+    cdef uint64_t want_inactive = window_of(sc, g.inactive.live)
+    cdef uint64_t want_active = window_of(sc, g.active.live)
     cdef uint64_t total, anon, other, freed = 0
     cdef uint32_t k
-    if priority > 0:
+    cdef bint whole = sc.kind == RECLAIM_DIRECT and sc.priority == DEF_PRIORITY
+    if sc.priority > 0 and not sc.file_is_tiny:
         # get_scan_count: anonymous against file pages, by swappiness and cost; there are no file
         # pages.
-        total = 3 * g.cost + 1
-        anon = core.rules.swappiness * total // (2 * g.cost + 1)
-        other = (200 - core.rules.swappiness) * total // (g.cost + 1)
+        total = 3 * sc.cost + 1
+        anon = core.rules.swappiness * total // (2 * sc.cost + 1)
+        other = (200 - core.rules.swappiness) * total // (sc.cost + 1)
         if anon + other > 0:
             want_inactive = want_inactive * anon // (anon + other)
             want_active = want_active * anon // (anon + other)
     while want_inactive > 0:
         k = <uint32_t>(want_inactive if want_inactive < SCAN_BATCH else SCAN_BATCH)
         want_inactive -= k
-        freed += scan_inactive_618(core, g, k)
+        freed += scan_inactive_618(core, g, k, sc)
         k = <uint32_t>(want_active if want_active < SCAN_BATCH else SCAN_BATCH)
         want_active -= k
         if k > 0:
-            if may:
+            if sc.may_deactivate:
                 scan_active_618(core, g, k)
             else:
-                skipped[0] = True
-        if freed >= SCAN_BATCH:
+                sc.skipped = True
+        if freed >= sc.want and not whole:
             break
     plug_finish(core)
     if inactive_is_low(core, g):
         scan_active_618(core, g, SCAN_BATCH)
-    return freed
-
-cdef inline uint64_t reclaim_618(core_t *core, memcg_t *g, uint64_t want) noexcept nogil:
-    # do_try_to_free_pages: priorities 12 down to 0; a round that frees nothing is repeated over the
-    # whole tree, then with deactivation forced.
-    cdef uint64_t freed = 0, begin = core.clock.now
-    cdef bint full = False, force = False, skipped = False
-    cdef int priority
-    core.count.reclaims += 1
-    core.clock.now += core.times.reclaim
-    while True:
-        priority = DEF_PRIORITY
-        while priority >= 0:
-            freed += shrink_618(core, g, priority, force, &skipped)
-            if freed >= want:
-                break
-            priority -= 1
-        g.ws_seen = seen_ws_act(core, g)
-        if freed == 0 and not full:
-            full = True
-        elif freed == 0 and skipped and not force:
-            force = True
-            skipped = False
-        else:
-            break
-    core.clock.in_reclaim += core.clock.now - begin
     return freed

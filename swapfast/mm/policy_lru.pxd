@@ -3,13 +3,14 @@
 #      every reference ──► [ head ... tail ] ──► evicted
 #
 # It needs every touch, and pays for it visibly: each hit on a page that is not at the head leaves a
-# tombstone and moves the page. What is at the tail goes, as under FIFO (reclaim_fifo). The
+# tombstone and moves the page. What is at the tail goes, as under FIFO (shrink_fifo). The
 # yardstick of the field (Mattson 1970), and what no kernel does.
 
 from libc.stdint cimport uint32_t
 from swapfast.mm.ring cimport ring_push
 from swapfast.mm.rmap cimport home_of, memcg_of
-from swapfast.mm.types cimport F_RESIDENT, NIL, core_t, memcg_t, ring_t
+from swapfast.mm.types cimport core_t, memcg_t, ring_t
+from swapfast.mm.words cimport F_RESIDENT, NIL
 
 cdef inline void touch_lru(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
     cdef uint32_t home = home_of(core, page)

@@ -9,9 +9,10 @@ from swapfast.mm.area cimport area_of
 from swapfast.mm.charge cimport take_page, untake_page
 from swapfast.mm.folio cimport swap_in
 from swapfast.mm.rmap cimport home_of, mapping_of, memcg_of
-from swapfast.mm.types cimport (
+from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t
+from swapfast.mm.words cimport (
     ENTER_AHEAD, ENTER_SWAPIN, F_READAHEAD, F_RESIDENT, NIL, PMD_PAGES, PTE_SWAP, RA_MOST_HITS,
-    ST_OK, area_t, core_t, mapping_t, memcg_t,
+    ST_OK,
 )
 from swapfast.mm.writeback cimport plug_hold, plug_read, plug_release
 

@@ -1,79 +1,187 @@
-# reclaim: pages for everybody: kswapd, and a task that finds none (mm/vmscan.c, mm/page_alloc.c).
+# reclaim: tries to free pages, and who makes them: a charge at a limit, kswapd, a task that finds no
+# page (mm/vmscan.c, mm/page_alloc.c).
+#
+#   try     priority 12 down to 0 until enough is freed (do_try_to_free_pages); one that freed
+#           nothing is repeated over the whole tree, then with deactivation forced, then from what
+#           memory.low protects
+#   pass    one walk over the target and all below it at one priority (shrink_node). A partial walk
+#           ends when enough is freed, and the next one goes on behind it, so that pressure does not
+#           always begin with the oldest memcg; kswapd's are full
 #
 # - free_pages(core)
-# - reclaim_all(core, want, full) -> pages freed: a walk over the memcgs
+# - try_begin(core, sc, target, kind, want): a try, before its first pass
+# - try_pass(core, sc) -> True: another pass is due
+# - try_to_free(core, target, kind) -> pages freed, all passes at once
 # - kswapd(core): works until the high watermark
 # - direct_reclaim(core) -> ST_OK, or ST_OOM: below the low watermark, before a page is given
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-from swapfast.mm.types cimport SCAN_BATCH, SHARE_SHIFT, ST_OK, ST_OOM, core_t, memcg_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+from swapfast.mm.protect cimport may_scan, protect_above
+from swapfast.mm.tree cimport tree_next
+from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
+from swapfast.mm.words cimport (
+    DEF_PRIORITY, NO_MEMCG, POLICY_25, POLICY_PLAIN, RECLAIM_DIRECT, RECLAIM_KSWAPD, RECLAIM_LIMIT,
+    SCAN_BATCH, ST_OK, ST_OOM,
+)
+from swapfast.mm.writeback cimport wait_all
+from libc.string cimport memset
 
 cdef inline uint64_t free_pages(core_t *core) noexcept nogil:
     cdef uint64_t used = core.ram.used + core.ram.file_cache
     return core.ram.pages - used if core.ram.pages > used else 0
 
-cdef inline uint64_t give_share(core_t *core, memcg_t *g, uint64_t want,
-                                bint all_of_them) noexcept nogil:
-    # One memcg's part of `want` pages, in proportion to what it has. It is asked for whole batches:
-    # what is less is remembered, and so is what it gave too much.
-    cdef uint64_t freed
-    cdef int64_t part
-    if g.usage >= core.ram.used:
-        return g.policy.reclaim(core, g, want)
-    g.share += <int64_t>((want * g.usage << SHARE_SHIFT) // core.ram.used)
-    part = g.share >> SHARE_SHIFT
-    if part < SCAN_BATCH and part < <int64_t>g.usage:
-        if not all_of_them:
-            return 0
-        part = 1
-    freed = g.policy.reclaim(core, g, <uint64_t>part)
-    g.share -= <int64_t>(freed << SHARE_SHIFT)
-    if g.share >= SCAN_BATCH << SHARE_SHIFT:
-        g.share = 0   # it had no more to give
-    return freed
+cdef inline uint64_t shrink_memcg(core_t *core, memcg_t *target, memcg_t *g,
+                                  scan_control_t *sc) noexcept nogil:
+    if core.rules.protection and not may_scan(core, target, g, sc):
+        return 0
+    if g.inactive.live == 0 and g.active.live == 0:
+        return 0
+    if g.policy.kind != target.policy.kind and g.policy.prepare != NULL:
+        g.policy.prepare(core, target, sc)
+    return g.policy.shrink(core, g, sc)
 
-cdef inline uint64_t reclaim_all(core_t *core, uint64_t want, bint full) noexcept nogil:
-    # Walks over the memcgs until something is freed. Full: every one gives its share
-    # (kswapd). Partial: until `want` pages are free, and the next walk goes on where this one
-    # stopped, so that pressure does not always begin with the oldest one (mem_cgroup_iter,
-    # shrink_node_memcgs).
+cdef inline uint64_t walk(core_t *core, memcg_t *target, scan_control_t *sc) noexcept nogil:
+    # shrink_node_memcgs
+    cdef bint full = sc.kind == RECLAIM_KSWAPD or sc.full
+    cdef uint32_t at = sc.target
     cdef uint64_t freed = 0
-    cdef uint32_t _i, at = core.kswapd.next_memcg, walk
-    cdef memcg_t *g
-    for walk in range(core.memcgs_used + 1):
-        for _i in range(core.memcgs_max):
-            if at >= core.memcgs_max:
-                at = 0
-            g = &core.memcgs[at]
-            at += 1
-            if g.used and g.usage > 0:
-                freed += give_share(core, g, want, walk == core.memcgs_used)
-                if freed >= want and not full:
-                    break
-        if freed > 0 or core.memcgs_used == 1:
+    if not full and target.walk_at != NO_MEMCG:
+        at = target.walk_at
+    if core.rules.protection:
+        protect_above(core, target, &core.memcgs[at])
+    while at != NO_MEMCG:
+        freed += shrink_memcg(core, target, &core.memcgs[at], sc)
+        at = tree_next(core, sc.target, at)
+        if not full and sc.freed + freed >= sc.want:
             break
     if not full:
-        core.kswapd.next_memcg = at
+        target.walk_at = at
     return freed
 
+cdef inline uint64_t shrink_node(core_t *core, scan_control_t *sc) noexcept nogil:
+    cdef memcg_t *target = &core.memcgs[sc.target]
+    cdef uint64_t freed
+    if target.policy.prepare != NULL:
+        target.policy.prepare(core, target, sc)
+    sc.writeback = 0
+    sc.protected_pages = 0
+    core.target = target
+    if target.child == NO_MEMCG:
+        freed = target.policy.shrink(core, target, sc)
+    else:
+        freed = walk(core, target, sc)
+    core.target = NULL
+    sc.freed += freed
+    return freed
+
+cdef inline void try_begin(core_t *core, scan_control_t *sc, memcg_t *target, uint32_t kind,
+                           uint64_t want) noexcept nogil:
+    memset(sc, 0, sizeof(scan_control_t))
+    sc.target = target.id
+    sc.kind = kind
+    sc.want = want
+    sc.priority = DEF_PRIORITY
+    core.count.reclaims += 1
+    if target.policy.kind != POLICY_PLAIN:
+        core.clock.now += core.times.reclaim
+        core.clock.in_reclaim += core.times.reclaim
+    elif kind == RECLAIM_LIMIT and target.child == NO_MEMCG:
+        sc.want = 1
+        sc.priority = 0
+
+cdef inline bint next_round(core_t *core, scan_control_t *sc) noexcept nogil:
+    # The priorities are through. With nothing freed there is one way after the other to try again.
+    cdef memcg_t *target = &core.memcgs[sc.target]
+    if target.policy.finish != NULL:
+        target.policy.finish(core, target)
+    if sc.freed > 0 or target.policy.kind == POLICY_PLAIN:
+        return False
+    if not sc.full:
+        sc.full = True
+    elif sc.skipped and not sc.force:
+        sc.force = True
+        sc.skipped = False
+    elif sc.low_skipped and not sc.low_reclaim:
+        sc.force = False
+        sc.skipped = False
+        sc.low_reclaim = True
+        sc.low_skipped = False
+    else:
+        return False
+    sc.priority = DEF_PRIORITY
+    return True
+
+cdef inline bint pass_25(core_t *core, scan_control_t *sc) noexcept nogil:
+    # try_to_free_pages, balance_pgdat, try_to_free_mem_cgroup_pages.
+    cdef bint limited = sc.kind == RECLAIM_LIMIT
+    cdef int32_t lowest = 0
+    cdef uint32_t at
+    if core.kswapd.all_unreclaimable and not limited:
+        lowest = DEF_PRIORITY   # only a poll, until a page is freed
+    if sc.priority == 0:
+        core.token.holder = 0   # disable_swap_token
+    sc.full = True
+    shrink_node(core, sc)
+    if sc.freed < sc.want:
+        if sc.priority < DEF_PRIORITY - 2:
+            # congestion_wait: writes get their time.
+            wait_all(core)
+        sc.priority -= 1
+        if sc.priority >= lowest:
+            return True
+    at = sc.target
+    while at != NO_MEMCG:
+        core.memcgs[at].prev_priority = sc.priority if sc.priority > 0 else 0
+        at = tree_next(core, sc.target, at)
+    # Scanned are the pages of all memcgs, core.ram.used of them. A zone with empty lists has not
+    # been scanned in vain.
+    if not limited and core.kswapd.scanned > 0 and core.kswapd.scanned >= 6 * core.ram.used:
+        core.kswapd.all_unreclaimable = True
+    return False
+
+cdef inline bint try_pass(core_t *core, scan_control_t *sc) noexcept nogil:
+    cdef uint64_t begin = core.clock.now
+    cdef bint more = True
+    if core.memcgs[sc.target].policy.kind == POLICY_25:
+        more = pass_25(core, sc)
+    else:
+        shrink_node(core, sc)
+        if sc.freed < sc.want and sc.priority > 0:
+            sc.priority -= 1
+        else:
+            more = next_round(core, sc)
+    core.clock.in_reclaim += core.clock.now - begin
+    return more
+
+cdef inline uint64_t try_to_free(core_t *core, memcg_t *target, uint32_t kind) noexcept nogil:
+    cdef scan_control_t sc
+    try_begin(core, &sc, target, kind, SCAN_BATCH)
+    while try_pass(core, &sc):
+        pass
+    return sc.freed
+
+cdef inline void drop_cache(core_t *core) noexcept nogil:
+    # Clean page cache goes first.
+    cdef uint64_t missing = core.ram.wmark_high - free_pages(core)
+    if core.ram.file_cache == 0:
+        return
+    if missing > core.ram.file_cache:
+        missing = core.ram.file_cache
+    core.ram.file_cache -= missing
+    core.count.file_dropped += missing
+    core.kswapd.scanned = 0
+    core.kswapd.all_unreclaimable = False
+
 cdef inline void kswapd(core_t *core) noexcept nogil:
-    # balance_pgdat: works until the high mark; clean page cache goes first.
-    cdef uint64_t missing, freed, idle = 0
+    # balance_pgdat, as part of the call that woke it.
+    cdef uint64_t freed, idle = 0
     core.count.pageoutrun += 1
-    core.kswapd.running = True
-    missing = core.ram.wmark_high - free_pages(core)
-    if core.ram.file_cache > 0:
-        if missing > core.ram.file_cache:
-            missing = core.ram.file_cache
-        core.ram.file_cache -= missing
-        core.count.file_dropped += missing
-        core.kswapd.scanned = 0
-        core.kswapd.all_unreclaimable = False
+    drop_cache(core)
     while free_pages(core) < core.ram.wmark_high and idle < 2:
         if core.rules.kswapd_gives_up and core.kswapd.failures >= core.rules.oom_retries:
             break
-        freed = reclaim_all(core, SCAN_BATCH, True)
-        # A page may be written in one pass and freed in the next, so one idle pass means nothing.
+        freed = try_to_free(core, &core.memcgs[0], RECLAIM_KSWAPD)
+        # A page may be written in one pass and freed in the next, so one idle try means nothing.
         if freed == 0:
             idle += 1
             core.kswapd.failures += 1
@@ -82,7 +190,6 @@ cdef inline void kswapd(core_t *core) noexcept nogil:
             core.kswapd.failures = 0
         if freed == 0 and core.kswapd.all_unreclaimable:
             break
-    core.kswapd.running = False
 
 cdef inline int direct_reclaim(core_t *core) noexcept nogil:
     cdef uint32_t idle = 0
@@ -93,7 +200,7 @@ cdef inline int direct_reclaim(core_t *core) noexcept nogil:
     core.count.allocstall += 1
     while idle < core.rules.oom_retries:
         # should_reclaim_retry: tries that free something do not count.
-        freed = reclaim_all(core, SCAN_BATCH, False)
+        freed = try_to_free(core, &core.memcgs[0], RECLAIM_DIRECT)
         idle += 1
         if freed > 0:
             core.kswapd.failures = 0

@@ -12,7 +12,8 @@
 # - ring_drop(r, home, page): a tombstone instead of the page
 
 from libc.stdint cimport uint32_t, uint64_t
-from swapfast.mm.types cimport NIL, SWAPFAST_CHECK, UNLIKELY, home_t, lazy_map, lazy_unmap, ring_t
+from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, home_t, lazy_map, lazy_unmap, ring_t
+from swapfast.mm.words cimport NIL
 from libc.string cimport memset
 
 cdef inline bint ring_init(ring_t *r, uint64_t most) noexcept nogil:

@@ -19,9 +19,11 @@
 # - clear_young(core, home) -> had anybody?  (folio_referenced / page_referenced)
 
 from libc.stdint cimport uint32_t
-from swapfast.mm.types cimport (
-    BLOCK_SHIFT, ENTER_MOVE, F_RESIDENT, F_SWAPCACHE, LIKELY, MIXED_ALLOCATOR, NIL, PTE_ACCESSED,
-    PTE_MEMBER, core_t, mapping_t, memcg_t,
+from swapfast.mm.tree cimport charge_page, charge_swap, uncharge_page, uncharge_swap
+from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t
+from swapfast.mm.words cimport (
+    BLOCK_SHIFT, ENTER_MOVE, F_RESIDENT, F_SWAPCACHE, MIXED_ALLOCATOR, NIL, PTE_ACCESSED,
+    PTE_MEMBER,
 )
 
 cdef inline mapping_t *mapping_of(core_t *core, uint32_t page) noexcept nogil:
@@ -123,6 +125,9 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
         core.writer[old] = 0
     if core.page[old].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
         core.slot_page[core.home[new].entry] = new
+        if from_memcg != to_memcg:
+            uncharge_swap(core, from_memcg)
+            charge_swap(core, to_memcg)
     core.anchor[new] = core.anchor[old]
     core.anchors.home[core.anchor[new]] = new
     core.anchor[old] = 0
@@ -131,8 +136,8 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
         if from_memcg != to_memcg:
             # The charge follows the home, so that a list holds only pages that its memcg pays for.
             from_memcg.policy.leave(core, from_memcg, old)
-            from_memcg.usage -= 1
-            to_memcg.usage += 1
+            uncharge_page(core, from_memcg)
+            charge_page(core, to_memcg)
             to_memcg.policy.enter(core, to_memcg, new, ENTER_MOVE)
         else:
             from_memcg.policy.rehome(core, from_memcg, old, new)

@@ -15,6 +15,8 @@ cdef inline void rules_of_kernel(rules_t *r, bint modern, bint contents) noexcep
     r.frees_slot_on_write = modern
     r.first_read_dirty = not modern
     r.clustered = modern
+    r.waits_for_writeback = True
+    r.recursiveprot = True
     r.kswapd_gives_up = modern
     r.polls_unreclaimable = not modern
     r.rotation_batch = 31 if modern else 14

@@ -9,9 +9,9 @@ from libc.stdint cimport int32_t, uint32_t
 from swapfast.mm.area cimport take_from
 from swapfast.mm.rmap cimport mapping_of
 from swapfast.mm.slots cimport cluster_find
-from swapfast.mm.types cimport (
-    CLUSTER, MIXED_ALLOCATOR, MIXED_STRICT, NIL, NO_SLOT, PTE_SHARED, SCOPE_NOWHERE, area_t, core_t,
-    scope_t,
+from swapfast.mm.types cimport area_t, core_t, scope_t
+from swapfast.mm.words cimport (
+    CLUSTER, MIXED_ALLOCATOR, MIXED_STRICT, NIL, NO_SLOT, PTE_SHARED, SCOPE_NOWHERE,
 )
 
 cdef inline uint32_t scope_of_mapping(core_t *core, uint32_t page) noexcept nogil:

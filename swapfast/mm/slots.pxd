@@ -37,9 +37,9 @@ from swapfast.mm.bitmap cimport (
     bitmap_test, longest_block,
 )
 from swapfast.mm.types cimport (
-    CLUSTER, LIKELY, NEXTFIT_CLUSTER, NO_SLOT, SLOTS_CLUSTER, SWAPFAST_CHECK, UNLIKELY, area_t,
-    lazy_map, lazy_unmap, popcount64,
+    LIKELY, SWAPFAST_CHECK, UNLIKELY, area_t, lazy_map, lazy_unmap, popcount64,
 )
+from swapfast.mm.words cimport CLUSTER, NEXTFIT_CLUSTER, NO_SLOT, SLOTS_CLUSTER
 from libc.string cimport memset
 
 cdef enum:

@@ -22,14 +22,18 @@ from swapfast.mm.rmap cimport home_of, memcg_of
 from swapfast.mm.slots cimport (
     LIST_PARTLY, LIST_UNUSED, cl_append, cl_unlink, slot_bit, slot_map_bytes, slots_give,
 )
+from swapfast.mm.tree cimport charge_swap
 from swapfast.mm.types cimport (
-    BAD_AREA, BAD_FILE, BLOCK_SHIFT, CLUSTER, F_RESIDENT, F_SWAPCACHE, MIXED_ALLOCATOR, NIL,
-    NO_SLOT, PAGE_SIZE, PTE_DIRTY, PTE_MEMBER, PTE_SHARED, PTE_SWAP, PTE_ZERO, SLOTS_CLUSTER,
-    ST_AGAIN, ST_IO, ST_OK, ST_OOM, SWAPFAST_CHECK, area_t, core_t, lazy_map, lazy_unmap,
-    lowest_bit64, memcg_t, page_is_zero, page_sum, prefetch_write, slots_write,
+    SWAPFAST_CHECK, area_t, core_t, lazy_map, lazy_unmap, lowest_bit64, memcg_t, page_is_zero,
+    page_sum, prefetch_write, slots_write,
 )
 from swapfast.mm.unmap cimport swapoff_slot
 from swapfast.mm.wipe cimport wipe_held, wipe_note
+from swapfast.mm.words cimport (
+    BAD_AREA, BAD_FILE, BLOCK_SHIFT, CLUSTER, F_RESIDENT, F_SWAPCACHE, MIXED_ALLOCATOR, NIL,
+    NO_SLOT, PAGE_SIZE, PTE_DIRTY, PTE_MEMBER, PTE_SHARED, PTE_SWAP, PTE_ZERO, SLOTS_CLUSTER,
+    ST_AGAIN, ST_IO, ST_OK, ST_OOM,
+)
 from swapfast.core.guard cimport guard_copy
 
 cdef struct survey_t:
@@ -222,6 +226,7 @@ cdef inline uint64_t load_pages(core_t *core, uint32_t base, uint64_t pages, are
         s = slot[n]
         core.home[page].entry = a.base + s
         core.slot_page[a.base + s] = page
+        charge_swap(core, memcg_of(core, page))
         core.home[page].where = shadow[n]
         take_slot(core, a, s)
         if zero[n] and a.zeromap != NULL:

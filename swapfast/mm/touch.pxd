@@ -15,9 +15,9 @@ from swapfast.mm.frames cimport frame_at
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.tlb cimport tlb_access, tlb_drop
-from swapfast.mm.types cimport (
-    PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_WRITABLE, REF_PAGE, ST_OK, ST_STALL, UNLIKELY, core_t,
-    memcg_t, page_t, prefetch_write,
+from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, page_t, prefetch_write
+from swapfast.mm.words cimport (
+    PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_WRITABLE, REF_PAGE, ST_OK, ST_STALL,
 )
 from libc.string cimport memcpy
 

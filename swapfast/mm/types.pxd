@@ -39,99 +39,6 @@ cdef extern from "pagesum.h" nogil:
     uint32_t page_sum(const uint8_t *p)
     uint64_t page_sum64(const uint8_t *p)
 
-cdef extern from *:
-    """
-    static const uint32_t NO_SLOT = 0u;          /* slot 0 of an area is its header */
-    static const uint32_t SCOPE_UNSET = 0xffffffffu;   /* shared object nobody touched yet */
-    static const uint32_t SCOPE_NOWHERE = 0xfffffffeu; /* may not be swapped anywhere */
-    static const uint32_t SHADOW_WS = 0x80000000u;     /* shadow: PG_workingset at eviction */
-    static const uint32_t SHADOW_AGE = 0x7fffffffu;    /* shadow: low 31 bits of the age */
-    static const uint32_t REF_WRITE = 0x80000000u;     /* trace reference: bit 31 = write */
-    static const uint32_t REF_PAGE = 0x7fffffffu;
-    static const uint32_t WRITER_MANY = 0xffffffffu;   /* more than one namespace wrote */
-    """
-    const uint32_t NO_SLOT
-    const uint32_t SCOPE_UNSET
-    const uint32_t SCOPE_NOWHERE
-    const uint32_t SHADOW_WS
-    const uint32_t SHADOW_AGE
-    const uint32_t REF_WRITE
-    const uint32_t REF_PAGE
-    const uint32_t WRITER_MANY
-
-cdef enum:
-    BLOCK_SHIFT = 6      # mappings are aligned to 64 pages
-    NIL = 0
-    PAGE_SIZE = 4096
-    PAGE_SHIFT = 12
-
-    # page-table bits
-    PTE_PRESENT = 1      # mapped: a read hits
-    PTE_WRITABLE = 2     # a write hits as well
-    PTE_ACCESSED = 4     # young
-    PTE_DIRTY = 8
-    PTE_SWAP = 16        # holds a swap entry (anonymous page, or the page of a shared object)
-    PTE_ZERO = 32        # maps the shared zero page: present, no folio behind it
-    PTE_MEMBER = 64      # a sharer whose home is another page
-    PTE_SHARED = 128     # page of a shared mapping or of a shared object
-
-    # folio bits, at the home
-    F_RESIDENT = 1       # data are in memory
-    F_ACTIVE = 2         # PG_active
-    F_REFERENCED = 4     # PG_referenced
-    F_WORKINGSET = 8     # PG_workingset
-    F_WRITEBACK = 16     # PG_writeback
-    F_READAHEAD = 32     # read ahead, not used yet
-    F_SWAPCACHE = 64     # owns a slot while in memory
-    F_ISOLATED = 128     # taken off its list by the running scan
-
-    # mapping kinds
-    MAP_FREE = 0
-    MAP_ANON = 1         # private anonymous
-    MAP_SHM = 2          # maps a shared object
-    MAP_OBJECT = 3       # the pages of a shared object itself
-
-    # rules of the swap namespaces
-    MIXED_FIRST_MM = 0
-    MIXED_ALLOCATOR = 1
-    MIXED_STRICT = 2
-
-    # how a page enters memory
-    ENTER_NEW = 0        # first touch, or the copy of a copy-on-write
-    ENTER_SHARED = 1     # first touch of a shared object's page
-    ENTER_SWAPIN = 2     # read back for a fault
-    ENTER_AHEAD = 3      # read ahead
-    ENTER_MOVE = 4       # from another memcg, flags as they are
-
-    # outcome of a batch
-    ST_OK = 0
-    ST_OOM = 1           # no page to be had on the machine
-    ST_OOM_GROUP = 2     # no page to be had under the group's limit
-    ST_STALL = 3         # stopped after a major fault, as asked
-    ST_AGAIN = 4         # within a fault: what it began with is gone, begin again
-    ST_IO = 5            # a page could not be read back, core.error.entry says which
-
-    # how a slot failed
-    BAD_FILE = 1         # the file does not have the page any more
-    BAD_SUM = 2          # the bytes are not those that were written
-    BAD_AREA = 3         # the area was given up before
-
-    # slot allocation
-    SLOTS_NEXTFIT = 0    # 2.6.25 scan_swap_map
-    SLOTS_CLUSTER = 1    # 6.18 cluster_alloc_swap_entry
-
-    CLUSTER = 512        # slots per cluster, 6.18 with THP_SWAP
-    NEXTFIT_CLUSTER = 256
-    SCAN_BATCH = 32      # SWAP_CLUSTER_MAX
-    SHARE_SHIFT = 16     # memcg_t.share counts pages in units of 1 / 65536
-    DEF_PRIORITY = 12
-    MAX_PLUG = 8160      # 32 requests of at most 254 pages, and slack
-    MAX_REQUEST = 254    # pages one request may grow to
-    QUEUE_FIRST = 4096   # places in the completion queue to begin with
-    PMD_PAGES = 512      # pages under one page table
-    RA_FIRST_HITS = 4    # of an address range that read nothing ahead yet (GET_SWAP_RA_VAL)
-    RA_MOST_HITS = 63    # SWAP_RA_HITS_MAX
-
 cdef struct core_t
 cdef struct memcg_t
 
@@ -281,16 +188,50 @@ cdef struct mapping_t:
     uint32_t ra_window
     uint32_t ra_hits
 
+cdef struct scan_control_t:
+    # One try to free pages of a memcg and of all below it (struct scan_control). It goes on where
+    # it stopped: others may run between two passes.
+    uint32_t target      # number of the memcg
+    int32_t priority
+    uint32_t kind        # RECLAIM_*
+    uint64_t want
+    uint64_t freed
+    uint64_t scanned
+    uint32_t writeback   # pages that were under writeback, of the pass
+    bint full            # memcg_full_walk
+    bint force           # force_deactivate
+    bint skipped         # skipped_deactivate
+    bint low_reclaim     # memcg_low_reclaim
+    bint low_skipped     # memcg_low_skipped
+    # of the pass, from the target (prepare_scan_control)
+    bint may_deactivate
+    bint file_is_tiny    # only anonymous pages are worth a look
+    uint64_t cost
+    # of the memcg that is scanned
+    uint64_t protected_pages
+    uint64_t usage
+
+cdef struct charge_t:
+    # A page that is charged, try by try (try_charge_memcg, __alloc_pages_slowpath).
+    scan_control_t sc
+    bint busy            # a try has begun
+    uint32_t tries       # that freed nothing
+    uint32_t over        # the memcg at whose limit it failed
+
 cdef struct policy_t:
     const char *name
+    uint32_t kind        # POLICY_*: how a try goes on from pass to pass
     # a page enters memory in this memcg (new, swapped in, read ahead, copied)
     void (*enter)(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil
     # a page under this policy is given back outside of reclaim (munmap, exit, swapoff)
     void (*leave)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
     # the folio state moves from one home to another
     void (*rehome)(core_t *core, memcg_t *g, uint32_t old, uint32_t new) noexcept nogil
-    # free pages; returns how many were freed
-    uint64_t (*reclaim)(core_t *core, memcg_t *g, uint64_t want) noexcept nogil
+    # a pass over a tree begins at this target, or a try ends; or NULL
+    void (*prepare)(core_t *core, memcg_t *target, scan_control_t *sc) noexcept nogil
+    void (*finish)(core_t *core, memcg_t *target) noexcept nogil
+    # one pass over one memcg; returns how many pages were freed
+    uint64_t (*shrink)(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil
     # every reference, or NULL: policies that need it pay for it visibly
     void (*touch)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
 
@@ -301,16 +242,59 @@ cdef struct seen_t:
     uint64_t active
     uint64_t ws_act
 
+cdef struct memcg_stat_t:
+    # memory.stat, of this memcg alone.
+    uint64_t pswpin
+    uint64_t pswpout
+    uint64_t pgscan_kswapd
+    uint64_t pgscan_direct
+    uint64_t pgscan_proactive
+    uint64_t pgsteal_kswapd
+    uint64_t pgsteal_direct
+    uint64_t pgsteal_proactive
+    uint64_t pgrefill
+    uint64_t pgactivate
+    uint64_t pgdeactivate
+    uint64_t workingset_refault_anon
+    uint64_t workingset_activate_anon
+    uint64_t workingset_restore_anon
+
 cdef struct memcg_t:
     bint used
     uint32_t id
-    uint64_t limit       # pages, 0 = none
-    uint64_t usage       # pages in memory charged here
-    int64_t share        # of global pressure, not given yet; below 0: given in advance
+    # the tree; children in order of creation
+    uint32_t parent      # NO_MEMCG: the root
+    uint32_t child       # the first
+    uint32_t last_child
+    uint32_t next        # sibling
+    uint32_t prev
+    uint32_t depth       # of the root 0
+    uint32_t walk_at     # where the next partial walk from here begins, NO_MEMCG: here
+    uint32_t mappings    # charged here
+    # pages, NO_LIMIT: "max"; all of them count what is below, too
+    uint64_t max
+    uint64_t high
+    uint64_t low
+    uint64_t min
+    uint64_t usage       # memory.current; not kept at the root: core.ram.used
+    uint64_t peak
+    uint64_t swap_max
+    uint64_t swap_high
+    uint64_t swap_usage  # memory.swap.current; not kept at the root
+    uint64_t swap_peak
+    uint64_t active_below  # pages on the active lists of the memcgs below
+    uint64_t checked     # for core.verify(): slots in use
+    # effective protection, as the last walk left it
+    uint64_t emin
+    uint64_t elow
+    uint64_t children_min  # sum of min(usage, min) over the children
+    uint64_t children_low
+    uint64_t events[9]   # EVENTS: memory.events and memory.swap.events, of what is below too
+    memcg_stat_t stat
     const policy_t *policy
     ring_t inactive
     ring_t active
-    # 6.18
+    # 6.18; age, cost and ws_act count what is below, too
     uint64_t age         # nonresident age
     uint64_t cost
     uint64_t ws_act
@@ -359,6 +343,11 @@ cdef struct rules_t:
     bint shared_strict       # a shared object touched by two namespaces is not swapped
     bint vma_readahead       # neighbours in the address space, else in the area
     bint nested_plug         # read-ahead has a plug
+    bint waits_for_writeback # a scan that meets a page under writeback: cgroup v1
+    bint swap_limits         # some memcg has a memory.swap.max or .high
+    bint highs               # some memcg has a memory.high or memory.swap.high
+    bint protection          # some memcg has a memory.low or .min
+    bint recursiveprot       # mount option memory_recursiveprot
     uint64_t stat_period     # list statistics are this old at most; 0 = always exact
     uint64_t stat_phase      # first refresh, 0 to stat_period - 1
 
@@ -388,7 +377,6 @@ cdef struct kswapd_t:
     uint64_t scanned         # 2.6.25: since a page was last freed
     bint all_unreclaimable   # 2.6.25
     uint32_t failures        # 6.18
-    uint32_t next_memcg      # where the next partial walk over the memcgs begins
 
 cdef struct plug_t:
     # Writes, and reads ahead, that one context has not sent yet (struct blk_plug).
@@ -430,6 +418,7 @@ cdef struct tlb_t:
 cdef struct error_t:
     uint32_t entry           # the last slot that could not be read or written
     uint32_t cause           # BAD_*
+    uint32_t memcg           # at whose limit the last charge failed
     bint wipe_due            # some area has slots to wipe
     bint wipe_failed         # some area may have a wipe_error
 
@@ -466,7 +455,8 @@ cdef struct core_t:
     memcg_t *memcgs
     uint32_t memcgs_max
     table_t memcg_numbers
-    uint32_t memcgs_used
+    memcg_t *target          # of the pass that runs, NULL: none
+    bint actors              # programs run side by side: kswapd is one of them
     # subsystems
     rules_t rules
     ram_t ram

@@ -10,10 +10,10 @@ from swapfast.mm.charge cimport take_page
 from swapfast.mm.evict cimport map_back, page_freed, slot_drop
 from swapfast.mm.folio cimport swap_in
 from swapfast.mm.rmap cimport home_of, memcg_of, queue_rename, rmap_join, rmap_leave, rmap_unlink
-from swapfast.mm.types cimport (
+from swapfast.mm.types cimport SWAPFAST_CHECK, core_t, memcg_t
+from swapfast.mm.words cimport (
     ENTER_SWAPIN, F_READAHEAD, F_RESIDENT, F_SWAPCACHE, F_WRITEBACK, MIXED_ALLOCATOR, NIL,
     PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO, ST_IO, ST_OK,
-    SWAPFAST_CHECK, core_t, memcg_t,
 )
 from swapfast.mm.writeback cimport wait_for
 from swapfast.mm.writer cimport note_before_fork, note_writer, wrote

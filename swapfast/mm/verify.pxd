@@ -4,11 +4,12 @@
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.bitmap cimport bitmap_test
-from swapfast.mm.rmap cimport home_of
+from swapfast.mm.rmap cimport home_of, memcg_of
 from swapfast.mm.slots cimport slot_bit
-from swapfast.mm.types cimport (
-    F_ACTIVE, F_ISOLATED, F_RESIDENT, F_SWAPCACHE, MAP_OBJECT, NIL, PTE_MEMBER, PTE_PRESENT,
-    PTE_SWAP, PTE_WRITABLE, PTE_ZERO, area_t, core_t, mapping_t, ring_t,
+from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t, ring_t
+from swapfast.mm.words cimport (
+    F_ACTIVE, F_ISOLATED, F_RESIDENT, F_SWAPCACHE, MAP_OBJECT, NIL, NO_MEMCG, PTE_MEMBER,
+    PTE_PRESENT, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
 )
 
 cdef inline const char *verify_sharers(core_t *core, uint32_t home, uint32_t *seen) noexcept nogil:
@@ -100,9 +101,53 @@ cdef inline const char *verify_area(core_t *core, area_t *a, uint32_t number) no
         return b"an area counts its slots"
     return NULL
 
+cdef inline void count_swap(core_t *core) noexcept nogil:
+    # How many slots each memcg itself is charged for.
+    cdef uint32_t i, slot, home
+    for i in range(core.memcgs_max):
+        core.memcgs[i].checked = 0
+    for i in range(core.areas_max):
+        if not core.areas[i].used:
+            continue
+        for slot in range(1, core.areas[i].slots):
+            home = core.slot_page[core.areas[i].base + slot]
+            if home != NIL:
+                memcg_of(core, home).checked += 1
+
+cdef inline const char *verify_tree(core_t *core, memcg_t *g, uint64_t on_list) noexcept nogil:
+    # What is charged to a memcg is on its lists, or charged to one below.
+    cdef uint64_t usage = on_list, active = 0, swap = g.checked, n = 0
+    cdef uint32_t at = g.child, before = NO_MEMCG
+    cdef memcg_t *c
+    while at != NO_MEMCG:
+        c = &core.memcgs[at]
+        if not c.used or c.parent != g.id or c.prev != before or c.depth != g.depth + 1:
+            return b"a memcg and its children know each other"
+        usage += c.usage
+        swap += c.swap_usage
+        active += c.active.live + c.active_below
+        before = at
+        at = c.next
+        n += 1
+        if n > core.memcg_numbers.top:
+            return b"the list of children ends"
+    if before != g.last_child:
+        return b"a memcg knows its last child"
+    if active != g.active_below:
+        return b"active pages below a memcg are counted"
+    if g.parent == NO_MEMCG:
+        return NULL
+    if usage != g.usage:
+        return b"a memcg's usage is what its lists hold, and what is below"
+    if swap != g.swap_usage:
+        return b"a memcg's swap is its slots, and those below"
+    if g.usage > g.peak or g.swap_usage > g.swap_peak:
+        return b"a peak is no less than the usage"
+    return NULL
+
 cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcept nogil:
     cdef uint32_t i, page
-    cdef uint64_t resident = 0, charged = 0, listed = 0, on_list, free_slots = 0, joined = 0
+    cdef uint64_t resident = 0, charged = 0, on_list, free_slots = 0, joined = 0
     cdef mapping_t *m
     cdef const char *why
     for i in range(core.mappings_max):
@@ -117,6 +162,7 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
                 resident += 1
             if core.page[page].pte & PTE_MEMBER:
                 joined += 1
+    count_swap(core)
     if joined != core.shared_ptes:
         return b"sharers are counted"
     for i in range(core.memcgs_max):
@@ -128,10 +174,10 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
             why = verify_list(core, &core.memcgs[i].active, True, &on_list)
         if why != NULL:
             return why
-        if on_list != core.memcgs[i].usage:
-            return b"a memcg's usage is what its lists hold"
-        charged += core.memcgs[i].usage
-        listed += on_list
+        why = verify_tree(core, &core.memcgs[i], on_list)
+        if why != NULL:
+            return why
+        charged += on_list
     if charged != core.ram.used or resident != core.ram.used:
         return b"pages in memory are charged once"
     for i in range(core.areas_max):

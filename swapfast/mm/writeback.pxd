@@ -24,10 +24,9 @@
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.ring cimport ring_drop, ring_push_tail
 from swapfast.mm.rmap cimport memcg_of
-from swapfast.mm.types cimport (
-    F_ACTIVE, F_ISOLATED, F_WRITEBACK, MAX_REQUEST, NIL, QUEUE_FIRST, SWAPFAST_CHECK, core_t,
-    device_t, lazy_map, lazy_unmap, memcg_t,
-)
+from swapfast.mm.tree cimport active_changes
+from swapfast.mm.types cimport SWAPFAST_CHECK, core_t, device_t, lazy_map, lazy_unmap, memcg_t
+from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_WRITEBACK, MAX_REQUEST, NIL, QUEUE_FIRST
 
 cdef inline device_t *device_new(uint32_t most) noexcept nogil:
     # NULL: no memory. `most` writes may be under way.
@@ -55,10 +54,18 @@ cdef inline void rotation_drain(core_t *core) noexcept nogil:
     cdef memcg_t *g
     for i in range(core.rotation.n):
         page = core.rotation.page[i]
-        if page == NIL or core.page[page].folio & (F_ACTIVE | F_ISOLATED):
+        if page == NIL or core.page[page].folio & F_ISOLATED:
             continue
         g = memcg_of(core, page)
-        ring_drop(&g.inactive, core.home, page)
+        if core.page[page].folio & F_ACTIVE:
+            if core.rules.waits_for_writeback:
+                continue
+            # lru_move_tail: a scan activated it while it was written.
+            core.page[page].folio &= ~F_ACTIVE
+            ring_drop(&g.active, core.home, page)
+            active_changes(core, g, -1)
+        else:
+            ring_drop(&g.inactive, core.home, page)
         ring_push_tail(&g.inactive, core.home, page)
         core.count.pgrotated += 1
     core.rotation.n = 0

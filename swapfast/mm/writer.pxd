@@ -14,9 +14,9 @@
 
 from libc.stdint cimport uint32_t
 from swapfast.mm.rmap cimport home_of, mapping_of, next_mapper
-from swapfast.mm.types cimport (
-    LIKELY, MIXED_ALLOCATOR, NIL, PTE_DIRTY, PTE_PRESENT, PTE_SHARED, PTE_WRITABLE, WRITER_MANY,
-    area_t, core_t,
+from swapfast.mm.types cimport LIKELY, area_t, core_t
+from swapfast.mm.words cimport (
+    MIXED_ALLOCATOR, NIL, PTE_DIRTY, PTE_PRESENT, PTE_SHARED, PTE_WRITABLE, WRITER_MANY,
 )
 
 cdef inline bint records_writers(core_t *core, uint32_t home) noexcept nogil:
