@@ -42,6 +42,7 @@ def test_nobody_imports_a_test_module() -> None:
 # The order in which the headers are read. Each one cimports from those before it only.
 ORDER = """
     types rules table arrays bitmap ring rmap tlb     words and containers
+    random draw histogram                             how long something takes, how often it did
     frames slots wipe area scope                      RAM; which slot, which area, who may use which
     writeback writer evict token                      a page goes out
     lru policy_lru policy_fifo policy_clock           which page goes
