@@ -62,15 +62,13 @@ cdef inline uint64_t whole(double ns) noexcept nogil:
     return <uint64_t>(ns + 0.5)
 
 cdef inline double find_time(const draw_t *d, double share) noexcept nogil:
-    # Invariant: upto of all before `first` is at most share, upto[last] is above it, or last is
-    # the end of the table.
-    cdef uint32_t first = 0, last = d.n - 1, middle
-    while first < last:
-        middle = first + ((last - first) >> 1)
-        if d.upto[middle] > share:
-            last = middle
-        else:
-            first = middle + 1
+    # Invariant: what is looked for is one of `left` entries from `first` on, or they are the end
+    # of the table. Nobody can predict where it is: 16 ns for 1000 entries, and 57 with a jump.
+    cdef uint32_t first = 0, left = d.n, half
+    while left > 1:
+        half = left >> 1
+        first += half & (0 - <uint32_t>(d.upto[first + half - 1] <= share))
+        left -= half
     return d.time[first]
 
 cdef inline uint64_t draw(const draw_t *d, uint64_t r) noexcept nogil:
