@@ -3,10 +3,18 @@
 - ``Slots``: the slots of one swap area, without pages.
 - ``write_pages(file, slots, pages)``: pages into a mapped swapfile, as swap-out copies them.
 - ``count_zero(pages)``: pages that are all zeroes.
+- ``random_bits``, ``unit_open``, ``normal``: random numbers, and the distributions at their root.
+- ``draw``, ``seek``: what a device takes, for an array of random bits.
+- ``histogram``, ``histogram_upper``: latencies into buckets, and where the buckets end.
 """
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.bitmap cimport bitmap_next
+from swapfast.mm.draw cimport EMPIRICAL, draw as draw_one, draw_t, seek as seek_one
+from swapfast.mm.histogram cimport (
+    HISTOGRAM_BUCKETS, histogram_add, histogram_t, histogram_upper as upper_of,
+)
+from swapfast.mm.random cimport normal as normal_at, splitmix, unit_open as unit_of
 from swapfast.mm.slots cimport (
     MAX_ORDER, runs_next, slots_count, slots_free, slots_give, slots_give_run, slots_init,
     slots_take, slots_take_run,
@@ -220,3 +228,140 @@ def count_zero(const uint8_t[::1] pages not None, uint64_t times=1):
         for i in range(n * times):
             found += page_is_zero(&pages[i % n * PAGE_SIZE])
     return found
+
+
+def random_bits(uint64_t seed, uint64_t stream, uint64_t first, uint64_t n):
+    """The numbers ``first`` to ``first + n - 1`` of a stream.
+
+    Returns
+    -------
+    uint64 array
+    """
+    found = np.empty(n, np.uint64)
+    cdef uint64_t[::1] v = found
+    cdef uint64_t i
+    with nogil:
+        for i in range(n):
+            v[i] = splitmix(seed, stream, first + i)
+    return found
+
+
+def unit_open(const uint64_t[::1] bits not None):
+    """Random bits as numbers strictly between 0 and 1."""
+    cdef uint64_t i, n = bits.shape[0]
+    found = np.empty(n, np.float64)
+    cdef double[::1] v = found
+    for i in range(n):
+        v[i] = unit_of(bits[i])
+    return found
+
+
+def normal(const double[::1] u not None):
+    """Quantiles of the standard normal distribution.
+
+    Raises
+    ------
+    ValueError
+        Not between 0 and 1.
+    """
+    cdef uint64_t i, n = u.shape[0]
+    found = np.empty(n, np.float64)
+    cdef double[::1] v = found
+    for i in range(n):
+        if not 0.0 < u[i] < 1.0:
+            raise ValueError(f"a quantile is between 0 and 1, not {u[i]}")
+        v[i] = normal_at(u[i])
+    return found
+
+
+def draw(uint32_t kind, const uint64_t[::1] bits not None, *, double at=0.0, double sigma=0.0,
+         const double[::1] times=None, const double[::1] upto=None):
+    """A draw for each of some random bits.
+
+    Parameters
+    ----------
+    kind : int
+        0 constant, 1 lognormal, 2 exponential, 3 empirical.
+    bits : uint64 array
+    at : float
+        The time, the median, the mean, ns.
+    sigma : float
+        Of the lognormal distribution.
+    times, upto : float arrays, optional
+        The empirical one: times, and their cumulative weights.
+
+    Returns
+    -------
+    uint64 array
+        Nanoseconds.
+
+    Raises
+    ------
+    ValueError
+        No such kind, or a table that is none.
+    """
+    cdef draw_t d
+    cdef uint64_t i, n = bits.shape[0]
+    if kind > EMPIRICAL:
+        raise ValueError(f"kind is 0 to {EMPIRICAL}, not {kind}")
+    memset(&d, 0, sizeof(d))
+    d.kind, d.at, d.sigma = kind, at, sigma
+    if kind == EMPIRICAL:
+        if times is None or upto is None or not 0 < times.shape[0] == upto.shape[0]:
+            raise ValueError("as many times as cumulative weights, and one at least")
+        d.n = <uint32_t>times.shape[0]
+        d.time, d.upto = &times[0], &upto[0]
+    found = np.empty(n, np.uint64)
+    cdef uint64_t[::1] v = found
+    with nogil:
+        for i in range(n):
+            v[i] = draw_one(&d, bits[i])
+    return found
+
+
+def seek(double a, double b, double turn, uint64_t distance, uint64_t size,
+         const uint64_t[::1] bits not None):
+    """How long the arm of a disk takes over a distance, for each of some random bits.
+
+    Returns
+    -------
+    uint64 array
+        Nanoseconds.
+
+    Raises
+    ------
+    ValueError
+        A distance beyond the size.
+    """
+    cdef uint64_t i, n = bits.shape[0]
+    if distance > size:
+        raise ValueError(f"a distance of {distance} slots on a disk of {size}")
+    found = np.empty(n, np.uint64)
+    cdef uint64_t[::1] v = found
+    with nogil:
+        for i in range(n):
+            v[i] = seek_one(a, b, turn, distance, size, bits[i])
+    return found
+
+
+def histogram(const uint64_t[::1] times not None):
+    """Add nanoseconds to an empty histogram.
+
+    Returns
+    -------
+    counts : uint32 array
+        One for each bucket.
+    total, sum, max : int
+    """
+    cdef histogram_t h
+    cdef uint64_t i, n = times.shape[0]
+    memset(&h, 0, sizeof(h))
+    with nogil:
+        for i in range(n):
+            histogram_add(&h, times[i])
+    return np.array(<uint32_t[:HISTOGRAM_BUCKETS]>h.count), h.total, h.sum, h.max
+
+
+def histogram_upper():
+    """The longest time of each bucket, a uint64 array."""
+    return np.array([upper_of(i) for i in range(HISTOGRAM_BUCKETS)], np.uint64)

@@ -1,6 +1,7 @@
 """Sizes and numbers as people write and read them.
 
 - ``parse_size(text)``: bytes of "64MiB", "512M", "4096", "1.5GiB", "10kB".
+- ``parse_duration(text)``: nanoseconds of "80us", "1.5 ms", 3500.
 - ``parse_share("50%", of)``: a share of some pages, or a size.
 - ``format_size(size)``: "64 MiB", rounded and worded as mkswap(8) prints it.
 - ``format_count(n)``, ``format_ns(ns)``: numbers for tables.
@@ -10,7 +11,15 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["PAGE_SIZE", "format_count", "format_ns", "format_size", "parse_share", "parse_size"]
+__all__ = [
+    "PAGE_SIZE",
+    "format_count",
+    "format_ns",
+    "format_size",
+    "parse_duration",
+    "parse_share",
+    "parse_size",
+]
 
 PAGE_SIZE = 4096
 
@@ -18,6 +27,8 @@ PAGE_SIZE = 4096
 _SHARE = r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*\Z"
 _UNITS = "KMGTPE"
 _SIZE = r"(?i)\s*(\d+(?:\.\d+)?)\s*(?:([KMGTPE])(iB|B)?|B)?\s*"
+_DURATION = r"\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|s|min|h)\s*"
+_DURATIONS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 
 
 def parse_size(size: int | str) -> int:
@@ -49,6 +60,37 @@ def parse_size(size: int | str) -> int:
     result = Fraction(number) * base**power
     if result.denominator != 1:
         raise ValueError(f"size: {size!r} is not a whole number of bytes")
+    return int(result)
+
+
+def parse_duration(duration: int | str) -> int:
+    """Nanoseconds of a duration.
+
+    Parameters
+    ----------
+    duration : int or str
+        Nanoseconds, or a number with a unit: ns, us, ms, s, min or h.
+
+    Raises
+    ------
+    ValueError
+        Not a duration, negative, or not a whole number of nanoseconds.
+    """
+    if isinstance(duration, int) and not isinstance(duration, bool):
+        if duration < 0:
+            raise ValueError(f"duration: {duration} is negative")
+        return duration
+    match = re.fullmatch(_DURATION, duration) if isinstance(duration, str) else None
+    if match is None:
+        raise ValueError(
+            f'duration: {duration!r} is not a duration such as "80us", "1.5ms" or, in ns, 3500'
+        )
+    from fractions import Fraction
+
+    number, unit = match.groups()
+    result = Fraction(number) * _DURATIONS[unit.replace("µ", "u").replace("μ", "u")]
+    if result.denominator != 1:
+        raise ValueError(f"duration: {duration!r} is not a whole number of nanoseconds")
     return int(result)
 
 

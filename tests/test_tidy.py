@@ -41,7 +41,8 @@ def test_nobody_imports_a_test_module() -> None:
 
 # The order in which the headers are read. Each one cimports from those before it only.
 ORDER = """
-    words types rules table arrays bitmap ring        words and containers
+    words random draw histogram                       constants; how long something takes, how often
+    types rules table arrays bitmap ring              words and containers
     tree rmap tlb                                     memcgs, sharers, what the processor remembers
     frames slots wipe area scope                      RAM; which slot, which area, who may use which
     writeback writer evict token                      a page goes out

@@ -21,7 +21,8 @@ def played(
 ) -> tuple[list[int], list[int]]:
     """Programs that touch their pages at random, in turns, each in a group of its own.
 
-    ``order`` says whose turn it is, by default as they were created. Returns their major faults, and their pages in memory at the end.
+    ``order`` says whose turn it is, by default as they were created. Returns their major faults,
+    and their pages in memory at the end.
     """
     machine = sf.Machine(
         int(sum(sizes) * ram) * PAGE, profile, contents=False, overcommit=1, cache=0, page_cluster=0
