@@ -15,7 +15,8 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from swapfast.core.guard cimport guard_arm, guard_copy
+from swapfast.core.guard cimport guard_arm
+from swapfast.core.private cimport outside, take_over
 from swapfast.mm.area cimport area_give_up
 from swapfast.mm.arrays cimport (
     arrays_free, arrays_reserve_mms, arrays_reserve_pages, arrays_reserve_slots,
@@ -36,7 +37,7 @@ from swapfast.mm.types cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, LIKELY, MAP_ANON, MAP_FREE, MAP_OBJECT,
     MAP_SHM, MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,
     PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
-    REF_PAGE, ST_AGAIN, ST_IO, ST_OK, ST_OOM, ST_OOM_GROUP, ST_STALL, area_t, clock_t, core_t,
+    ST_AGAIN, ST_IO, ST_OK, ST_OOM, ST_OOM_GROUP, ST_STALL, area_t, clock_t, core_t,
     lazy_map, lazy_unmap, mapping_t, memcg_t, plug_t, policy_t, scope_t,
 )
 from swapfast.mm.unmap cimport swapoff_slot
