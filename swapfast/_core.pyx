@@ -217,6 +217,15 @@ cdef class Core:
         """Event counters since boot, as a dict of int."""
         return dict(self.c.count)
 
+    def faults(self):
+        """``(all, major)`` page faults since boot."""
+        return self.c.count.pgfault, self.c.count.pgmajfault
+
+    @property
+    def now(self):
+        """Simulated nanoseconds since boot."""
+        return self.c.clock.now
+
     def clock(self):
         """Simulated nanoseconds: ``now`` and where they went."""
         cdef clock_t *t = &self.c.clock

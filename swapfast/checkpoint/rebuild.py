@@ -140,7 +140,7 @@ class Rebuilding:
             )
             if "readahead" in one:
                 images.readahead_load(self.kernel.core, mapping.number, one["readahead"])
-            mapping.mapped = [(first, end) for first, end in one["ranges"]]
+            mapping.ranges = tuple((first, end) for first, end in one["ranges"])
         mm.group = self.groups[facts["group"]]
         mm.next_address = facts["next_address"]
         images.mm_load(self.kernel.core, mm.number, facts["token"])

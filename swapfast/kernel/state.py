@@ -19,7 +19,7 @@ from swapfast import _core
 from swapfast import flags as f
 from swapfast.core import area_table, memcg_table
 from swapfast.errors import TaskKilled, system_error
-from swapfast.index_space import IndexSpace
+from swapfast.index_space import IndexSpace, Numbers
 from swapfast.kernel.calls import SystemCalls
 from swapfast.kernel.changes import Changes
 from swapfast.kernel.device import SimulatedDevice
@@ -102,12 +102,11 @@ class Kernel:
         self.core = _core.Core(
             options.pages, self.profile.modern, options.contents, **options.of_core()
         )
-        self.page_space = IndexSpace(
-            _core.PAGES_PER_BLOCK, _core.PAGES_PER_BLOCK, 0xFFFFFF00, "mapped pages"
-        )
+        block = _core.PAGES_PER_BLOCK
+        self.page_space = IndexSpace(block, block, 0xFFFFFF00, "mapped pages")
         self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00, "swap slots")
-        self.mm_numbers = IndexSpace(1, 1, 1 << 31, "address spaces")
-        self.area_types = IndexSpace(1, 0, 1 << 31, "swap areas")
+        self.mm_numbers = Numbers(1)
+        self.area_types = Numbers(0)
         self.log: list[str] = []
         self.root_group = MemoryGroup(self, 0, options.policy)
         self.tasks: dict[int, Task] = {}
@@ -128,7 +127,7 @@ class Kernel:
     @property
     def now(self) -> int:
         """Simulated nanoseconds since boot."""
-        return int(self.core.clock()["now"])
+        return self.core.now
 
     def read_files(self) -> None:
         """A program is started: page cache that was dropped is read again, out of free memory."""
@@ -145,7 +144,8 @@ class Kernel:
 
     def check_usable(self) -> None:
         """Raise OSError (EBADF) if the machine is powered off or broken."""
-        self.changes.check()
+        if self.changes.frame is not None:
+            self.changes.check()
         self.core.check()
 
     def ask(self) -> Calls:
@@ -160,7 +160,7 @@ class Kernel:
             area.backing.close()
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Task:
     """One task of a machine; made by `clone`, never directly.
 
@@ -471,7 +471,7 @@ class Task:
         return f"<Task {self.pid} {self.name} {self.state}>"
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Mm:
     """One address space, shared by threads and clone(CLONE_VM) children.
 
@@ -506,7 +506,7 @@ class Mm:
         return sum(m.mapped_pages for m in self.mappings.values())
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Mapping:
     """A run of pages of one address space: private memory, or a window on a `SharedObject`.
 
@@ -525,7 +525,7 @@ class Mapping:
     object : SharedObject or None
     segment, ipc : Segment and IpcNamespace, or None
         Of which segment it is a window.
-    mapped : list of (int, int)
+    ranges : tuple of (int, int)
         Runs of pages that are still mapped, (first, one past the last), ascending.
     """
 
@@ -539,10 +539,10 @@ class Mapping:
     object: SharedObject | None = None
     segment: Segment | None = None
     ipc: IpcNamespace | None = None
-    mapped: list[tuple[int, int]] = field(init=False)
+    ranges: tuple[tuple[int, int], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mapped = [(0, self.pages)]
+        self.ranges = ((0, self.pages),)
 
     @property
     def shared(self) -> bool:
@@ -557,17 +557,12 @@ class Mapping:
     @property
     def mapped_pages(self) -> int:
         """Pages not unmapped since."""
-        return sum(end - first for first, end in self.mapped)
-
-    @property
-    def ranges(self) -> tuple[tuple[int, int], ...]:
-        """Runs of pages that are still mapped, (first, one past the last), ascending."""
-        return tuple(self.mapped)
+        return sum(end - first for first, end in self.ranges)
 
     @property
     def alive(self) -> bool:
         """Whether anything of it is mapped."""
-        return bool(self.mapped)
+        return bool(self.ranges)
 
     def count(self) -> tuple[int, int, int]:
         """(resident, swapped, zero page) pages, as the page table shows them."""
