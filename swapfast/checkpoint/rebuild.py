@@ -96,13 +96,13 @@ class Rebuilding:
         self._tasks()
 
     def _object(self, facts: dict[str, Any]) -> SharedObject:
-        owner = {
-            "namespace": self.namespace.owner,
-            "initial": self.kernel.init.swap_ns.owner,
+        scope = {
+            "namespace": self.namespace.scope,
+            "initial": self.kernel.init.swap_ns.scope,
             "unset": _core.UNSET,
             "nowhere": _core.NOWHERE,
         }[facts["owner"]]
-        return segments.new_object(self.kernel, facts["pages"], owner, self.groups[facts["group"]])
+        return segments.new_object(self.kernel, facts["pages"], scope, self.groups[facts["group"]])
 
     def _segment(self, ipc: IpcNamespace, facts: dict[str, Any]) -> None:
         attached = sum(

@@ -98,7 +98,7 @@ def add(
             base,
             backing.end,
             standing,
-            ns.owner,
+            ns.scope,
             bad=backing.bad_pages,
             file=array,
             clustered=kernel.profile.modern,
@@ -180,7 +180,7 @@ def _read_back(kernel: Kernel, area: SwapArea, shortage: Callable[[int], None]) 
 
 def forget(kernel: Kernel, area: SwapArea) -> None:
     """Take an area whose slots are empty out of every table."""
-    scope_table.leave_area(kernel.core, area.namespace.owner, area.number)
+    scope_table.leave_area(kernel.core, area.namespace.scope, area.number)
     area_table.release_file(kernel.core, area.number)  # nothing is wiped any more:
     slot_pins.unpin(kernel.core, area.number)  # what a checkpoint names stays in the file as it is
     area_table.remove(kernel.core, area.number)

@@ -173,7 +173,7 @@ def new_mapping(
             base,
             pages,
             mm.number,
-            mm.swap_ns.owner,
+            mm.swap_ns.scope,
             mm.group,
             start,
             addr // PAGE_SIZE,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -96,8 +97,7 @@ class Kernel:
         self.calls = calls
         self.profile: Profile = options.profile
         self.rules: Rules = options.rules
-        self.contents = options.contents
-        self.overcommit = options.overcommit
+        self.contents, self.overcommit = options.contents, options.overcommit
         self.changes = Changes(self.give_up)
         self.core = _core.Core(
             options.pages, self.profile.modern, options.contents, **options.of_core()
@@ -116,8 +116,7 @@ class Kernel:
         self.objects: set[SharedObject] = set()
         self.ranks = Ranks(self.profile.default_priority)
         self.oom_kills = 0
-        self.next_pid = 1
-        self.next_namespace = 1
+        self.next_pid = self.next_namespace = 1
 
     @property
     def bits(self) -> int:
@@ -738,7 +737,7 @@ class SwapNamespace:
     kernel : Kernel
     number : int
         0 is the initial namespace.
-    owner : int
+    scope : int
         Its number in the core.
     areas : list of SwapArea
         Areas that are on in it.
@@ -750,10 +749,16 @@ class SwapNamespace:
 
     kernel: Kernel
     number: int
-    owner: int
+    scope: int
     areas: list[SwapArea] = field(default_factory=list)
     tasks: int = 0
     swapped_on: int = 0
+
+    @property
+    def owner(self) -> int:
+        """`scope` under its old name, with a DeprecationWarning."""
+        warnings.warn("SwapNamespace.owner is called scope", DeprecationWarning, stacklevel=2)
+        return self.scope
 
     @property
     def initial(self) -> bool:
