@@ -15,7 +15,8 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from swapfast.core.guard cimport guard_arm, guard_copy
+from swapfast.core.guard cimport guard_arm
+from swapfast.core.private cimport outside, take_over
 from swapfast.mm.area cimport area_give_up
 from swapfast.mm.arrays cimport (
     arrays_free, arrays_reserve_mms, arrays_reserve_pages, arrays_reserve_slots,
@@ -43,7 +44,7 @@ from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, MAP_ANON, MAP_FREE, MAP_OBJECT, MAP_SHM,
     MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,
     PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
-    REF_PAGE, ST_AGAIN, ST_IO, ST_OK, ST_OOM, ST_OOM_GROUP, ST_STALL,
+    ST_AGAIN, ST_IO, ST_OK, ST_OOM, ST_OOM_GROUP, ST_STALL,
 )
 from swapfast.mm.writeback cimport device_free, device_new, wait_all
 
@@ -220,6 +221,15 @@ cdef class Core:
     def counters(self):
         """Event counters since boot, as a dict of int."""
         return dict(self.c.count)
+
+    def faults(self):
+        """``(all, major)`` page faults since boot."""
+        return self.c.count.pgfault, self.c.count.pgmajfault
+
+    @property
+    def now(self):
+        """Simulated nanoseconds since boot."""
+        return self.c.clock.now
 
     def clock(self):
         """Simulated nanoseconds: ``now`` and where they went."""

@@ -1,15 +1,44 @@
-"""Runs of machine-wide indexes: who has which part of a dense array.
+"""Machine-wide numbers: who has which part of a dense array.
 
 - ``IndexSpace(align, first)``: ``take(n)`` gives an aligned run, ``give(base, n)`` takes it back.
+- ``Numbers(first)``: the same one by one.
 
-Runs that were given back are joined with their neighbours and used again, lowest first.
+What was given back is used again, lowest first; runs are joined with their neighbours.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from heapq import heappop, heappush
 
-__all__ = ["IndexSpace"]
+__all__ = ["IndexSpace", "Numbers"]
+
+
+class Numbers:
+    """Single numbers.
+
+    Parameters
+    ----------
+    first : int
+        The lowest.
+    """
+
+    __slots__ = ("_free", "_top")
+
+    def __init__(self, first: int) -> None:
+        self._free: list[int] = []
+        self._top = first
+
+    def take(self) -> int:
+        """The lowest number that nobody has."""
+        if self._free:
+            return heappop(self._free)
+        self._top += 1
+        return self._top - 1
+
+    def give(self, number: int) -> None:
+        """Take a number back."""
+        heappush(self._free, number)
 
 
 class IndexSpace:
@@ -32,10 +61,8 @@ class IndexSpace:
         self._align = align
         self._top = first
         self._most = most
-        self._free: list[tuple[int, int]] = []  # (base, length), disjoint, never adjacent
-
-    def _rounded(self, n: int) -> int:
-        return (n + self._align - 1) // self._align * self._align
+        self._free: list[int] = []  # bases of free runs, ascending
+        self._lengths: dict[int, int] = {}  # by base; runs are never adjacent
 
     def take(self, n: int) -> int:
         """Base of ``n`` indexes.
@@ -45,13 +72,16 @@ class IndexSpace:
         MemoryError
             The space is used up.
         """
-        n = self._rounded(n)
-        for i, (base, length) in enumerate(self._free):
+        n += -n % self._align
+        for i, base in enumerate(self._free):
+            length = self._lengths[base]
             if length >= n:
+                del self._lengths[base]
                 if length == n:
                     del self._free[i]
                 else:
-                    self._free[i] = (base + n, length - n)
+                    self._free[i] = base + n
+                    self._lengths[base + n] = length - n
                 return base
         base = self._top
         if base + n > self._most:
@@ -63,15 +93,20 @@ class IndexSpace:
 
     def give(self, base: int, n: int) -> None:
         """Take a run back."""
-        n = self._rounded(n)
-        at = bisect_left(self._free, (base, 0))
-        if at < len(self._free) and self._free[at][0] == base + n:
-            n += self._free.pop(at)[1]
-        if at > 0 and sum(self._free[at - 1]) == base:
+        n += -n % self._align
+        free, lengths = self._free, self._lengths
+        at = bisect_left(free, base)
+        if at < len(free) and free[at] == base + n:
+            n += lengths.pop(free.pop(at))
+        if at > 0 and free[at - 1] + lengths[free[at - 1]] == base:
             at -= 1
-            base, before = self._free.pop(at)
-            n += before
+            base = free[at]
+            n += lengths[base]
+        else:
+            free.insert(at, base)
         if base + n == self._top:
             self._top = base
+            lengths.pop(base, None)
+            del free[at]
         else:
-            self._free.insert(at, (base, n))
+            lengths[base] = n

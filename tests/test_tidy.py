@@ -179,7 +179,7 @@ EXCEPTIONS = {
     "ltp/lib.py TestContext": 28,
     "mm/types.pxd": 485,
     "replay.py replay": 83,
-    "traces/_text.pyx": 716,
+    "traces/_text.pyx": 713,
     "traces/_text.pyx parse": 75,
 }
 

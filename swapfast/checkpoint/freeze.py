@@ -79,22 +79,22 @@ class Frozen:
         for one in self.objects:
             mine = sum(m.object is one for m in self.mappings)
             mine += sum(s.object is one for s in self.segments)
-            if one.references != mine or self.owner_name(one) is None:
+            if one.references != mine or self.payer_name(one) is None:
                 raise system_error(
                     errno.EBUSY,
                     f"{one.pages} pages of shared memory are used outside the swap namespace as "
                     "well; unmap them there or here",
                 )
 
-    def owner_name(self, one: SharedObject) -> str | None:
+    def payer_name(self, one: SharedObject) -> str | None:
         """Who pays for a shared object; None: another namespace, or two."""
-        owner = mapping_table.scope(self.kernel.core, one.number)
+        scope = mapping_table.scope(self.kernel.core, one.number)
         names = {
-            self.namespace.owner: "namespace",
-            self.kernel.init.swap_ns.owner: "initial",
+            self.namespace.scope: "namespace",
+            self.kernel.init.swap_ns.scope: "initial",
             _core.UNSET: "unset",
         }
-        return names.get(owner)
+        return names.get(scope)
 
     def describe(self, number: int) -> str:
         """Whose mapping has this number."""
@@ -148,14 +148,14 @@ def push_out(frozen: Frozen) -> NDArray[np.uint32]:
             "unmap memory, or use a larger swapfile",
             area.path,
         )
-    owners = {one: mapping_table.scope(core, one.number) for one in frozen.objects}
-    for one in owners:
-        mapping_table.set_scope(core, one.number, frozen.namespace.owner)
+    scopes = {one: mapping_table.scope(core, one.number) for one in frozen.objects}
+    for one in scopes:
+        mapping_table.set_scope(core, one.number, frozen.namespace.scope)
     try:
         status, pushed = _core.push(core, frozen.numbers, area.number, frozen.backing.fileno())
     finally:
-        for one, owner in owners.items():
-            mapping_table.set_scope(core, one.number, owner)
+        for one, scope in scopes.items():
+            mapping_table.set_scope(core, one.number, scope)
     if status == _core.IO:
         raise frozen.kernel.files.io_error(frozen.kernel.areas.values())
     if status != _core.OK:
@@ -198,7 +198,7 @@ def facts_of(
         "objects": [
             {
                 "pages": one.pages,
-                "owner": frozen.owner_name(one),
+                "owner": frozen.payer_name(one),
                 "group": group_index[mapping_table.memcg(core, one.number)],
             }
             for one in frozen.objects

@@ -94,13 +94,13 @@ class Rebuilding:
         self._tasks()
 
     def _object(self, facts: dict[str, Any]) -> SharedObject:
-        owner = {
-            "namespace": self.namespace.owner,
-            "initial": self.kernel.init.swap_ns.owner,
+        scope = {
+            "namespace": self.namespace.scope,
+            "initial": self.kernel.init.swap_ns.scope,
             "unset": _core.UNSET,
             "nowhere": _core.NOWHERE,
         }[facts["owner"]]
-        return segments.new_object(self.kernel, facts["pages"], owner, self.groups[facts["group"]])
+        return segments.new_object(self.kernel, facts["pages"], scope, self.groups[facts["group"]])
 
     def _segment(self, ipc: IpcNamespace, facts: dict[str, Any]) -> None:
         attached = sum(
@@ -138,7 +138,7 @@ class Rebuilding:
             )
             if "readahead" in one:
                 images.readahead_load(self.kernel.core, mapping.number, one["readahead"])
-            mapping.mapped = [(first, end) for first, end in one["ranges"]]
+            mapping.ranges = tuple((first, end) for first, end in one["ranges"])
         mm.group = self.groups[facts["group"]]
         mm.next_address = facts["next_address"]
         images.mm_load(self.kernel.core, mm.number, facts["token"])

@@ -50,10 +50,16 @@ def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, 
     core.idle()
     if base % CLUSTER or slots < 2 or slots > <uint64_t>1 << 31:
         raise ValueError("an area begins on a cluster and has 2 to 2**31 slots")
-    listed = np.ascontiguousarray(() if bad is None else bad, dtype=np.uint32)
-    if listed.size and int(listed.max()) >= slots:
-        raise ValueError("a bad slot lies in its area")
-    cdef const uint32_t[::1] badly = listed
+    cdef const uint32_t[::1] listed
+    cdef uint32_t bad_slots = 0
+    cdef const uint32_t *first_bad = NULL
+    if bad is not None and len(bad):
+        numbers = np.ascontiguousarray(bad, dtype=np.uint32)
+        if int(numbers.max()) >= slots:
+            raise ValueError("a bad slot lies in its area")
+        listed = numbers
+        first_bad = &listed[0]
+        bad_slots = <uint32_t>listed.shape[0]
     if file is not None:
         view = file
         if <uint64_t>view.shape[0] < slots * PAGE_SIZE:
@@ -68,8 +74,7 @@ def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, 
     a.prio = prio
     a.scope = scope
     a.strategy = SLOTS_CLUSTER if clustered else SLOTS_NEXTFIT
-    if not slots_init(a, <uint32_t>slots, &badly[0] if listed.size else NULL,
-                      <uint32_t>listed.size):
+    if not slots_init(a, <uint32_t>slots, first_bad, bad_slots):
         table_give(&core.c.area_numbers, <uint32_t>number)
         raise MemoryError("no room for the maps of a swap area")
     if c.rules.zeromap:

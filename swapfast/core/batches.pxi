@@ -4,25 +4,16 @@
 cdef int take_refs(Core core, const uint32_t *refs, uint64_t n, uint32_t pages) except -1:
     # Somebody else may write in these references, or cut the file off that they are in: they
     # are copied, and the copy is checked and played.
-    cdef uint32_t worst = 0, page
-    cdef uint64_t i
-    cdef bint whole
+    cdef uint32_t worst
     if core.block == NULL:
         core.block = <uint32_t *>lazy_map(REFS_BLOCK * 4)
         if core.block == NULL:
             raise MemoryError("no room for a block of references")
     guard_arm()
     with nogil:
-        whole = guard_copy(core.block, refs, n * 4)
-        if whole:
-            for i in range(n):
-                page = core.block[i] & REF_PAGE
-                if page > worst:
-                    worst = page
-    if not whole:
-        raise ValueError("the file of these references was cut short since it was mapped")
+        worst = take_over(core.block, refs, n)
     if worst >= pages:
-        raise ValueError(f"page {worst} of a mapping of {pages} pages")
+        raise outside(worst, pages, "mapping")
     return 0
 
 

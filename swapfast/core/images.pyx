@@ -303,7 +303,7 @@ def mm_state(Core core, uint32_t mm):
 def mm_load(Core core, uint32_t mm, state):
     """The reverse of `mm_state`."""
     cdef token_t *t = &core.c.token
-    if not arrays_reserve_mms(&core.c, mm + 1):
+    if not arrays_reserve_mms(&core.c, <uint64_t>mm + 1):
         raise MemoryError("no room for one address space more")
     t.interval[mm] = state["interval"]
     t.priority[mm] = state["priority"]

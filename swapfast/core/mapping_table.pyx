@@ -38,7 +38,7 @@ def add(Core core, uint32_t kind, uint64_t base, uint64_t pages, uint32_t mm,
         raise ValueError(f"no memory group {memcg}")
     if scope >= c.scope_numbers.top and scope != SCOPE_UNSET:
         raise ValueError(f"no scope {scope}")
-    if not arrays_reserve_pages(c, base + pages) or not arrays_reserve_mms(c, mm + 1):
+    if not arrays_reserve_pages(c, base + pages) or not arrays_reserve_mms(c, <uint64_t>mm + 1):
         raise MemoryError(f"no room for page indexes below {base + pages}")
     number = table_take(&c.mapping_numbers, <void **>&c.mappings, &c.mappings_max,
                         sizeof(mapping_t))

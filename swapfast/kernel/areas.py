@@ -19,7 +19,6 @@ from swapfast import flags as f
 from swapfast.core import area_table, scope_table, slot_pins
 from swapfast.errors import KernelPanic, TaskKilled, system_error
 from swapfast.kernel import scopes, wiping
-from swapfast.kernel.changes import Change
 from swapfast.kernel.device import SimulatedDevice
 from swapfast.kernel.state import Kernel, SwapArea, SwapNamespace
 from swapfast.units import PAGE_SIZE, parse_size
@@ -61,8 +60,8 @@ def add_device(kernel: Kernel, size: int | str, *, priority: int | None = None) 
     if priority is not None and not 0 <= priority <= f.SWAP_FLAG_PRIO_MASK:
         raise ValueError(f"priority is 0 to {f.SWAP_FLAG_PRIO_MASK}, not {priority}")
     check_room(kernel)
-    number = kernel.area_types.take(1)
-    kernel.area_types.give(number, 1)
+    number = kernel.area_types.take()
+    kernel.area_types.give(number)
     device = SimulatedDevice(f"/dev/simulated{number}", parse_size(size) // PAGE_SIZE - 1)
     flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
     with kernel.changes.of("swapon"):
@@ -87,11 +86,11 @@ def add(
             backing.path,
         )
     chosen = flags & f.SWAP_FLAG_PREFER
-    standing = flags & f.SWAP_FLAG_PRIO_MASK if chosen else kernel.ranks.next
     try:
         base = kernel.slot_space.take(backing.end)
     except MemoryError as error:
         raise system_error(errno.ENOMEM, str(error), backing.path) from None
+    standing = flags & f.SWAP_FLAG_PRIO_MASK if chosen else kernel.ranks.take()
     array = backing.array if kernel.contents and not isinstance(backing, SimulatedDevice) else None
     try:
         number = area_table.add(
@@ -99,7 +98,7 @@ def add(
             base,
             backing.end,
             standing,
-            ns.owner,
+            ns.scope,
             bad=backing.bad_pages,
             file=array,
             clustered=kernel.profile.modern,
@@ -107,16 +106,16 @@ def add(
         )
     except BaseException:
         kernel.slot_space.give(base, backing.end)
+        if not chosen:
+            kernel.ranks.untake()
         raise
-    type_ = kernel.area_types.take(1)  # the lowest that is free
+    type_ = kernel.area_types.take()
     area = SwapArea(type_, number, base, backing, standing, ns)
     kernel.areas[type_] = area
     kernel.area_of_file[backing.identity] = area
     kernel.files.watch(area)
     ns.areas.append(area)
     ns.swapped_on += 1
-    if not chosen:
-        kernel.ranks.take()
     scopes.publish(kernel, area)
     return area
 
@@ -149,14 +148,12 @@ def turn_off(kernel: Kernel, area: SwapArea, shortage: Callable[[int], None]) ->
         wiped; the area is back in its place with its old priority.
     """
     kernel.files.look_at(area)
-    with kernel.changes.of("swapoff") as change:
-        _read_back(kernel, area, shortage, change)
+    with kernel.changes.of("swapoff"):
+        _read_back(kernel, area, shortage)
         forget(kernel, area)
 
 
-def _read_back(
-    kernel: Kernel, area: SwapArea, shortage: Callable[[int], None], change: Change
-) -> None:
+def _read_back(kernel: Kernel, area: SwapArea, shortage: Callable[[int], None]) -> None:
     scopes.withdraw(kernel, area)
     slot = 1
     try:
@@ -175,15 +172,15 @@ def _read_back(
         raise system_error(
             code, "swapoff ran out of memory; the area is on as before", area.path
         ) from None
-    except BaseException:  # an interrupt too: the area is on as before
+    except BaseException as error:  # an interrupt too: the area is on as before
         scopes.publish(kernel, area)
-        change.undone()
+        kernel.changes.undone(error)
         raise
 
 
 def forget(kernel: Kernel, area: SwapArea) -> None:
     """Take an area whose slots are empty out of every table."""
-    scope_table.leave_area(kernel.core, area.namespace.owner, area.number)
+    scope_table.leave_area(kernel.core, area.namespace.scope, area.number)
     area_table.release_file(kernel.core, area.number)  # nothing is wiped any more:
     slot_pins.unpin(kernel.core, area.number)  # what a checkpoint names stays in the file as it is
     area_table.remove(kernel.core, area.number)
@@ -191,7 +188,7 @@ def forget(kernel: Kernel, area: SwapArea) -> None:
     kernel.slot_space.give(area.base, area.backing.end)
     del kernel.areas[area.type]
     del kernel.area_of_file[area.backing.identity]
-    kernel.area_types.give(area.type, 1)
+    kernel.area_types.give(area.type)
     kernel.files.forget(area)
     area.namespace.areas.remove(area)
     if area.standing < 0 and kernel.profile.modern:

@@ -163,8 +163,8 @@ def _check_range(mapping: Mapping, offset: int, length: int) -> None:
     if length < 0 or offset < 0:
         raise ValueError("offset and length are not negative")
     first, end = offset // PAGE_SIZE, -(-(offset + length) // PAGE_SIZE)
-    at = bisect_right(mapping.mapped, (first, MOST_PAGES)) - 1
-    if at < 0 or end > mapping.mapped[at][1]:
+    at = bisect_right(mapping.ranges, (first, MOST_PAGES)) - 1
+    if at < 0 or end > mapping.ranges[at][1]:
         raise system_error(
             errno.EFAULT,
             f"bytes {offset}..{offset + length} are not mapped at {mapping.addr:#x}",
@@ -191,7 +191,7 @@ def _references(
         if low < 0 or high >= mapping.pages:
             worst = low if low < 0 else high
             raise ValueError(f"page {worst} of a mapping of {mapping.pages} pages")
-        if len(mapping.mapped) != 1 or mapping.mapped[0] != (0, mapping.pages):
+        if len(mapping.ranges) != 1 or mapping.ranges[0] != (0, mapping.pages):
             _check_holes(mapping, numbers)
     refs = numbers.astype(np.uint32)
     writes = np.asarray(write, dtype=bool)
@@ -208,7 +208,7 @@ def _references(
 
 def _check_holes(mapping: Mapping, numbers: NDArray[np.integer]) -> None:
     mapped = np.zeros(mapping.pages, dtype=bool)
-    for first, end in mapping.mapped:
+    for first, end in mapping.ranges:
         mapped[first:end] = True
     lost = numbers[~mapped[numbers]]
     if lost.size:
@@ -237,7 +237,7 @@ def _copy(mapping: Mapping, offset: int, data: memoryview, *, write: bool) -> No
 def _payer(mapping: Mapping) -> Task:
     if not mapping.mm.users:
         raise system_error(errno.ESRCH, "the process that mapped this memory is gone")
-    if not mapping.mapped:
+    if not mapping.ranges:
         raise system_error(errno.EFAULT, f"nothing is mapped at {mapping.addr:#x} any more")
     return min(mapping.mm.users, key=lambda t: t.pid)
 
@@ -245,13 +245,13 @@ def _payer(mapping: Mapping) -> Task:
 def _begin(mapping: Mapping) -> tuple[int, int, int]:
     kernel = mapping.mm.kernel
     kernel.files.look(mapping.mm.swap_ns.areas)
-    count = kernel.core.counters()
-    return count["pgfault"], count["pgmajfault"], kernel.now
+    return *kernel.core.faults(), kernel.core.now
 
 
 def _account(task: Task, before: tuple[int, int, int]) -> None:
-    count = task.kernel.core.counters()
-    majors = count["pgmajfault"] - before[1]
+    core = task.kernel.core
+    faults, majors = core.faults()
+    majors -= before[1]
     task.maj_flt += majors
-    task.min_flt += count["pgfault"] - before[0] - majors
-    task.utime_ns += task.kernel.now - before[2]
+    task.min_flt += faults - before[0] - majors
+    task.utime_ns += core.now - before[2]

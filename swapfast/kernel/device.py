@@ -17,24 +17,22 @@ class SimulatedDevice:
         Its name in /proc/swaps.
     pages : int
         Usable slots; one more is the header.
+    end : int
+        One past the highest slot.
     """
 
-    __slots__ = ("bad_pages", "pages", "path")
+    __slots__ = ("bad_pages", "end", "pages", "path")
 
     def __init__(self, path: str, pages: int, bad_pages: tuple[int, ...] = ()) -> None:
         self.path = path
         self.pages = pages
+        self.end = pages + 1
         self.bad_pages = bad_pages
 
     @property
     def identity(self) -> str:
         """What swapoff finds it by: its name."""
         return self.path
-
-    @property
-    def end(self) -> int:
-        """One past the highest slot."""
-        return self.pages + 1
 
     def verify(self) -> None:
         """Nothing can happen to it."""

@@ -65,12 +65,13 @@ def _leave(task: Task, code: int, signal: int) -> None:
     task.mm.users.discard(task)
     if not task.mm.users:
         mmap.teardown(task.mm, task.pid)
-    for child in task.children:
-        child.parent = init
-        init.offspring[child.pid] = child
-        if child.state == "zombie":
-            reap(child)
-    task.offspring = {}
+    if task.offspring:
+        for child in task.children:
+            child.parent = init
+            init.offspring[child.pid] = child
+            if child.state == "zombie":
+                reap(child)
+        task.offspring = {}
     task.ipc_ns.tasks -= 1
     if task.ipc_ns.tasks == 0:
         segments.clear(kernel, task.ipc_ns)

@@ -77,15 +77,15 @@ def munmap(mapping: Mapping, offset: int = 0, length: int | None = None) -> None
             f"the mapping of {mapping.length} bytes",
         )
     first, end = offset // PAGE_SIZE, -(-(offset + length) // PAGE_SIZE)
-    if not mapping.mapped:
+    if not mapping.ranges:
         return
     with kernel.changes.of("munmap"):
         mapping_table.drop_pages(kernel.core, mapping.number, first, end - first)
         left = []
-        for a, b in mapping.mapped:
+        for a, b in mapping.ranges:
             left += [(a, min(b, first))] if a < first else []
             left += [(max(a, end), b)] if b > end else []
-        mapping.mapped = left
+        mapping.ranges = tuple(left)
         if not left:
             release(mapping, min(t.pid for t in mapping.mm.users))
             mapping.mm.mappings.pop(mapping.addr, None)
@@ -94,7 +94,7 @@ def munmap(mapping: Mapping, offset: int = 0, length: int | None = None) -> None
 
 def count(mapping: Mapping) -> tuple[int, int, int]:
     """(resident, swapped, zero page) pages of a mapping."""
-    if not mapping.mapped:
+    if not mapping.ranges:
         return 0, 0, 0
     return mapping_table.count(mapping.mm.kernel.core, mapping.number)
 
@@ -110,7 +110,7 @@ def counts(mm: Mm) -> tuple[int, int]:
 
 def new_mm(kernel: Kernel, swap_ns: SwapNamespace, group: int) -> Mm:
     """An empty address space."""
-    return Mm(kernel, kernel.mm_numbers.take(1), swap_ns, group)
+    return Mm(kernel, kernel.mm_numbers.take(), swap_ns, group)
 
 
 def fork_mm(parent: Mm, swap_ns: SwapNamespace) -> Mm:
@@ -132,7 +132,7 @@ def teardown(mm: Mm, pid: int) -> None:
         release(mapping, pid)
     mm.mappings.clear()
     mapping_table.forget_mm(mm.kernel.core, mm.number)
-    mm.kernel.mm_numbers.give(mm.number, 1)
+    mm.kernel.mm_numbers.give(mm.number)
 
 
 # ---------------------------------------------------------------- mappings
@@ -173,7 +173,7 @@ def new_mapping(
             base,
             pages,
             mm.number,
-            mm.swap_ns.owner,
+            mm.swap_ns.scope,
             mm.group,
             start,
             addr // PAGE_SIZE,
@@ -199,7 +199,7 @@ def _copy_to(mapping: Mapping, child: Mm) -> None:
         segment=mapping.segment,
         ipc=mapping.ipc,
     )
-    copy.mapped = list(mapping.mapped)
+    copy.ranges = mapping.ranges
     if mapping.segment is not None:
         mapping.segment.status.nattch += 1
     if mapping.object is None:
@@ -211,7 +211,7 @@ def release(mapping: Mapping, pid: int) -> None:
     kernel = mapping.mm.kernel
     mapping_table.remove(kernel.core, mapping.number)
     kernel.page_space.give(mapping.base, mapping.pages)
-    mapping.mapped = []
+    mapping.ranges = ()
     if mapping.object is not None:
         segments.put(kernel, mapping.object)
     if mapping.segment is not None and mapping.ipc is not None:

@@ -41,6 +41,8 @@ def enough_memory(task: Task, pages: int) -> bool:
     overcommit = kernel.overcommit
     if overcommit == 1:
         return True
+    if overcommit == 0 and kernel.profile.modern and pages <= kernel.options.pages:
+        return True  # swap need not be looked at
     memory = kernel.core.memory()
     if overcommit == 2:
         committed = sum(t.total_vm for t in {t.mm for t in kernel.tasks.values() if t.alive})

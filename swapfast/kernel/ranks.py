@@ -7,7 +7,7 @@ Source: mm/swapfile.c (_enable_swap_info, swapoff) of the two kernels.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, insort
 
 __all__ = ["Ranks"]
 
@@ -30,13 +30,19 @@ class Ranks:
 
     def __init__(self, least: int) -> None:
         self.least = least
-        self._left: list[int] = []  # places given up since all moved up, ascending
+        # Places given up since all moved up, ascending below zero: areas mostly go off in the order
+        # in which they came, and those places are put at the end.
+        self._left: list[int] = []
 
     def take(self) -> int:
         """A place below all others."""
         place = self.next
         self.least -= 1
         return place
+
+    def untake(self) -> None:
+        """Give back the place that was taken last."""
+        self.least += 1
 
     @property
     def next(self) -> int:
@@ -45,7 +51,7 @@ class Ranks:
 
     def leave(self, place: int) -> int:
         """Give a place up; those below it move up by one. Returns how many were given up."""
-        insort(self._left, place)
+        insort(self._left, -place)
         self.least += 1
         return len(self._left)
 
@@ -53,7 +59,7 @@ class Ranks:
         """The priority of a place; priorities that somebody chose stay as they are."""
         if place >= 0 or not self._left:
             return place
-        return place + len(self._left) - bisect_right(self._left, place)
+        return place + bisect_left(self._left, -place)
 
     def close(self) -> None:
         """Forget what was given up: every place is its priority from now on."""

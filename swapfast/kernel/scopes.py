@@ -41,13 +41,13 @@ def drop_swap_namespace(kernel: Kernel, ns: SwapNamespace) -> None:
     Shared objects that it paid for go to the host, or under the strict rule nowhere.
     """
     strict = kernel.rules.shared_pages == "strict"
-    heir = _core.NOWHERE if strict else kernel.init.swap_ns.owner
+    heir = _core.NOWHERE if strict else kernel.init.swap_ns.scope
     for shared in kernel.objects:
-        if mapping_table.scope(kernel.core, shared.number) == ns.owner:
+        if mapping_table.scope(kernel.core, shared.number) == ns.scope:
             mapping_table.set_scope(kernel.core, shared.number, heir)
     if kernel.rules.mixed_pages != "allocator":
-        # Under that rule pages may still name their first owner: its number stays taken.
-        scope_table.remove(kernel.core, ns.owner)
+        # Under that rule pages may still name their first scope: its number stays taken.
+        scope_table.remove(kernel.core, ns.scope)
 
 
 def check_one_area(kernel: Kernel, ns: SwapNamespace) -> None:
@@ -73,17 +73,17 @@ def check_one_area(kernel: Kernel, ns: SwapNamespace) -> None:
 
 def payer_of_shared(kernel: Kernel) -> int:
     """Who pays for a new shared anonymous object: rule ``shared_pages``."""
-    return kernel.init.swap_ns.owner if kernel.rules.shared_pages == "initial" else _core.UNSET
+    return kernel.init.swap_ns.scope if kernel.rules.shared_pages == "initial" else _core.UNSET
 
 
 def publish(kernel: Kernel, area: SwapArea) -> None:
     """Pages of its namespace may go to an area from now on."""
     # 2.6.25 puts an area before others of its priority, 6.18 behind them.
     area_table.set_writeok(kernel.core, area.number, True)
-    scope_table.use_area(kernel.core, area.namespace.owner, area.number, kernel.profile.modern)
+    scope_table.use_area(kernel.core, area.namespace.scope, area.number, kernel.profile.modern)
 
 
 def withdraw(kernel: Kernel, area: SwapArea) -> None:
     """No page goes to an area any more."""
-    scope_table.leave_area(kernel.core, area.namespace.owner, area.number)
+    scope_table.leave_area(kernel.core, area.namespace.scope, area.number)
     area_table.set_writeok(kernel.core, area.number, False)

@@ -16,7 +16,7 @@ from swapfast.kernel.state import Kernel
 __all__ = ["clear", "detached", "get", "new_object", "put", "remove"]
 
 
-def new_object(kernel: Kernel, pages: int, owner: int, group: int) -> SharedObject:
+def new_object(kernel: Kernel, pages: int, scope: int, group: int) -> SharedObject:
     """An object that nobody refers to yet.
 
     Raises
@@ -26,7 +26,7 @@ def new_object(kernel: Kernel, pages: int, owner: int, group: int) -> SharedObje
     """
     base = kernel.page_space.take(pages)
     try:
-        number = mapping_table.add(kernel.core, _core.OBJECT, base, pages, 0, owner, group)
+        number = mapping_table.add(kernel.core, _core.OBJECT, base, pages, 0, scope, group)
     except BaseException:
         kernel.page_space.give(base, pages)
         raise

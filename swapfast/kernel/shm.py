@@ -44,7 +44,7 @@ def _get(task: Task, ipc: IpcNamespace, key: int, size: int, flags: int) -> int:
     if len(ipc.segments) >= SHMMNI:
         raise system_error(errno.ENOSPC, f"{SHMMNI} segments (SHMMNI) are in use; remove some")
     try:
-        one = segments.new_object(task.kernel, pages, task.swap_ns.owner, task.group)
+        one = segments.new_object(task.kernel, pages, task.swap_ns.scope, task.group)
     except MemoryError as error:
         raise system_error(errno.ENOMEM, str(error)) from None
     taken = {s % IPCMNI for s in ipc.segments}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +20,7 @@ from swapfast import _core
 from swapfast import flags as f
 from swapfast.core import area_table, memcg_table
 from swapfast.errors import TaskKilled, system_error
-from swapfast.index_space import IndexSpace
+from swapfast.index_space import IndexSpace, Numbers
 from swapfast.kernel.calls import SystemCalls
 from swapfast.kernel.changes import Changes
 from swapfast.kernel.device import SimulatedDevice
@@ -96,18 +97,16 @@ class Kernel:
         self.calls = calls
         self.profile: Profile = options.profile
         self.rules: Rules = options.rules
-        self.contents = options.contents
-        self.overcommit = options.overcommit
+        self.contents, self.overcommit = options.contents, options.overcommit
         self.changes = Changes(self.give_up)
         self.core = _core.Core(
             options.pages, self.profile.modern, options.contents, **options.of_core()
         )
-        self.page_space = IndexSpace(
-            _core.PAGES_PER_BLOCK, _core.PAGES_PER_BLOCK, 0xFFFFFF00, "mapped pages"
-        )
+        block = _core.PAGES_PER_BLOCK
+        self.page_space = IndexSpace(block, block, 0xFFFFFF00, "mapped pages")
         self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00, "swap slots")
-        self.mm_numbers = IndexSpace(1, 1, 1 << 31, "address spaces")
-        self.area_types = IndexSpace(1, 0, 1 << 31, "swap areas")
+        self.mm_numbers = Numbers(1)
+        self.area_types = Numbers(0)
         self.log: list[str] = []
         self.root_group = MemoryGroup(self, 0, options.policy)
         self.tasks: dict[int, Task] = {}
@@ -117,8 +116,7 @@ class Kernel:
         self.objects: set[SharedObject] = set()
         self.ranks = Ranks(self.profile.default_priority)
         self.oom_kills = 0
-        self.next_pid = 1
-        self.next_namespace = 1
+        self.next_pid = self.next_namespace = 1
 
     @property
     def bits(self) -> int:
@@ -128,7 +126,7 @@ class Kernel:
     @property
     def now(self) -> int:
         """Simulated nanoseconds since boot."""
-        return int(self.core.clock()["now"])
+        return self.core.now
 
     def read_files(self) -> None:
         """A program is started: page cache that was dropped is read again, out of free memory."""
@@ -145,7 +143,8 @@ class Kernel:
 
     def check_usable(self) -> None:
         """Raise OSError (EBADF) if the machine is powered off or broken."""
-        self.changes.check()
+        if self.changes.frame is not None:
+            self.changes.check()
         self.core.check()
 
     def ask(self) -> Calls:
@@ -160,7 +159,7 @@ class Kernel:
             area.backing.close()
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Task:
     """One task of a machine; made by `clone`, never directly.
 
@@ -471,7 +470,7 @@ class Task:
         return f"<Task {self.pid} {self.name} {self.state}>"
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Mm:
     """One address space, shared by threads and clone(CLONE_VM) children.
 
@@ -506,7 +505,7 @@ class Mm:
         return sum(m.mapped_pages for m in self.mappings.values())
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Mapping:
     """A run of pages of one address space: private memory, or a window on a `SharedObject`.
 
@@ -525,7 +524,7 @@ class Mapping:
     object : SharedObject or None
     segment, ipc : Segment and IpcNamespace, or None
         Of which segment it is a window.
-    mapped : list of (int, int)
+    ranges : tuple of (int, int)
         Runs of pages that are still mapped, (first, one past the last), ascending.
     """
 
@@ -539,10 +538,10 @@ class Mapping:
     object: SharedObject | None = None
     segment: Segment | None = None
     ipc: IpcNamespace | None = None
-    mapped: list[tuple[int, int]] = field(init=False)
+    ranges: tuple[tuple[int, int], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mapped = [(0, self.pages)]
+        self.ranges = ((0, self.pages),)
 
     @property
     def shared(self) -> bool:
@@ -557,17 +556,12 @@ class Mapping:
     @property
     def mapped_pages(self) -> int:
         """Pages not unmapped since."""
-        return sum(end - first for first, end in self.mapped)
-
-    @property
-    def ranges(self) -> tuple[tuple[int, int], ...]:
-        """Runs of pages that are still mapped, (first, one past the last), ascending."""
-        return tuple(self.mapped)
+        return sum(end - first for first, end in self.ranges)
 
     @property
     def alive(self) -> bool:
         """Whether anything of it is mapped."""
-        return bool(self.mapped)
+        return bool(self.ranges)
 
     def count(self) -> tuple[int, int, int]:
         """(resident, swapped, zero page) pages, as the page table shows them."""
@@ -743,7 +737,7 @@ class SwapNamespace:
     kernel : Kernel
     number : int
         0 is the initial namespace.
-    owner : int
+    scope : int
         Its number in the core.
     areas : list of SwapArea
         Areas that are on in it.
@@ -755,10 +749,16 @@ class SwapNamespace:
 
     kernel: Kernel
     number: int
-    owner: int
+    scope: int
     areas: list[SwapArea] = field(default_factory=list)
     tasks: int = 0
     swapped_on: int = 0
+
+    @property
+    def owner(self) -> int:
+        """`scope` under its old name, with a DeprecationWarning."""
+        warnings.warn("SwapNamespace.owner is called scope", DeprecationWarning, stacklevel=2)
+        return self.scope
 
     @property
     def initial(self) -> bool:

@@ -27,7 +27,7 @@ def new_task(
     ipc_ns: IpcNamespace,
 ) -> Task:
     """Enter a task; who calls has done the checks."""
-    task = Task(kernel, kernel.next_pid, name, parent, mm, swap_ns, ipc_ns, kernel.now)
+    task = Task(kernel, kernel.next_pid, name, parent, mm, swap_ns, ipc_ns, kernel.core.now)
     mm.users.add(task)
     swap_ns.tasks += 1
     ipc_ns.tasks += 1
@@ -49,7 +49,7 @@ def check_task_limit(task: Task) -> None:
         EAGAIN (kernel/fork.c, copy_process; the limits of fork_init).
     """
     kernel = task.kernel
-    most = max(20, kernel.core.memory()["total"] // 16)
+    most = max(20, kernel.options.pages // 16)
     if len(kernel.tasks) >= most:
         raise system_error(errno.EAGAIN, f"{most} tasks are the most for this memory")
     if task.uid and not task.capable(f.CAP_SYS_RESOURCE):

@@ -12,104 +12,88 @@ cdef enum:
     MOST_PAGES = 0xFFFFFFC0
     MOST_ENTRIES = 0xFFFFFE00
     CLUSTER_SHIFT = 9    # 512 slots
-    PAGE_ARRAYS = 10
-    SLOT_ARRAYS = 2
-    MM_ARRAYS = 4
 
 cdef struct array_t:
     void **at
     size_t size          # bytes of an element
     uint32_t shift       # an element is for 1 << shift indexes
 
-cdef inline void page_arrays(core_t *core, array_t *all) noexcept nogil:
-    all[0] = array_t(<void **>&core.page, sizeof(page_t), 0)
-    all[1] = array_t(<void **>&core.home, sizeof(home_t), 0)
-    all[2] = array_t(<void **>&core.next, 4, 0)
-    all[3] = array_t(<void **>&core.prev, 4, 0)
-    all[4] = array_t(<void **>&core.frame, 4, 0)
-    all[5] = array_t(<void **>&core.alloc_scope, 4, 0)
-    all[6] = array_t(<void **>&core.writer, 4, 0)
-    all[7] = array_t(<void **>&core.anchor, 4, 0)
-    all[8] = array_t(<void **>&core.anchors.home, 4, 0)
-    all[9] = array_t(<void **>&core.block_mapping, 4, BLOCK_SHIFT)
+cdef struct arrays_t:    # those that grow together
+    array_t one[10]
+    uint32_t count
+    uint32_t *length     # indexes that they have room for, a multiple of unit
+    uint64_t unit
+    uint64_t most
 
-cdef inline void slot_arrays(core_t *core, array_t *all) noexcept nogil:
-    all[0] = array_t(<void **>&core.slot_page, 4, 0)
-    all[1] = array_t(<void **>&core.cluster_area, 4, CLUSTER_SHIFT)
+cdef inline arrays_t page_arrays(core_t *core) noexcept nogil:
+    cdef arrays_t all
+    all.count, all.length, all.unit, all.most = 10, &core.pages_max, 1 << BLOCK_SHIFT, MOST_PAGES
+    all.one[0] = array_t(<void **>&core.page, sizeof(page_t), 0)
+    all.one[1] = array_t(<void **>&core.home, sizeof(home_t), 0)
+    all.one[2] = array_t(<void **>&core.next, 4, 0)
+    all.one[3] = array_t(<void **>&core.prev, 4, 0)
+    all.one[4] = array_t(<void **>&core.frame, 4, 0)
+    all.one[5] = array_t(<void **>&core.alloc_scope, 4, 0)
+    all.one[6] = array_t(<void **>&core.writer, 4, 0)
+    all.one[7] = array_t(<void **>&core.anchor, 4, 0)
+    all.one[8] = array_t(<void **>&core.anchors.home, 4, 0)
+    all.one[9] = array_t(<void **>&core.block_mapping, 4, BLOCK_SHIFT)
+    return all
 
-cdef inline void mm_arrays(core_t *core, array_t *all) noexcept nogil:
-    all[0] = array_t(<void **>&core.token.interval, 4, 0)
-    all[1] = array_t(<void **>&core.token.priority, 4, 0)
-    all[2] = array_t(<void **>&core.token.last, 4, 0)
-    all[3] = array_t(<void **>&core.token.stalled_until, 8, 0)
+cdef inline arrays_t slot_arrays(core_t *core) noexcept nogil:
+    cdef arrays_t all
+    all.count, all.length, all.unit, all.most = 2, &core.slots_max, CLUSTER, MOST_ENTRIES
+    all.one[0] = array_t(<void **>&core.slot_page, 4, 0)
+    all.one[1] = array_t(<void **>&core.cluster_area, 4, CLUSTER_SHIFT)
+    return all
 
-cdef inline bint grow_all(array_t *all, uint32_t n, uint64_t old, uint64_t new) noexcept nogil:
+cdef inline arrays_t mm_arrays(core_t *core) noexcept nogil:
+    cdef arrays_t all
+    all.count, all.length, all.unit, all.most = 4, &core.token.mms, 1, 0xFFFFFFFF
+    all.one[0] = array_t(<void **>&core.token.interval, 4, 0)
+    all.one[1] = array_t(<void **>&core.token.priority, 4, 0)
+    all.one[2] = array_t(<void **>&core.token.last, 4, 0)
+    all.one[3] = array_t(<void **>&core.token.stalled_until, 8, 0)
+    return all
+
+cdef inline bint resize(array_t *a, uint64_t old, uint64_t new) noexcept nogil:
+    cdef void *moved = lazy_grow(a.at[0], (old >> a.shift) * a.size, (new >> a.shift) * a.size)
+    if moved != NULL:
+        a.at[0] = moved
+    return moved != NULL
+
+cdef inline bint grow(arrays_t all, uint64_t n) noexcept nogil:
+    # To twice the old length at least, in whole units.
+    cdef uint64_t old = all.length[0], new = max(n, 2 * old)
     cdef uint32_t i
-    cdef void *moved
-    for i in range(n):
-        moved = lazy_grow(all[i].at[0], (old >> all[i].shift) * all[i].size,
-                          (new >> all[i].shift) * all[i].size)
-        if moved == NULL:
+    if n > all.most:
+        return False
+    new = min((new + all.unit - 1) // all.unit * all.unit, all.most)
+    for i in range(all.count):
+        if not resize(&all.one[i], old, new):
             while i > 0:   # those before go back to their length
                 i -= 1
-                moved = lazy_grow(all[i].at[0], (new >> all[i].shift) * all[i].size,
-                                  (old >> all[i].shift) * all[i].size)
-                if moved != NULL:
-                    all[i].at[0] = moved
+                resize(&all.one[i], new, old)
             return False
-        all[i].at[0] = moved
+    all.length[0] = <uint32_t>new
     return True
-
-cdef inline void free_all(array_t *all, uint32_t n, uint64_t old) noexcept nogil:
-    cdef uint32_t i
-    for i in range(n):
-        lazy_unmap(all[i].at[0], (old >> all[i].shift) * all[i].size)
-        all[i].at[0] = NULL
-
-cdef inline uint64_t wanted(uint64_t n, uint64_t old, uint64_t most, uint64_t unit) noexcept nogil:
-    # Twice the old length at least, in whole units.
-    cdef uint64_t new = n if n > 2 * old else 2 * old
-    new = (new + unit - 1) // unit * unit
-    return new if new < most else most
 
 cdef inline bint arrays_reserve_pages(core_t *core, uint64_t n) noexcept nogil:
-    cdef array_t all[10]
-    cdef uint64_t new = wanted(n, core.pages_max, MOST_PAGES, 1 << BLOCK_SHIFT)
-    if n <= core.pages_max:
-        return True
-    page_arrays(core, all)
-    if n > MOST_PAGES or not grow_all(all, PAGE_ARRAYS, core.pages_max, new):
-        return False
-    core.pages_max = <uint32_t>new
-    return True
+    return n <= core.pages_max or grow(page_arrays(core), n)
 
 cdef inline bint arrays_reserve_slots(core_t *core, uint64_t n) noexcept nogil:
-    cdef array_t all[2]
-    cdef uint64_t new = wanted(n, core.slots_max, MOST_ENTRIES, CLUSTER)
-    if n <= core.slots_max:
-        return True
-    slot_arrays(core, all)
-    if n > MOST_ENTRIES or not grow_all(all, SLOT_ARRAYS, core.slots_max, new):
-        return False
-    core.slots_max = <uint32_t>new
-    return True
+    return n <= core.slots_max or grow(slot_arrays(core), n)
 
-cdef inline bint arrays_reserve_mms(core_t *core, uint32_t n) noexcept nogil:
-    cdef array_t all[4]
-    cdef uint64_t new = wanted(n, core.token.mms, 0xFFFFFFFF, 1)
-    if n <= core.token.mms:
-        return True
-    mm_arrays(core, all)
-    if not grow_all(all, MM_ARRAYS, core.token.mms, new):
-        return False
-    core.token.mms = <uint32_t>new
-    return True
+cdef inline bint arrays_reserve_mms(core_t *core, uint64_t n) noexcept nogil:
+    return n <= core.token.mms or grow(mm_arrays(core), n)
+
+cdef inline void release(arrays_t all) noexcept nogil:
+    cdef uint32_t i
+    for i in range(all.count):
+        lazy_unmap(all.one[i].at[0], (all.length[0] >> all.one[i].shift) * all.one[i].size)
+        all.one[i].at[0] = NULL
 
 cdef inline void arrays_free(core_t *core) noexcept nogil:
-    cdef array_t all[10]
-    page_arrays(core, all)
-    free_all(all, PAGE_ARRAYS, core.pages_max)
-    slot_arrays(core, all)
-    free_all(all, SLOT_ARRAYS, core.slots_max)
-    mm_arrays(core, all)
-    free_all(all, MM_ARRAYS, core.token.mms)
+    release(page_arrays(core))
+    release(slot_arrays(core))
+    release(mm_arrays(core))

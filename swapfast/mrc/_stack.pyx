@@ -10,7 +10,8 @@ from libc.string cimport memset
 
 import numpy as np
 
-from swapfast.replacement.private cimport OWN_BLOCK, highest_page, take_over
+from swapfast.core.guard cimport guard_arm
+from swapfast.core.private cimport OWN_BLOCK, look_over, outside, take_over
 
 cdef extern from "stack.h" nogil:
     ctypedef struct stack_t "stack_t_":
@@ -43,11 +44,6 @@ cdef uint32_t *unseen(uint64_t pages) except NULL:
         raise MemoryError(f"no memory for the distances of {pages} pages")
     memset(last, 0xFF, pages * sizeof(uint32_t))
     return last
-
-
-cdef outside(uint32_t page, uint64_t pages, uint64_t done):
-    changed = ": the references were changed meanwhile" if done else ""
-    return ValueError(f"page {page} of a trace of {pages} pages{changed}")
 
 
 cdef histogram(stack_t *s):
@@ -89,7 +85,8 @@ cdef class Distances:
         Raises
         ------
         ValueError
-            A page outside the trace: nothing was done; or the array was changed meanwhile.
+            A page outside the trace: nothing was done; or the array was changed, or its file cut
+            short, meanwhile.
         """
         cdef uint32_t own[OWN_BLOCK]
         cdef uint32_t worst = 0
@@ -98,13 +95,14 @@ cdef class Distances:
             raise RuntimeError("these distances are in use by another thread")
         if n == 0:
             return
+        guard_arm()
         self.busy = True
         with nogil:
             if checked:
                 stack_run(&self.s, &refs[0], n)
                 done = n
             else:
-                worst = highest_page(&refs[0], n)
+                worst = look_over(&refs[0], n)
             while done < n and worst < self.pages:
                 piece = min(<uint64_t>OWN_BLOCK, n - done)
                 worst = take_over(own, &refs[done], piece)
@@ -113,7 +111,7 @@ cdef class Distances:
                     done += piece
         self.busy = False
         if worst >= self.pages:
-            raise outside(worst, self.pages, done)
+            raise outside(worst, self.pages, "trace", done > 0)
 
     @property
     def refs(self):
@@ -186,10 +184,11 @@ cdef class Sample:
             raise RuntimeError("this sample is in use by another thread")
         if n == 0:
             return
+        guard_arm()
         self.busy = True
         with nogil:
             if not checked:
-                worst = highest_page(&refs[0], n)
+                worst = look_over(&refs[0], n)
             while done < n and worst < self.pages:
                 if checked:
                     piece = min(<uint64_t>PIECE, n - done)
@@ -204,7 +203,7 @@ cdef class Sample:
                 done += piece
         self.busy = False
         if worst >= self.pages:
-            raise outside(worst, self.pages, done)
+            raise outside(worst, self.pages, "trace", done > 0)
 
     def histograms(self):
         """For each sample: ``(references, first touches, pages, histogram)``."""

@@ -8,6 +8,8 @@ from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from swapfast.core.guard cimport guard_arm
+from swapfast.core.private cimport OWN_BLOCK, look_over, outside, take_over
 from swapfast.replacement.arc cimport *
 from swapfast.replacement.clock cimport *
 from swapfast.replacement.contract cimport *
@@ -15,7 +17,6 @@ from swapfast.replacement.fifo cimport *
 from swapfast.replacement.lirs cimport *
 from swapfast.replacement.lru cimport *
 from swapfast.replacement.opt cimport *
-from swapfast.replacement.private cimport OWN_BLOCK, highest_page, take_over
 from swapfast.replacement.s3fifo cimport *
 from swapfast.replacement.sieve cimport *
 
@@ -107,7 +108,8 @@ cdef class Simulation:
         Raises
         ------
         ValueError
-            A page outside the trace: nothing was done; or the array was changed meanwhile.
+            A page outside the trace: nothing was done; or the array was changed, or its file cut
+            short, meanwhile.
         """
         cdef uint64_t n = refs.shape[0], done = 0
         cdef uint32_t worst = 0
@@ -118,10 +120,11 @@ cdef class Simulation:
             return
         if self.policy.whole and (self.refs > 0 or n >= <uint64_t>0xFFFFFFFF):
             raise ValueError(f"{self.name} takes one trace, whole, of less than 2**32 references")
+        guard_arm()
         self.busy = True
         with nogil:
             if not checked:
-                worst = highest_page(&refs[0], n)
+                worst = look_over(&refs[0], n)
             if worst >= self.s.pages:
                 failed = 0
             elif checked:
@@ -134,8 +137,7 @@ cdef class Simulation:
         if failed:
             raise MemoryError(f"no memory for {self.name} over {n} references")
         if worst >= self.s.pages:
-            changed = ": the references were changed meanwhile" if done else ""
-            raise ValueError(f"page {worst} of a trace of {self.s.pages} pages{changed}")
+            raise outside(worst, self.s.pages, "trace", done > 0)
 
     cdef int run_copies(self, const uint32_t *refs, uint64_t n, uint64_t *done,
                         uint32_t *worst) noexcept nogil:

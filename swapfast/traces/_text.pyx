@@ -125,6 +125,17 @@ cdef inline uint64_t mix(uint64_t x) noexcept nogil:
     return x
 
 
+cdef bint more_room(void **array, uint64_t *room, uint64_t least, size_t size) noexcept nogil:
+    # Room for twice as many elements of ``size`` bytes, and ``least`` more.
+    cdef uint64_t wanted = 2 * room[0] + least
+    cdef void *moved = realloc(array[0], wanted * size)
+    if moved == NULL:
+        return False
+    array[0] = moved
+    room[0] = wanted
+    return True
+
+
 cdef bint table_grow(table_t *t) noexcept nogil:
     cdef uint64_t size = 2 * (t.mask + 1) if t.keys != NULL else 1024, i, at
     cdef uint64_t *keys = <uint64_t *>calloc(size, 8)
@@ -151,7 +162,6 @@ cdef bint table_grow(table_t *t) noexcept nogil:
 
 cdef inline int table_find(table_t *t, uint64_t page, uint32_t *dense) noexcept nogil:
     cdef uint64_t at
-    cdef uint64_t *more
     if t.keys == NULL or 2 * t.count > t.mask:
         if not table_grow(t):
             return E_MEMORY
@@ -163,12 +173,8 @@ cdef inline int table_find(table_t *t, uint64_t page, uint32_t *dense) noexcept 
         at = (at + 1) & t.mask
     if t.count >= 0x7FFFFFFF:
         return E_PAGES
-    if t.count == t.pages_cap:
-        more = <uint64_t *>realloc(t.pages, (2 * t.pages_cap + 1024) * 8)
-        if more == NULL:
-            return E_MEMORY
-        t.pages = more
-        t.pages_cap = 2 * t.pages_cap + 1024
+    if t.count == t.pages_cap and not more_room(<void **>&t.pages, &t.pages_cap, 1024, 8):
+        return E_MEMORY
     t.keys[at] = page + 1
     t.values[at] = <uint32_t>t.count
     t.pages[t.count] = page
@@ -178,15 +184,10 @@ cdef inline int table_find(table_t *t, uint64_t page, uint32_t *dense) noexcept 
 
 
 cdef inline int emit(out_t *o, uint32_t ref, bint collapse) noexcept nogil:
-    cdef uint32_t *more
     if collapse and (o.last ^ ref) & ~WRITE_BIT == 0 and (o.last & WRITE_BIT or ref == o.last):
         return OK
-    if o.n == o.cap:
-        more = <uint32_t *>realloc(o.refs, (2 * o.cap + 65536) * 4)
-        if more == NULL:
-            return E_MEMORY
-        o.refs = more
-        o.cap = 2 * o.cap + 65536
+    if o.n == o.cap and not more_room(<void **>&o.refs, &o.cap, 65536, 4):
+        return E_MEMORY
     o.refs[o.n] = ref
     o.n += 1
     o.last = ref
@@ -410,8 +411,8 @@ cdef class LackeyParser(_Lines):
     cdef bint begun          # the section has the line that begins a log
     cdef uint64_t wanted     # NO_PID: the one that there is
     cdef uint64_t *seen      # processes, in order
-    cdef size_t seen_count
-    cdef size_t seen_cap
+    cdef uint64_t seen_count
+    cdef uint64_t seen_cap
 
     def __init__(self, bint instructions=False, bint collapse=False, pid=None):
         self.instructions = instructions
@@ -428,13 +429,9 @@ cdef class LackeyParser(_Lines):
         return [self.seen[i] for i in range(self.seen_count)]
 
     cdef int remember(self, uint64_t pid) noexcept nogil:
-        cdef uint64_t *more
         if self.seen_count == self.seen_cap:
-            more = <uint64_t *>realloc(self.seen, (2 * self.seen_cap + 16) * 8)
-            if more == NULL:
+            if not more_room(<void **>&self.seen, &self.seen_cap, 16, 8):
                 return E_MEMORY
-            self.seen = more
-            self.seen_cap = 2 * self.seen_cap + 16
         self.seen[self.seen_count] = pid
         self.seen_count += 1
         return SKIP

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swapfast.traces._survey import highest_page, writes_among
+from swapfast.traces._survey import highest_page, own_copy, writes_among
 from swapfast.units import PAGE_SIZE
 
 __all__ = ["HOLD", "PAGE_MASK", "WRITE", "Trace", "printable"]
@@ -69,7 +69,8 @@ class Trace:
     Raises
     ------
     ValueError
-        Another type or shape, or a page outside ``pages``, with its position.
+        Another type or shape, or a page outside ``pages``, with its position; or the file that
+        ``refs`` is mapped from was cut short.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Trace:
         if not len(refs):
             raise ValueError(f"{origin}: no references")
         self._private = private or len(refs) <= HOLD
-        self._refs = refs if private or not self._private else np.array(refs)
+        self._refs = refs if private or not self._private else own_copy(refs)
         if self._private:
             self._refs = self._refs.view()  # the flag is ours, not that of the caller's array
             self._refs.flags.writeable = False
@@ -117,7 +118,7 @@ class Trace:
 
     def _check_part(self, part: NDArray[np.uint32], first: int) -> None:
         if highest_page(part) >= self.pages:
-            pages = part & PAGE_MASK
+            pages = own_copy(part) & PAGE_MASK
             at = int(np.argmax(pages >= self.pages))
             raise ValueError(
                 f"{self.origin}: reference {first + at}: page {pages[at]} of {self.pages} pages"
@@ -143,14 +144,15 @@ class Trace:
         Raises
         ------
         ValueError
-            A page outside the trace: the caller changed a large array in the meantime.
+            A page outside the trace: the caller changed a large array in the meantime; or the file
+            that it is mapped from was cut short.
         """
         if self._private:
             yield from self._parts(most)
             return
         done = 0
         for shared in self._parts(min(most, BLOCK)):
-            part = np.array(shared)
+            part = own_copy(shared)
             self._check_part(part, done)
             done += len(part)
             yield part

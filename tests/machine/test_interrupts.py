@@ -187,7 +187,23 @@ def test_a_broken_machine_lets_its_files_go_at_once(tmp_path: Path) -> None:
 
 def test_an_undone_call_leaves_the_machine_whole() -> None:
     machine = sf.Machine("1MiB")
-    with pytest.raises(KeyboardInterrupt), machine.kernel.changes.of("a call") as change:
-        change.undone()
-        raise KeyboardInterrupt
+    changes, error = machine.kernel.changes, KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt), changes.of("a call"):
+        changes.undone(error)
+        raise error
     machine.init.fork()
+
+
+def test_what_one_call_undid_is_not_undone_in_the_call_around_it() -> None:
+    machine = sf.Machine("1MiB")
+    changes, error = machine.kernel.changes, KeyboardInterrupt()
+
+    def inner() -> None:
+        with changes.of("inner"):
+            changes.undone(error)
+            raise error
+
+    with pytest.raises(KeyboardInterrupt), changes.of("outer"):
+        inner()
+    with pytest.raises(OSError, match="the machine is broken: outer was interrupted"):
+        machine.init.fork()

@@ -516,3 +516,9 @@ def test_the_area_of_a_killed_namespace_is_off(profile: str, make_swap: Swapfile
     memory = machine.core.memory()
     assert (memory["used"], memory["total_swap"], memory["free_swap"]) == (0, 0, 0)
     machine.init.swapon(path)
+
+
+def test_the_old_name_of_a_namespaces_scope() -> None:
+    ns = boot("6.18").init.clone(NEWSWAP).swap_ns
+    with pytest.warns(DeprecationWarning, match="is called scope"):
+        assert ns.owner == ns.scope != 0

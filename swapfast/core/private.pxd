@@ -2,14 +2,18 @@
 #
 # Another thread, or a process that writes to a mapped file, can change an array between the
 # check of a reference and its use. A block is copied to memory of our own and checked there: what
-# was checked is what is used.
+# was checked is what is used. A file that is cut short has no pages where its references were: the
+# copy is guarded, and who copies has called guard_arm() before.
 #
-# - highest_page(refs, n): of references
+# - highest_page(refs, n): of references in memory of our own
 # - writes_among(refs, n): references that write
-# - take_over(own, refs, n): copy them; the highest page among the copies
+# - take_over(own, refs, n): copy them; the highest page among the copies, or LOST
+# - look_over(refs, n): the highest page among references of the caller, or LOST
+# - outside(page, pages, what, later): the error of a page that is not below ``pages``, or of LOST
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy
+
+from swapfast.core.guard cimport guard_copy
 
 cdef extern from * nogil:
     """
@@ -41,7 +45,23 @@ cdef extern from * nogil:
 
 cdef enum:
     OWN_BLOCK = 4096         # references, 16 KiB: half of a small first-level cache
+    LOST = 0xFFFFFFFF        # above every page: the file of the references was cut short
 
 cdef inline uint32_t take_over(uint32_t *own, const uint32_t *refs, uint64_t n) noexcept nogil:
-    memcpy(own, refs, n * sizeof(uint32_t))
-    return highest_page(own, n)
+    return highest_page(own, n) if guard_copy(own, refs, n * sizeof(uint32_t)) else LOST
+
+cdef inline uint32_t look_over(const uint32_t *refs, uint64_t n) noexcept nogil:
+    cdef uint32_t own[OWN_BLOCK]
+    cdef uint32_t highest = 0
+    cdef uint64_t done = 0, piece
+    while done < n and highest != LOST:
+        piece = min(<uint64_t>OWN_BLOCK, n - done)
+        highest = max(highest, take_over(own, refs + done, piece))
+        done += piece
+    return highest
+
+cdef inline outside(uint32_t page, uint64_t pages, str what, bint later=False):
+    if page == LOST:
+        return ValueError("the file of these references was cut short since it was mapped")
+    changed = ": the references were changed meanwhile" if later else ""
+    return ValueError(f"page {page} of a {what} of {pages} pages{changed}")
