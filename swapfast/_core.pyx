@@ -24,7 +24,7 @@ from swapfast.mm.arrays cimport (
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
 from swapfast.mm.policy cimport POLICIES, policy_fill
-from swapfast.mm.reclaim cimport free_pages
+from swapfast.mm.reclaim cimport free_pages, try_begin, try_pass
 from swapfast.mm.ring cimport ring_free
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.rules cimport rules_of_kernel
@@ -35,7 +35,7 @@ from swapfast.mm.tlb cimport tlb_access, tlb_drop, tlb_flush, tlb_free, tlb_init
 from swapfast.mm.touch cimport TAG_BYTES, TAG_TEXT, batch_t, charge_time, touch_every, touch_hits
 from swapfast.mm.types cimport (
     LIKELY, area_t, clock_t, core_t, lazy_map, lazy_unmap, mapping_t, memcg_t, plug_t, policy_t,
-    scope_t,
+    scan_control_t, scope_t,
 )
 from swapfast.mm.unmap cimport swapoff_slot
 from swapfast.mm.verify cimport verify_core
@@ -44,7 +44,7 @@ from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, MAP_ANON, MAP_FREE, MAP_OBJECT, MAP_SHM,
     MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,
     PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
-    ST_AGAIN, ST_IO, ST_OK, ST_OOM, ST_OOM_GROUP, ST_STALL,
+    RECLAIM_ASKED, RECLAIM_LIMIT, SCAN_BATCH, ST_AGAIN, ST_IO, ST_OK, ST_OOM, ST_OOM_GROUP, ST_STALL,
 )
 from swapfast.mm.writeback cimport device_free, device_new, wait_all
 

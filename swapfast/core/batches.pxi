@@ -166,6 +166,35 @@ def unuse(Core core, uint32_t number, uint64_t first=1):
     return slot, status
 
 
+def reclaim(Core core, uint32_t number, uint64_t pages, *, bint asked=True):
+    """Free pages of a memcg and of all below it; returns how many.
+
+    ``asked``: as a write to memory.reclaim does (user_proactive_reclaim), else as one to memory.max
+    (memory_max_write). Ends when ``pages`` are freed, or when 16 tries in a row freed nothing.
+    """
+    cdef memcg_t *g = core.memcg(number)
+    cdef uint64_t freed = 0, got, want
+    cdef uint32_t tries = 0
+    cdef scan_control_t sc
+    core.idle()
+    guard_arm()
+    core.busy = True
+    with nogil:
+        while freed < pages and tries < core.c.rules.oom_retries:
+            want = (pages - freed) // 4 if asked else pages - freed
+            want = max(want, <uint64_t>SCAN_BATCH)
+            try_begin(&core.c, &sc, g, RECLAIM_ASKED if asked else RECLAIM_LIMIT, want)
+            while try_pass(&core.c, &sc):
+                pass
+            got = sc.freed
+            freed += got
+            if got == 0:
+                tries += 1
+    core.busy = False
+    core.wipe()
+    return freed
+
+
 def settle(Core core):
     """Wait until no page is on its way to a device."""
     core.idle()
