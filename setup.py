@@ -50,7 +50,10 @@ def is_gcc() -> bool:
     return "Free Software Foundation" in told
 
 
-TABLES = ("mapping_table", "memcg_table", "scope_table", "area_table", "images", "slot_pins")
+TABLES = (
+    *("mapping_table", "memcg_table", "scope_table", "area_table", "device_table"),
+    *("images", "slot_pins"),
+)
 CORE = [*headers("swapfast/mm"), *headers("swapfast/core"), "swapfast/_core.pxd"]
 
 # GCC lets a file grow by 40 % through inlining. The loops of the core want more: 2 to 3 % fewer

@@ -44,13 +44,14 @@ ORDER = """
     words random draw histogram                       constants; how long something takes, how often
     types rules table arrays bitmap ring              words and containers
     tree rmap tlb                                     memcgs, sharers, what the processor remembers
-    frames slots wipe area scope                      RAM; which slot, which area, who may use which
+    frames slots wipe area scope device               RAM; which slot, which area, who may use which
     writeback writer evict token                      a page goes out
     lru policy_lru policy_fifo policy_clock           which page goes
     policy_linux25 policy_linux618 policy
-    protect reclaim charge folio                      a page is needed, and there is one
-    readahead fault unmap                             what a reference costs, what goes away
+    protect reclaim high charge folio                 a page is needed, and there is one
+    readahead reads fault unmap                       what a reference costs, what goes away
     touch                                             references
+    actor psi cpus together                           programs side by side
     state verify                                      in and out as arrays; the slow truth
 """
 HEADERS = [

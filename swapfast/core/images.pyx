@@ -258,8 +258,8 @@ def machine_state(Core core):
         "settings": {"memory": c.ram.pages, "page_cluster": c.rules.page_cluster,
                      "swappiness": c.rules.swappiness, "times": dict(c.times)},
         "counters": dict(c.count),
-        "clock": {**dict(c.clock), "dev_free": c.device.free_at,
-                  "last_done": c.device.last_done},
+        "clock": {**dict(c.clock), "dev_free": c.devices[0].way[1].pipe_free,
+                  "last_done": c.devices[0].last_done},
         "memory": {"file_cache": c.ram.file_cache, "ra_hits": c.readahead.hits,
                    "ra_prev": c.readahead.prev, "ra_last": c.readahead.window,
                    "pages_scanned": c.kswapd.scanned,
@@ -276,8 +276,8 @@ def machine_load(Core core, state):
     memory = state["memory"]
     c.count = state["counters"]
     clock = dict(state["clock"])
-    c.device.free_at = clock.pop("dev_free")
-    c.device.last_done = clock.pop("last_done")
+    c.devices[0].way[1].pipe_free = clock.pop("dev_free")
+    c.devices[0].last_done = clock.pop("last_done")
     c.clock = clock
     c.ram.file_cache = memory["file_cache"]
     c.readahead.hits = memory["ra_hits"]

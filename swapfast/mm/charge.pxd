@@ -1,16 +1,20 @@
 # charge: a page of memory for a memcg (try_charge_memcg, __alloc_pages).
 #
 # - has_room(core, g): no limit from here up and no watermark is in the way
+# - charge_step(core, g, c) -> ST_OK: there is room; ST_AGAIN: not yet; or an OOM status
 # - take_page(core, g) -> ST_OK or an OOM status: reclaims as needed
 # - untake_page(core, g): it is not used after all
 # - is_limited(core, g): there is a limit from here up
 
 from libc.stdint cimport uint32_t
-from swapfast.mm.reclaim cimport direct_reclaim, free_pages, try_to_free
-from swapfast.mm.tree cimport charge_page, note_event, over_max, uncharge_page
-from swapfast.mm.types cimport LIKELY, core_t, memcg_t
+from swapfast.mm.reclaim cimport (
+    direct_reclaim, free_pages, try_begin, try_pass, try_to_free,
+)
+from swapfast.mm.tree cimport charge_page, note_event, over_high, over_max, uncharge_page
+from swapfast.mm.types cimport LIKELY, UNLIKELY, charge_t, core_t, memcg_t
 from swapfast.mm.words cimport (
-    EV_MAX, EV_OOM, NO_LIMIT, NO_MEMCG, RECLAIM_LIMIT, ST_OK, ST_OOM_GROUP,
+    EV_MAX, EV_OOM, NO_LIMIT, NO_MEMCG, RECLAIM_DIRECT, RECLAIM_LIMIT, SCAN_BATCH, ST_AGAIN, ST_OK,
+    ST_OOM, ST_OOM_GROUP,
 )
 
 cdef inline bint has_room(core_t *core, memcg_t *g) noexcept nogil:
@@ -38,9 +42,49 @@ cdef inline int make_room(core_t *core, memcg_t *g) noexcept nogil:
         note_event(core, over, EV_MAX)
         if try_to_free(core, over, RECLAIM_LIMIT) == 0:
             tries += 1
-    if free_pages(core) <= core.ram.wmark_low:
-        return direct_reclaim(core)
-    return ST_OK
+    if free_pages(core) > core.ram.wmark_low:
+        return ST_OK
+    if core.actors:
+        core.kswapd_wanted = True
+        if free_pages(core) > core.ram.wmark_min:
+            return ST_OK
+    return direct_reclaim(core)
+
+cdef inline int charge_step(core_t *core, memcg_t *g, charge_t *c) noexcept nogil:
+    # One pass of the same, so that others run between two of them.
+    cdef memcg_t *over
+    if c.busy:
+        if try_pass(core, &c.sc):
+            return ST_AGAIN
+        c.busy = False
+        if c.sc.freed == 0:
+            c.tries += 1
+        elif c.sc.kind == RECLAIM_DIRECT:
+            core.kswapd.failures = 0
+            c.tries = 0
+    over = over_max(core, g)
+    if over != NULL:
+        if c.tries >= core.rules.oom_retries:
+            note_event(core, over, EV_OOM)
+            core.error.memcg = over.id
+            return ST_OOM_GROUP
+        note_event(core, over, EV_MAX)
+        try_begin(core, &c.sc, over, RECLAIM_LIMIT, SCAN_BATCH)
+        c.busy = True
+        return ST_AGAIN
+    if free_pages(core) > core.ram.wmark_low:
+        return ST_OK
+    core.kswapd_wanted = True
+    if free_pages(core) > core.ram.wmark_min:
+        return ST_OK
+    # should_reclaim_retry: without a free slot no anonymous page is reclaimable.
+    if c.tries >= core.rules.oom_retries or (c.tries > 0 and core.swap.free == 0):
+        return ST_OOM
+    if c.sc.kind != RECLAIM_DIRECT:
+        core.count.allocstall += 1
+    try_begin(core, &c.sc, &core.memcgs[0], RECLAIM_DIRECT, SCAN_BATCH)
+    c.busy = True
+    return ST_AGAIN
 
 cdef inline int take_page(core_t *core, memcg_t *g) noexcept nogil:
     cdef int status
@@ -49,6 +93,8 @@ cdef inline int take_page(core_t *core, memcg_t *g) noexcept nogil:
         if status != ST_OK:
             return status
     charge_page(core, g)
+    if UNLIKELY(core.rules.highs) and over_high(core, g):
+        core.debt += 1
     return ST_OK
 
 cdef inline void untake_page(core_t *core, memcg_t *g) noexcept nogil:

@@ -4,8 +4,8 @@
 #   False: nowhere to go (activate it)
 # - unmap(core, home)
 # - write_bytes(core, home) -> WRITE_*
-# - write_out(core, home) -> True: keep the page, its write is under way or failed; False: nothing
-#   to write (page of zeroes)
+# - write_out(core, home) -> WRITE_*: done and failed ones keep the page; its write is under way, or
+#   will never be
 # - map_back(core, home): every swap entry of a folio in memory maps it again
 # - release(core, g, home): clean and unmapped: its memory is free
 # - slot_drop(core, home): a folio in memory gives its slot back, if nobody else needs it
@@ -14,6 +14,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.area cimport area_give_up, area_of, swap_give
+from swapfast.mm.device cimport area_device
 from swapfast.mm.frames cimport frame_at, frame_give
 from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
 from swapfast.mm.scope cimport scope_of, swap_alloc
@@ -21,7 +22,7 @@ from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.tree cimport (
     age_up, charge_swap, note_event, over_swap_max, uncharge_page,
 )
-from swapfast.mm.types cimport UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum, scope_t
+from swapfast.mm.types cimport UNLIKELY, area_t, core_t, device_t, memcg_t, page_is_zero, page_sum, scope_t
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, EV_SWAP_FAIL, EV_SWAP_MAX, F_SWAPCACHE, F_WORKINGSET, F_WRITEBACK,
@@ -37,6 +38,7 @@ cdef enum:
     WRITE_ZERO = 0       # all zero: remembered, not written
     WRITE_DONE = 1
     WRITE_FAILED = 2     # the file is not there: the page has to stay
+    WRITE_STORED = 3     # and clean at once
 
 cdef inline bint has_swap_users(core_t *core, uint32_t home) noexcept nogil:
     # Does a page-table entry of the sharers still hold the swap entry?
@@ -210,16 +212,26 @@ cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
     a.pswpout += 1
     return WRITE_DONE
 
-cdef inline bint write_out(core_t *core, uint32_t home) noexcept nogil:
+cdef inline bint store_now(core_t *core, uint32_t home) noexcept nogil:
+    # A synchronous device: the processor has done it, and the page is clean.
+    cdef device_t *d = area_device(core, area_of(core, core.home[home].entry))
+    if d.synchronous:
+        core.clock.now += d.store
+        d.way[1].requests += 1
+        d.way[1].pages += 1
+    return d.synchronous
+
+cdef inline int write_out(core_t *core, uint32_t home) noexcept nogil:
     cdef int done = write_bytes(core, home)
-    if done == WRITE_ZERO:
-        return False
     if done == WRITE_FAILED:
         keep_in_memory(core, home)
-        return True
+    if done != WRITE_DONE:
+        return done
+    if UNLIKELY(core.timed) and store_now(core, home):
+        return WRITE_STORED
     core.page[home].folio |= F_WRITEBACK
     plug_add(core, home)
-    return True
+    return WRITE_DONE
 
 cdef inline bint read_in(core_t *core, uint32_t home) noexcept nogil:
     # False: the bytes are not to be had.

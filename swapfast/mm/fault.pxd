@@ -1,25 +1,50 @@
 # fault: what happens when a reference does not hit (mm/memory.c).
 #
 # - fault(core, page, write) -> ST_OK: the reference hits now; or why not
+# - fault_once(core, page, write, timed): the same, ST_AGAIN if what it began with is gone
+# - fault_needs(core, page, write) -> the memcg that a page will be charged to, NULL: none
 
 from libc.stdint cimport uint32_t, uint8_t
-from swapfast.mm.area cimport vm_swap_full
+from swapfast.mm.area cimport area_of, vm_swap_full
 from swapfast.mm.charge cimport is_limited, take_page, untake_page
+from swapfast.mm.device cimport area_device, flight_find
 from swapfast.mm.evict cimport slot_drop, slot_spare
 from swapfast.mm.folio cimport new_folio, swap_in
 from swapfast.mm.frames cimport frame_at, frame_take
+from swapfast.mm.high cimport high_pay
 from swapfast.mm.readahead cimport read_ahead, read_ahead_hit, read_ahead_vma
+from swapfast.mm.reads cimport wait_reads
 from swapfast.mm.rmap cimport home_of, is_single, mapping_of, memcg_of, rmap_join, rmap_leave
 from swapfast.mm.token cimport grab_token
-from swapfast.mm.types cimport core_t, mapping_t, memcg_t
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, device_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
     ENTER_MOVE, ENTER_NEW, ENTER_SHARED, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_RESIDENT,
-    F_WRITEBACK, MAP_SHM, NIL, PAGE_SIZE, PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT,
+    F_SWAPCACHE, F_WRITEBACK,
+    HIGH_BATCH, MAP_SHM, NIL, PAGE_SIZE, PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT,
     PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO, SCOPE_NOWHERE, SCOPE_UNSET, ST_AGAIN, ST_IO,
     ST_OK, ST_OOM, ST_OOM_GROUP,
 )
 from swapfast.mm.writeback cimport wait_for
 from libc.string cimport memcpy
+
+cdef inline bint is_synchronous(core_t *core, uint32_t home) noexcept nogil:
+    # SWP_SYNCHRONOUS_IO and a sole user: no read-ahead and no swap cache (do_swap_page).
+    if LIKELY(not core.timed):
+        return False
+    return area_device(core, area_of(core, core.home[home].entry)).synchronous and \
+        is_single(core, home)
+
+cdef inline void read_timed(core_t *core, uint32_t home) noexcept nogil:
+    # What the processor does, then the device. Where programs run side by side the request is sent
+    # in a step of its own, in the order of time.
+    cdef device_t *d = area_device(core, area_of(core, core.home[home].entry))
+    core.clock.now += d.cpu_read + (d.load if d.synchronous else 0)
+    core.clock.in_swap_in += d.cpu_read + (d.load if d.synchronous else 0)
+    core.target_read = core.home[home].entry
+    if d.synchronous and is_single(core, home):
+        core.n_reads = 0
+    elif not core.actors:
+        wait_reads(core)
 
 cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept nogil:
     # The folio of this home is in memory afterwards. Counts the fault. page: whose entry asked for
@@ -31,10 +56,13 @@ cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept no
         core.clock.now += core.times.minor_fault
         core.clock.in_faults += core.times.minor_fault
         read_ahead_hit(core, page, home)
+        if UNLIKELY(core.actors):
+            core.wait_until = flight_find(core, home)
         return ST_OK
+    core.n_reads = 0
     if core.rules.swap_token:
         grab_token(core, core.current_mm)
-    if core.rules.page_cluster > 0:
+    if core.rules.page_cluster > 0 and not is_synchronous(core, home):
         if core.rules.vma_readahead and page != NIL:
             read_ahead_vma(core, page, home)
         else:
@@ -48,8 +76,11 @@ cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept no
             return ST_IO
     core.count.pgfault += 1
     core.count.pgmajfault += 1
-    core.clock.now += core.times.swap_in
-    core.clock.in_swap_in += core.times.swap_in
+    if UNLIKELY(core.timed):
+        read_timed(core, home)
+    else:
+        core.clock.now += core.times.swap_in
+        core.clock.in_swap_in += core.times.swap_in
     if core.current_mm < core.token.mms:
         core.token.stalled_until[core.current_mm] = core.clock.now
     return ST_OK
@@ -82,7 +113,9 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
     if exclusive and write:
         bits |= PTE_DIRTY
     core.page[page].pte = <uint8_t>bits
-    if core.rules.frees_slot_on_write:
+    if UNLIKELY(core.timed) and core.page[home].folio & F_SWAPCACHE and is_synchronous(core, home):
+        slot_drop(core, home)   # swap_free at once: the next eviction writes again
+    elif core.rules.frees_slot_on_write:
         # should_try_to_free_swap; folio_free_swap asks only whether an entry still refers to it.
         if write and exclusive:
             slot_drop(core, home)
@@ -164,12 +197,13 @@ cdef inline int fault_shared(core_t *core, mapping_t *m, uint32_t page,
         core.page[page].pte |= PTE_DIRTY
     return ST_OK
 
-cdef inline int fault_first(core_t *core, uint32_t page, bint write) noexcept nogil:
-    # do_anonymous_page
+cdef inline int fault_first(core_t *core, uint32_t page, bint write, bint timed) noexcept nogil:
+    # do_anonymous_page. timed: its time has passed already.
     cdef memcg_t *g = memcg_of(core, page)
     cdef int status
-    core.clock.now += core.times.minor_fault
-    core.clock.in_faults += core.times.minor_fault
+    if not timed:
+        core.clock.now += core.times.minor_fault
+        core.clock.in_faults += core.times.minor_fault
     if not write and core.rules.zero_page:
         core.count.pgfault += 1
         core.page[page].pte = PTE_PRESENT | PTE_ZERO | PTE_ACCESSED
@@ -184,7 +218,7 @@ cdef inline int fault_first(core_t *core, uint32_t page, bint write) noexcept no
     new_folio(core, g, page, ENTER_NEW)
     return ST_OK
 
-cdef inline int fault_once(core_t *core, uint32_t page, bint write) noexcept nogil:
+cdef inline int fault_once(core_t *core, uint32_t page, bint write, bint timed) noexcept nogil:
     cdef uint32_t bits = core.page[page].pte
     cdef mapping_t *m
     cdef int status
@@ -200,14 +234,35 @@ cdef inline int fault_once(core_t *core, uint32_t page, bint write) noexcept nog
     m = mapping_of(core, page)
     if m.kind == MAP_SHM:
         return fault_shared(core, m, page, write)
-    return fault_first(core, page, write)
+    return fault_first(core, page, write, timed)
+
+cdef inline memcg_t *fault_needs(core_t *core, uint32_t page, bint write) noexcept nogil:
+    # With read-ahead a swap-in charges a page after the other as it goes, and here is none.
+    cdef uint32_t bits = core.page[page].pte, home
+    cdef mapping_t *m
+    if bits & PTE_PRESENT:
+        if bits & PTE_ZERO or not is_single(core, home_of(core, page)):
+            return memcg_of(core, page)
+        return NULL
+    if bits & PTE_SWAP:
+        home = home_of(core, page)
+        if core.page[home].folio & F_RESIDENT or core.rules.page_cluster > 0:
+            return NULL
+        return memcg_of(core, home)
+    m = mapping_of(core, page)
+    if m.kind == MAP_SHM:
+        home = m.object + (page - m.base)
+        return NULL if core.page[home].folio & F_RESIDENT else memcg_of(core, home)
+    return memcg_of(core, page) if write or not core.rules.zero_page else NULL
 
 cdef inline int fault(core_t *core, uint32_t page, bint write) noexcept nogil:
     cdef uint32_t _try
     cdef int status
     for _try in range(core.rules.oom_retries):
-        status = fault_once(core, page, write)
+        status = fault_once(core, page, write, False)
         if status != ST_AGAIN:
+            if UNLIKELY(core.debt >= HIGH_BATCH):
+                high_pay(core, memcg_of(core, page))
             return status
     # There is no room for a page and its copy together.
     return ST_OOM_GROUP if is_limited(core, memcg_of(core, page)) else ST_OOM

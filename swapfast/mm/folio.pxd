@@ -8,7 +8,7 @@ from swapfast.mm.charge cimport untake_page
 from swapfast.mm.evict cimport read_in
 from swapfast.mm.frames cimport frame_at, frame_give, frame_take
 from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t
-from swapfast.mm.words cimport F_RESIDENT, F_SWAPCACHE, PAGE_SIZE
+from swapfast.mm.words cimport F_RESIDENT, F_SWAPCACHE, MOST_READS, PAGE_SIZE
 from libc.string cimport memset
 
 cdef inline void new_folio(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil:
@@ -30,7 +30,11 @@ cdef inline bint swap_in(core_t *core, memcg_t *g, uint32_t home, int how) noexc
         frame_give(core, home)
         untake_page(core, g)
         return False
-    g.stat.pswpin += core.count.pswpin - before
+    if core.count.pswpin != before:
+        g.stat.pswpin += 1
+        if UNLIKELY(core.timed) and core.n_reads < MOST_READS:
+            core.reads[core.n_reads] = core.home[home].entry
+            core.n_reads += 1
     core.page[home].folio = F_RESIDENT | F_SWAPCACHE
     g.policy.enter(core, g, home, how)
     return True

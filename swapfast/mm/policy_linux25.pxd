@@ -15,7 +15,9 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from swapfast.mm.area cimport vm_swap_full
-from swapfast.mm.evict cimport release, slot_ready, slot_spare, unmap, write_out
+from swapfast.mm.evict cimport (
+    WRITE_DONE, WRITE_FAILED, release, slot_ready, slot_spare, unmap, write_out,
+)
 from swapfast.mm.lru cimport isolate, lru_add, putback
 from swapfast.mm.rmap cimport clear_young, sharer_bits
 from swapfast.mm.token cimport token_protects
@@ -81,6 +83,7 @@ cdef inline uint32_t judge_25(core_t *core, memcg_t *g, uint32_t page) noexcept 
     # shrink_page_list for one isolated page: 0 keep, 1 activate, 2 freed.
     cdef uint32_t bits = sharer_bits(core, page)
     cdef bint must_write
+    cdef int done
     if core.page[page].folio & F_WRITEBACK:
         return 0
     if (referenced_25(core, page)
@@ -92,8 +95,10 @@ cdef inline uint32_t judge_25(core_t *core, memcg_t *g, uint32_t page) noexcept 
     if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap
     unmap(core, page)
-    if must_write and write_out(core, page):
-        return 0
+    if must_write:
+        done = write_out(core, page)
+        if done == WRITE_DONE or done == WRITE_FAILED:
+            return 0
     release(core, g, page)
     return 2
 

@@ -20,7 +20,10 @@
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.area cimport swap_left, vm_swap_full
-from swapfast.mm.evict cimport release, slot_ready, slot_spare, unmap, write_out
+from swapfast.mm.device cimport flight_find
+from swapfast.mm.evict cimport (
+    WRITE_DONE, WRITE_FAILED, WRITE_ZERO, release, slot_ready, slot_spare, unmap, write_out,
+)
 from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback, take_active
 from swapfast.mm.ring cimport ring_push_all
 from swapfast.mm.rmap cimport clear_young, make_old, sharer_bits
@@ -140,7 +143,10 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_con
                                uint64_t *written) noexcept nogil:
     # shrink_folio_list for one isolated page: 0 keep, 1 activate, 2 freed.
     cdef uint32_t folio, bits
+    cdef int done
     cdef bint must_write
+    if UNLIKELY(core.flight.used > 0) and flight_find(core, page) != 0:
+        return 0   # it is being read, and so locked
     if UNLIKELY(core.page[page].folio & F_WRITEBACK):
         if not core.rules.waits_for_writeback:
             sc.writeback += 1
@@ -165,9 +171,11 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_con
     if UNLIKELY(core.tlb.entry != NULL):
         tlb_drop_folio(core, page)
     unmap(core, page)
-    if must_write and write_out(core, page):
-        written[0] += 1
-        return 0
+    if must_write:
+        done = write_out(core, page)
+        written[0] += done != WRITE_ZERO
+        if done == WRITE_DONE or done == WRITE_FAILED:
+            return 0
     release(core, g, page)
     return 2
 

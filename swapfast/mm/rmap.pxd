@@ -20,7 +20,7 @@
 
 from libc.stdint cimport uint32_t
 from swapfast.mm.tree cimport charge_page, charge_swap, uncharge_page, uncharge_swap
-from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t
+from swapfast.mm.types cimport LIKELY, core_t, device_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
     BLOCK_SHIFT, ENTER_MOVE, F_RESIDENT, F_SWAPCACHE, MIXED_ALLOCATOR, NIL, PTE_ACCESSED,
     PTE_MEMBER,
@@ -94,14 +94,19 @@ cdef inline void rmap_unlink(core_t *core, uint32_t page) noexcept nogil:
 
 cdef inline void queue_rename(core_t *core, uint32_t old, uint32_t new) noexcept nogil:
     # A page under write-out, or waiting for its rotation, goes by another name (NIL: it is gone).
-    cdef uint32_t i, at
+    cdef uint32_t i, k, at
+    cdef device_t *d
     for i in range(core.plug.n):
         if core.plug.page[i] == old:
             core.plug.page[i] = new
-    for i in range(core.device.len):
-        at = (core.device.tail + i) % core.device.cap
-        if core.device.page[at] == old:
-            core.device.page[at] = new
+    for k in range(core.n_devices):
+        d = core.devices[k]
+        for i in range(d.len):
+            at = d.tail + i
+            if at >= d.cap:
+                at -= d.cap
+            if d.queue[at] == old:
+                d.queue[at] = new
     for i in range(core.rotation.n):
         if core.rotation.page[i] == old:
             core.rotation.page[i] = new

@@ -18,6 +18,8 @@
 # A *swap entry* is a machine-wide slot index (uint32); an area owns an aligned run of them.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
+from swapfast.mm.draw cimport draw_t
+from swapfast.mm.histogram cimport histogram_t
 
 cdef extern from "check.h" nogil:
     void SWAPFAST_CHECK(bint cond, const char *sentence)
@@ -41,6 +43,7 @@ cdef extern from "pagesum.h" nogil:
 
 cdef struct core_t
 cdef struct memcg_t
+cdef struct device_t
 
 cdef struct page_t:
     uint8_t pte
@@ -123,6 +126,8 @@ cdef struct area_t:
     uint32_t inuse
     int32_t prio
     uint32_t scope       # swap namespace it is on in
+    device_t *device     # it lies on, from
+    uint64_t device_slot # this slot
     bint used
     bint writeok
     uint32_t strategy
@@ -390,16 +395,61 @@ cdef struct plug_t:
     bint last_read           # the last request is of reads: no write joins it
     bint held                # read-ahead has the plug: the end of a shrink does not flush
 
+cdef struct way_t:
+    # One direction of a device.
+    draw_t service           # while a request holds a unit
+    bint instant             # that is always 0
+    uint64_t request         # the pipe: per request
+    uint64_t page            # and per page
+    uint64_t latency         # after that; holds nothing
+    uint64_t *unit_free      # when each unit has nothing to do: a heap, the least first
+    uint64_t pipe_free
+    # counted
+    uint64_t requests
+    uint64_t pages
+    uint64_t waited          # for a unit and the pipe, ns
+    uint64_t in_system       # from submission to completion, ns: depth times time
+    histogram_t wait
+    histogram_t total
+
 cdef struct device_t:
-    # One queue of writes, done in order.
-    uint32_t *page           # ring of pages under write-out
+    # What an area lies on: a queue, served in order of submission.
+    uint32_t number
+    way_t way[2]             # reads, writes
+    uint32_t units
+    bint duplex              # units and pipes of their own for reads and writes
+    uint64_t *tag            # ring of completion times; NULL: no limit
+    uint32_t tags
+    uint32_t tag_at
+    bint by_position         # a disk with an arm
+    double seek_a
+    double seek_b
+    double turn
+    uint64_t arm             # slot after the last one served
+    uint64_t slots           # end to end
+    bint synchronous         # the processor does it all
+    uint64_t load
+    uint64_t store
+    uint64_t cpu_read        # of the processor, for a swap-in
+    uint64_t seed
+    uint64_t draws
+    uint64_t busy            # ns with a request in it
+    uint64_t busy_until
+    # writes on their way, done in order
+    uint32_t *queue          # ring of pages
     uint64_t *done           # when each write is done
     uint32_t cap             # places in use, so that few lines of memory are; up to most
     uint32_t most
     uint32_t tail
     uint32_t len
-    uint64_t free_at         # when it has nothing to do
     uint64_t last_done
+
+cdef struct flight_t:
+    # Pages that are being read, by open addressing; what is done by now is dead.
+    uint32_t *page           # NIL: an empty place
+    uint64_t *done
+    uint32_t cap             # a power of 2
+    uint32_t used            # places, dead ones too
 
 cdef struct rotation_t:
     uint32_t page[32]        # written pages that wait for their rotation
@@ -457,6 +507,8 @@ cdef struct core_t:
     table_t memcg_numbers
     memcg_t *target          # of the pass that runs, NULL: none
     bint actors              # programs run side by side: kswapd is one of them
+    bint kswapd_wanted       # somebody woke it
+    uint64_t debt            # pages charged above memory.high, of who runs
     # subsystems
     rules_t rules
     ram_t ram
@@ -468,7 +520,14 @@ cdef struct core_t:
     token_t token
     error_t error
     plug_t *plug             # of the context that runs
-    device_t *device         # under every area
+    device_t **devices       # the first is under every area that names none
+    uint32_t n_devices
+    bint timed               # reads go to the devices, else a swap-in takes its flat time
+    uint32_t reads[64]       # MOST_READS: slots that the fault has read, for the devices
+    uint32_t n_reads
+    uint32_t target_read     # the one that the program waits for
+    uint64_t wait_until      # somebody else's read that it waits for
+    flight_t flight          # pages that are being read
     uint32_t current_mm      # of the task that runs
     clock_t clock
     times_t times

@@ -117,6 +117,9 @@ cdef enum:
     SHADOW_LEVEL = 27    # shadow: above the age, 1 + depth of the memcg whose age it is; 0: own
     SHADOW_LEVELS = 15
     MOST_DEPTH = 14      # of a memcg, so that its level fits
+    MOST_READS = 64      # pages that one fault reads, at most
+    HIGH_BATCH = 64      # pages above memory.high that are paid for at once (MEMCG_CHARGE_BATCH)
+    HZ = 250
     MAX_PLUG = 8160      # 32 requests of at most 254 pages, and slack
     MAX_REQUEST = 254    # pages one request may grow to
     QUEUE_FIRST = 4096   # places in the completion queue to begin with

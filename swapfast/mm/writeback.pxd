@@ -12,7 +12,7 @@
 # Sources: block/blk-mq.c (blk_add_rq_to_plug, blk_attempt_plug_merge), mm/swap.c
 # (folio_rotate_reclaimable; 2.6.25 rotate_reclaimable_page).
 #
-# - device_new(most), device_free(d)
+# - queue_push(core, d, page, done): a page under write-out
 # - plug_add(core, page): its write begins; plug_read(core, slot): so does a read ahead
 # - plug_flush(core): send what is plugged, write_tag completion times
 # - plug_finish(core): the same at the end of a shrink, unless read-ahead holds the plug
@@ -22,32 +22,13 @@
 # - wait_for(core, page): until this page's write is done; wait_all(core)
 
 from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.area cimport area_of
+from swapfast.mm.device cimport area_device, submit
 from swapfast.mm.ring cimport ring_drop, ring_push_tail
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.tree cimport active_changes
-from swapfast.mm.types cimport SWAPFAST_CHECK, core_t, device_t, lazy_map, lazy_unmap, memcg_t
-from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_WRITEBACK, MAX_REQUEST, NIL, QUEUE_FIRST
-
-cdef inline device_t *device_new(uint32_t most) noexcept nogil:
-    # NULL: no memory. `most` writes may be under way.
-    cdef device_t *d = <device_t *>lazy_map(sizeof(device_t))
-    if d == NULL:
-        return NULL
-    d.most = most
-    d.cap = most if most < QUEUE_FIRST else QUEUE_FIRST
-    d.page = <uint32_t *>lazy_map(<size_t>most * 4)
-    d.done = <uint64_t *>lazy_map(<size_t>most * 8)
-    if d.page != NULL and d.done != NULL:
-        return d
-    device_free(d)
-    return NULL
-
-cdef inline void device_free(device_t *d) noexcept nogil:
-    if d == NULL:
-        return
-    lazy_unmap(d.page, <size_t>d.most * 4)
-    lazy_unmap(d.done, <size_t>d.most * 8)
-    lazy_unmap(d, sizeof(device_t))
+from swapfast.mm.types cimport LIKELY, SWAPFAST_CHECK, area_t, core_t, device_t, memcg_t
+from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_WRITEBACK, MAX_REQUEST, NIL
 
 cdef inline void rotation_drain(core_t *core) noexcept nogil:
     cdef uint32_t i, page
@@ -70,10 +51,10 @@ cdef inline void rotation_drain(core_t *core) noexcept nogil:
         core.count.pgrotated += 1
     core.rotation.n = 0
 
-cdef inline void complete_one(core_t *core) noexcept nogil:
-    cdef uint32_t page = core.device.page[core.device.tail]
-    core.device.tail = 0 if core.device.tail + 1 == core.device.cap else core.device.tail + 1
-    core.device.len -= 1
+cdef inline void complete_one(core_t *core, device_t *d) noexcept nogil:
+    cdef uint32_t page = d.queue[d.tail]
+    d.tail = 0 if d.tail + 1 == d.cap else d.tail + 1
+    d.len -= 1
     if page == NIL:
         return
     core.page[page].folio &= ~F_WRITEBACK
@@ -84,50 +65,62 @@ cdef inline void complete_one(core_t *core) noexcept nogil:
     if core.rotation.n >= core.rules.rotation_batch:
         rotation_drain(core)
 
-cdef inline void queue_widen(core_t *core) noexcept nogil:
+cdef inline void queue_widen(device_t *d) noexcept nogil:
     # Full: twice the places, and what lay before the tail follows what lay behind it.
-    cdef uint32_t cap = core.device.cap, more = core.device.most - cap
-    core.device.cap += more if more < cap else cap
+    cdef uint32_t cap = d.cap, more = d.most - cap
+    d.cap += more if more < cap else cap
     cdef uint32_t i, at = cap
-    for i in range(core.device.tail):
-        core.device.page[at] = core.device.page[i]
-        core.device.done[at] = core.device.done[i]
-        at = 0 if at + 1 == core.device.cap else at + 1
+    for i in range(d.tail):
+        d.queue[at] = d.queue[i]
+        d.done[at] = d.done[i]
+        at = 0 if at + 1 == d.cap else at + 1
 
-cdef inline void queue_push(core_t *core, uint32_t page, uint64_t done) noexcept nogil:
+cdef inline void queue_push(core_t *core, device_t *d, uint32_t page,
+                            uint64_t done) noexcept nogil:
     cdef uint32_t at
-    if core.device.len == core.device.cap and core.device.cap < core.device.most:
-        queue_widen(core)
-    if core.device.len == core.device.cap:
+    if d.len == d.cap and d.cap < d.most:
+        queue_widen(d)
+    if d.len == d.cap:
         # Writes of pages that are gone fill it: the device's queue is bounded, so we wait.
-        if core.device.done[core.device.tail] > core.clock.now:
-            core.clock.now = core.device.done[core.device.tail]
-        complete_one(core)
-    at = core.device.tail + core.device.len
-    if at >= core.device.cap:
-        at -= core.device.cap
-    core.device.page[at] = page
-    core.device.done[at] = done
-    core.device.len += 1
+        if d.done[d.tail] > core.clock.now:
+            core.clock.now = d.done[d.tail]
+        complete_one(core, d)
+    at = d.tail + d.len
+    if at >= d.cap:
+        at -= d.cap
+    d.queue[at] = page
+    d.done[at] = done
+    d.len += 1
+
+cdef inline device_t *next_device(core_t *core) noexcept nogil:
+    # Where the next write is done; NULL: none is on its way.
+    cdef device_t *first = NULL
+    cdef device_t *d
+    cdef uint32_t k
+    if LIKELY(core.n_devices == 1):
+        return core.devices[0] if core.devices[0].len > 0 else NULL
+    for k in range(core.n_devices):
+        d = core.devices[k]
+        if d.len > 0 and (first == NULL or d.done[d.tail] < first.done[first.tail]):
+            first = d
+    return first
 
 cdef inline void plug_flush(core_t *core) noexcept nogil:
     cdef uint32_t i = 0, n, k
     cdef uint64_t done
+    cdef area_t *a
+    cdef device_t *d
     while i < core.plug.n:
         n = 1
         while (i + n < core.plug.n and n < MAX_REQUEST
                and core.plug.slot[i + n] == core.plug.slot[i] + n):
             n += 1
         core.clock.now += core.times.flush_request
-        if core.device.free_at < core.clock.now:
-            core.device.free_at = core.clock.now
-        core.device.free_at += core.times.write_request + core.times.write_page * n
-        done = core.device.free_at + core.times.write_latency
-        if done < core.device.last_done:
-            done = core.device.last_done
-        core.device.last_done = done
+        a = area_of(core, core.plug.slot[i])
+        d = area_device(core, a)
+        done = submit(core, d, True, a.device_slot + core.plug.slot[i] - a.base, n)
         for k in range(n):
-            queue_push(core, core.plug.page[i + k], done)
+            queue_push(core, d, core.plug.page[i + k], done)
         i += n
     core.plug.n = 0
     core.plug.requests = 0
@@ -174,28 +167,35 @@ cdef inline void plug_add(core_t *core, uint32_t page) noexcept nogil:
     core.clock.now += core.times.plug_page
 
 cdef inline void take_completions(core_t *core) noexcept nogil:
-    while core.device.len > 0 and core.device.done[core.device.tail] <= core.clock.now:
-        complete_one(core)
+    cdef device_t *d = next_device(core)
+    while d != NULL and d.done[d.tail] <= core.clock.now:
+        complete_one(core, d)
+        d = next_device(core)
 
 cdef inline void wait_for(core_t *core, uint32_t page) noexcept nogil:
     cdef uint64_t begin
+    cdef device_t *d
     plug_flush(core)
     begin = core.clock.now
     while core.page[page].folio & F_WRITEBACK:
-        SWAPFAST_CHECK(core.device.len > 0, b"a page under writeback is queued")
-        if core.device.done[core.device.tail] > core.clock.now:
-            core.clock.now = core.device.done[core.device.tail]
-        complete_one(core)
+        d = next_device(core)
+        SWAPFAST_CHECK(d != NULL, b"a page under writeback is queued")
+        if d.done[d.tail] > core.clock.now:
+            core.clock.now = d.done[d.tail]
+        complete_one(core, d)
     take_completions(core)
     core.clock.in_writeback_wait += core.clock.now - begin
 
 cdef inline void wait_all(core_t *core) noexcept nogil:
     cdef uint64_t begin
+    cdef device_t *d
     plug_flush(core)
     begin = core.clock.now
-    while core.device.len > 0:
-        if core.device.done[core.device.tail] > core.clock.now:
-            core.clock.now = core.device.done[core.device.tail]
-        complete_one(core)
+    d = next_device(core)
+    while d != NULL:
+        if d.done[d.tail] > core.clock.now:
+            core.clock.now = d.done[d.tail]
+        complete_one(core, d)
+        d = next_device(core)
     rotation_drain(core)
     core.clock.in_writeback_wait += core.clock.now - begin

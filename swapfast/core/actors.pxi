@@ -1,0 +1,304 @@
+# actors: programs side by side in virtual time. Part of swapfast._core by inclusion, since they
+# fault. What happens between two calls of `run`, kills above all, is decided in Python.
+
+ENDINGS = ("over", "until", "pause", "oom", "end")
+TIME_CLASSES = ("user", "fault", "reclaim", "read", "workingset", "high", "stall", "tags", "cpu",
+                "barrier")
+PSI_NAMES = ("io_some", "io_full", "memory_some", "memory_full", "cpu_some", "cpu_full")
+PROGRAM_COLUMNS = ("t", "start", "end", "references", "majors", "minors", "rounds", "alive",
+                   "waits", *TIME_CLASSES)
+
+cdef enum:
+    PAUSE_EVENTS = 1 << 16   # between two looks for signals
+
+
+cdef class World:
+    """Actors of one machine in virtual time.
+
+    Parameters
+    ----------
+    core : Core
+    quantum : int
+        How far hits may run ahead of other actors, ns.
+    cpus : int
+        Processors; 0: as many as there are actors.
+    slice : int
+        ns that one runs before another that is ready.
+    """
+
+    cdef Core core
+    cdef world_t w
+    cdef dict kept              # arrays that actors read, and their highest page
+
+    def __cinit__(self, Core core, uint64_t quantum, uint32_t cpus, uint64_t slice):
+        cdef world_t *w = &self.w
+        core.idle()
+        memset(w, 0, sizeof(world_t))
+        self.core = core
+        self.kept = {}
+        w.quantum = quantum
+        w.n_cpus = cpus
+        w.slice = slice
+        w.row = (1 << core.c.rules.page_cluster) + 1
+        w.major = <histogram_t *>calloc(1, sizeof(histogram_t))
+        w.minor = <histogram_t *>calloc(1, sizeof(histogram_t))
+        w.running = <uint32_t *>malloc((cpus + 1) * 4)
+        if w.major == NULL or w.minor == NULL or w.running == NULL:
+            raise MemoryError("no room for actors")
+        memset(w.running, 0xff, (cpus + 1) * 4)
+        w.kswapd = self.room()
+        w.actors[w.kswapd].stage = AT_END
+        w.actors[w.kswapd].barrier = NOBODY
+        w.now = core.c.clock.now
+
+    def __dealloc__(self):
+        cdef world_t *w = &self.w
+        cdef uint32_t i
+        for i in range(w.n_actors):
+            free(w.actors[i].major)
+            free(w.actors[i].minor)
+        free(w.major)
+        free(w.minor)
+        free(w.running)
+        free(w.barriers)
+        lazy_unmap(w.actors, w.room * sizeof(actor_t))
+        lazy_unmap(w.heap, (w.room + 1) * sizeof(event_t))
+        lazy_unmap(w.ready, (w.room + 1) * sizeof(event_t))
+        lazy_unmap(w.reads, <size_t>w.room * w.row * 4)
+        lazy_unmap(w.psi_cpus, <size_t>w.psi_room * w.n_cpus * sizeof(psi_cpu_t))
+        lazy_unmap(w.psi, w.psi_room * sizeof(psi_t))
+
+    cdef uint32_t room(self) except? 0xffffffff:
+        # The number of one actor more.
+        cdef world_t *w = &self.w
+        cdef uint32_t more
+        cdef void *moved
+        if w.n_actors == w.room:
+            more = 2 * w.room if w.room else 16
+            moved = lazy_grow(w.actors, w.room * sizeof(actor_t), more * sizeof(actor_t))
+            if moved != NULL:
+                w.actors = <actor_t *>moved
+                moved = lazy_grow(w.heap, (w.room + 1) * sizeof(event_t),
+                                  (more + 1) * sizeof(event_t))
+            if moved != NULL:
+                w.heap = <event_t *>moved
+                moved = lazy_grow(w.ready, (w.room + 1) * sizeof(event_t),
+                                  (more + 1) * sizeof(event_t))
+            if moved != NULL:
+                w.ready = <event_t *>moved
+                moved = lazy_grow(w.reads, <size_t>w.room * w.row * 4, <size_t>more * w.row * 4)
+            if moved == NULL:
+                raise MemoryError("no room for one actor more")
+            w.reads = <uint32_t *>moved
+            w.room = more
+        memset(&w.actors[w.n_actors], 0, sizeof(actor_t))
+        w.actors[w.n_actors].id = w.n_actors
+        w.n_actors += 1
+        return w.n_actors - 1
+
+    cdef int psi_ready(self) except -1:
+        # Pressure of every memcg that there is.
+        cdef world_t *w = &self.w
+        cdef uint32_t more = self.core.c.memcgs_max
+        cdef void *cpus
+        cdef void *totals
+        if w.n_cpus == 0 or more <= w.psi_room:
+            return 0
+        cpus = lazy_grow(w.psi_cpus, <size_t>w.psi_room * w.n_cpus * sizeof(psi_cpu_t),
+                         <size_t>more * w.n_cpus * sizeof(psi_cpu_t))
+        if cpus == NULL:
+            raise MemoryError("no room for pressure")
+        w.psi_cpus = <psi_cpu_t *>cpus
+        totals = lazy_grow(w.psi, w.psi_room * sizeof(psi_t), more * sizeof(psi_t))
+        if totals == NULL:
+            raise MemoryError("no room for pressure")
+        w.psi = <psi_t *>totals
+        w.psi_room = more
+        return 0
+
+    cdef actor_t *actor(self, uint32_t number) except NULL:
+        if not 0 < number < self.w.n_actors:
+            raise ValueError(f"no program {number}")
+        return &self.w.actors[number]
+
+    def barrier(self):
+        """A barrier for programs to come; returns its number."""
+        cdef world_t *w = &self.w
+        cdef void *moved = realloc(w.barriers, (w.n_barriers + 1) * sizeof(barrier_t))
+        if moved == NULL:
+            raise MemoryError("no room for a barrier")
+        w.barriers = <barrier_t *>moved
+        memset(&w.barriers[w.n_barriers], 0, sizeof(barrier_t))
+        w.n_barriers += 1
+        return w.n_barriers - 1
+
+    def add(self, uint32_t mapping, const uint32_t[::1] refs not None, *, uint32_t memcg,
+            uint32_t think, uint64_t start, uint64_t stop, uint64_t loops, int64_t barrier=-1,
+            uint64_t first=0, bint watch=True):
+        """A program: references of one mapping, ``think`` ns each; returns its number.
+
+        ``refs`` belong to this call alone and are checked here; ``loops`` of 2**64 - 1 never end.
+        """
+        cdef mapping_t *m = self.core.mapping(mapping)
+        cdef uint64_t n = refs.shape[0]
+        cdef actor_t *a
+        cdef uint32_t number, worst
+        self.core.idle()
+        if n == 0 or think == 0 or loops == 0 or first >= n:
+            raise ValueError("a program has references, time for each, and a loop at least")
+        if barrier >= self.w.n_barriers:
+            raise ValueError(f"no barrier {barrier}")
+        if self.core.c.tlb.entry != NULL:
+            raise ValueError("programs side by side have no TLB; boot with tlb='off'")
+        if self.core.c.memcgs[m.memcg].policy.touch != NULL:
+            raise ValueError("a policy that sees every reference plays one program at a time")
+        worst = self.worst_of(refs)
+        if worst >= m.pages:
+            raise outside(worst, m.pages, "mapping")
+        number = self.room()
+        a = &self.w.actors[number]
+        a.refs = &refs[0]
+        a.n = n
+        a.pos = first
+        a.base = m.base
+        a.mapping = mapping
+        a.mm = m.mm
+        a.memcg = memcg
+        a.think = think
+        a.start = a.t = max(start, self.core.c.clock.now)
+        a.stop = stop
+        a.loops = loops
+        a.barrier = NOBODY if barrier < 0 else <uint32_t>barrier
+        if barrier >= 0:
+            self.w.barriers[barrier].expected += 1
+        if watch:
+            a.major = <histogram_t *>calloc(1, sizeof(histogram_t))
+            a.minor = <histogram_t *>calloc(1, sizeof(histogram_t))
+        heap_push(&self.w, a.t, number)
+        return number
+
+    cdef uint32_t worst_of(self, const uint32_t[::1] refs) except? 0xffffffff:
+        # The highest page, looked for once in each array.
+        cdef uint32_t worst = 0, page
+        cdef uint64_t i, key = <uint64_t>&refs[0]
+        known = self.kept.get((key, refs.shape[0]))
+        if known is not None:
+            return known[1]
+        for i in range(<uint64_t>refs.shape[0]):
+            page = refs[i] & REF_PAGE
+            if page > worst:
+                worst = page
+        self.kept[key, refs.shape[0]] = refs, worst
+        return worst
+
+    def run(self, uint64_t until=FOREVER):
+        """Go on until there is something to decide.
+
+        Returns
+        -------
+        ending : str
+            "over": no program is left; "until"; "pause": time to look for signals; "oom": an actor
+            found no page; "end": one is through.
+        actor, status : int
+            Whom it is about, and why its charge failed.
+        """
+        cdef core_t *c = &self.core.c
+        cdef world_t *w = &self.w
+        cdef int what
+        self.core.idle()
+        self.psi_ready()
+        w.until = until
+        w.budget = PAUSE_EVENTS
+        guard_arm()
+        self.core.busy = True
+        c.actors = c.timed = True
+        with nogil:
+            what = run_world(c, w)
+        c.actors = False
+        c.timed = c.n_devices > 1
+        self.core.busy = False
+        if what == WORLD_UNTIL:
+            w.now = max(w.now, until)
+        elif what == WORLD_OOM or what == WORLD_END:
+            w.now = max(w.now, w.actors[w.who].t)
+        c.clock.now = w.now
+        self.core.wipe()
+        return ENDINGS[what], w.who, w.status
+
+    def kill(self, uint32_t number):
+        """A program is gone; its memory is somebody else's business."""
+        world_kill(&self.core.c, &self.w, self.actor(number), self.w.now)
+
+    @property
+    def now(self):
+        """ns of the last event."""
+        return self.w.now
+
+    @property
+    def events(self):
+        """Steps so far."""
+        return self.w.events
+
+    def programs(self):
+        """What each program has done: a row of ``PROGRAM_COLUMNS`` each, kswapd first."""
+        cdef world_t *w = &self.w
+        cdef uint32_t i, k
+        cdef actor_t *a
+        rows = np.zeros((w.n_actors, len(PROGRAM_COLUMNS)), dtype=np.uint64)
+        cdef uint64_t[:, ::1] v = rows
+        for i in range(w.n_actors):
+            a = &w.actors[i]
+            v[i, 0] = a.t
+            v[i, 1] = a.start
+            v[i, 2] = a.end
+            v[i, 3] = a.references
+            v[i, 4] = a.majors
+            v[i, 5] = a.minors
+            v[i, 6] = a.rounds
+            v[i, 7] = a.stage != AT_END
+            v[i, 8] = a.waits
+            for k in range(CLASSES):
+                v[i, 9 + k] = a.time[k]
+        return rows
+
+    def histogram(self, number, bint major=True):
+        """``(counts, sum, max)`` of a program's fault latencies, ns; None: of all of them."""
+        cdef actor_t *a
+        if number is None:
+            return counts_of(self.w.major if major else self.w.minor)
+        a = self.actor(number)
+        if a.major == NULL:
+            raise ValueError(f"program {number} is not watched")
+        return counts_of(a.major if major else a.minor)
+
+    def pressure(self, uint32_t memcg):
+        """``(totals, averages)`` by ``PSI_NAMES``: ns, and three fixed-point numbers each."""
+        cdef world_t *w = &self.w
+        cdef uint32_t s
+        self.core.memcg(memcg)
+        if w.n_cpus == 0:
+            raise ValueError("pressure is kept by processor; give cpus")
+        self.psi_ready()
+        psi_collect(w, memcg, w.now)
+        return ([w.psi[memcg].total[s] for s in range(6)], [w.psi[memcg].avg[s] for s in range(18)])
+
+    def average_pressure(self, uint64_t period):
+        """One step of the running averages of every memcg."""
+        cdef uint32_t i
+        cdef core_t *c = &self.core.c
+        if self.w.n_cpus == 0:
+            return
+        self.psi_ready()
+        for i in range(c.memcg_numbers.top):
+            if c.memcgs[i].used:
+                psi_collect(&self.w, i, self.w.now)
+                psi_average(&self.w.psi[i], period)
+
+
+cdef tuple counts_of(histogram_t *h):
+    counts = np.empty(HISTOGRAM_BUCKETS, dtype=np.uint32)
+    cdef uint32_t[::1] v = counts
+    cdef uint32_t i
+    for i in range(HISTOGRAM_BUCKETS):
+        v[i] = h.count[i]
+    return counts, h.sum, h.max
