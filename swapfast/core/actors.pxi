@@ -225,6 +225,11 @@ cdef class World:
         self.core.wipe()
         return ENDINGS[what], w.who, w.status
 
+    def is_endless(self, uint32_t number):
+        """Whether a program repeats its references for ever, and has no time to stop at."""
+        cdef actor_t *a = self.actor(number)
+        return a.loops == FOREVER and a.stop == FOREVER and a.stage != AT_END
+
     def kill(self, uint32_t number):
         """A program is gone; its memory is somebody else's business."""
         world_kill(&self.core.c, &self.w, self.actor(number), self.w.now)

@@ -87,6 +87,8 @@ def place(Core core, uint32_t area, uint32_t number, uint64_t slot=0):
     """Say which device an area lies on, and where it begins there, in slots."""
     cdef area_t *a = core.area(area)
     core.idle()
+    if a.device != NULL:
+        raise ValueError(f"area {area} lies on device {a.device.number} already")
     a.device = device_of(core, number)
     a.device_slot = slot
     a.device.slots = max(a.device.slots, slot + a.slots)

@@ -162,6 +162,12 @@ def info(Core core, uint32_t number):
             "events": {EVENT_NAMES[i]: g.events[i] for i in range(EVENTS)}}
 
 
+def usage(Core core, uint32_t number):
+    """(usage, swap_usage) in pages, of all below too."""
+    cdef memcg_t *g = core.memcg(number)
+    return usage_of(&core.c, g), g.swap_usage
+
+
 def children(Core core, uint32_t number):
     """Numbers of the memcgs right below, in order of creation."""
     cdef uint32_t at = core.memcg(number).child

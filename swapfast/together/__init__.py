@@ -1,0 +1,16 @@
+"""Programs side by side on one machine, in virtual time.
+
+- ``Together``: a run: its programs, its clock, what was measured.
+- ``Program``: one of them.
+- ``Pressure``: pressure stall information, as the kernel prints it.
+- ``Device``: what swap areas lie on.
+"""
+
+from __future__ import annotations
+
+from swapfast.together.device import Device, place
+from swapfast.together.pressure import Pressure
+from swapfast.together.program import Program
+from swapfast.together.run import Together
+
+__all__ = ["Device", "Pressure", "Program", "Together", "place"]

@@ -1,0 +1,395 @@
+"""A run: programs side by side, until they are through or a time has come.
+
+- ``Together``: made by `Machine.together`.
+
+The core runs without the GIL until something is to be decided: a program is through, or one found
+no page and somebody has to die. Then Python decides, and it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from swapfast import _core
+from swapfast.core import mapping_table, memcg_table
+from swapfast.errors import KernelPanic, TaskKilled
+from swapfast.kernel.oom import no_page
+from swapfast.latency import Latency
+from swapfast.together.pressure import PERIOD, Averages, Pressure, of_own_cpus, pressures
+from swapfast.together.program import Program
+from swapfast.together.series import Series
+from swapfast.units import PAGE_SIZE, parse_duration
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from swapfast.kernel.state import Kernel, MemoryGroup, Task
+    from swapfast.traces import Trace
+
+__all__ = ["Together"]
+
+FOREVER = (1 << 64) - 1
+_COLUMNS = {name: i for i, name in enumerate(_core.PROGRAM_COLUMNS)}
+_FIRST_TIME = _COLUMNS[_core.TIME_CLASSES[0]]
+_MEMORY = ("reclaim", "workingset", "high", "stall")  # classes of time that stall on memory
+_IO = ("read", "workingset")
+
+
+class Together:
+    """Programs side by side in virtual time.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    seed : int
+        What start jitters and phases are drawn from.
+    quantum : str or int
+        How far references that hit may run ahead of other programs. What a fault does is in exact
+        order of time whatever it is.
+    cpus : int, optional
+        Processors; by default as many as there are programs, and one for kswapd.
+    slice : str or int
+        How long one runs before another that is ready, with ``cpus``.
+    sample : str or int, optional
+        A row of `series` each time.
+    jitter : str or int
+        Programs start up to so much later, so that they are not in step.
+
+    Attributes
+    ----------
+    programs : list of Program
+        In the order in which they were added.
+    series : Series
+        What each sample saw; empty without ``sample``.
+
+    Raises
+    ------
+    ValueError
+        A time that cannot be, or no processor.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        *,
+        seed: int = 0,
+        quantum: str | int = "20us",
+        cpus: int | None = None,
+        slice: str | int = "3ms",
+        sample: str | int | None = None,
+        jitter: str | int = 0,
+    ) -> None:
+        if cpus is not None and not 1 <= cpus <= 4096:
+            raise ValueError(f"cpus is 1 to 4096, not {cpus}")
+        self.kernel = kernel
+        self.programs: list[Program] = []
+        self._by_number: dict[int, Program] = {}
+        self._world = _core.World(
+            kernel.core, parse_duration(quantum), cpus or 0, max(parse_duration(slice), 1)
+        )
+        self._seed, self._jitter = seed, parse_duration(jitter)
+        self._barriers: dict[str, int] = {}
+        self._sample = None if sample is None else max(parse_duration(sample), 1)
+        self._begin = self._world.now
+        self._own_cpus = cpus is None
+        self._next_average = self._begin + PERIOD
+        self._averages: dict[int, Averages] = {}
+        self._totals: dict[int, list[int]] = {}
+        self._last_rows: NDArray[np.uint64] | None = None
+        self.series = Series()
+
+    def program(
+        self,
+        name: str,
+        trace: Trace,
+        *,
+        cgroup: MemoryGroup | None = None,
+        task: Task | None = None,
+        think: str | int | None = None,
+        start: str | int = 0,
+        stop: str | int | None = None,
+        loops: int | Literal["forever"] = 1,
+        barrier: str | None = None,
+        phase: float | Literal["random"] = 0.0,
+        linger: bool = False,
+        watch: bool = True,
+    ) -> Program:
+        """A program that touches the pages of a trace.
+
+        Parameters
+        ----------
+        name : str
+        trace : Trace
+            Many programs may share one.
+        cgroup : MemoryGroup, optional
+            Who pays for its pages; by default the group of its task.
+        task : Task, optional
+            The process; by default a new child of pid 1.
+        think : str or int, optional
+            Time of a reference; the machine's by default.
+        start, stop : str or int, optional
+            Simulated time, counted from the beginning of the run; it ends at the first reference at
+            or after ``stop``.
+        loops : int or "forever"
+            How often the references are repeated.
+        barrier : str, optional
+            Waits until all programs that name it have arrived.
+        phase : float or "random"
+            Where in the trace it begins, 0 to 1; repetitions begin at its head.
+        linger : bool
+            Its memory stays when it is through.
+        watch : bool
+            Keep a histogram of its fault latencies, 10 KiB.
+
+        Raises
+        ------
+        ValueError
+            Something that cannot be: a program that never ends, a time of 0 for a reference.
+        OSError
+            ENOMEM: its address space does not fit.
+        """
+        kernel = self.kernel
+        kernel.check_usable()
+        time_each = kernel.options.times["reference"] if think is None else parse_duration(think)
+        if not 0 < time_each < 1 << 32:
+            raise ValueError(f"think is 1 ns to 4.2 s a reference, not {think!r}")
+        if loops == "forever":
+            rounds = FOREVER
+        elif isinstance(loops, int) and loops > 0:
+            rounds = loops
+        else:
+            raise ValueError(f"loops is a number from 1 on, or 'forever', not {loops!r}")
+        first = self._phase(phase, len(trace))
+        begins = parse_duration(start) + self._draw_jitter()
+        ends = FOREVER if stop is None else self._begin + parse_duration(stop)
+        own = task is None
+        task = kernel.init.fork() if task is None else task
+        try:
+            task.name = name
+            if cgroup is not None:
+                cgroup.add(task)
+            mapping = task.mmap(trace.pages * PAGE_SIZE)
+            number = self._world.add(
+                mapping.number,
+                trace.refs,
+                memcg=mapping_table.memcg(kernel.core, mapping.number),
+                think=time_each,
+                start=self._begin + begins,
+                stop=ends,
+                loops=rounds,
+                barrier=-1 if barrier is None else self._barrier(barrier),
+                first=first,
+                watch=watch,
+            )
+        except BaseException:
+            if own:
+                task.exit()
+            raise
+        program = Program(self, name, task, mapping, cgroup, number, linger=linger)
+        self.programs.append(program)
+        self._by_number[number] = program
+        self._last_rows = None
+        return program
+
+    def _phase(self, phase: float | str, length: int) -> int:
+        if phase == "random":
+            return int(np.random.default_rng([self._seed, 2, len(self.programs)]).integers(length))
+        if not isinstance(phase, int | float) or not 0 <= phase < 1:
+            raise ValueError(f"phase is from 0 to less than 1, or 'random', not {phase!r}")
+        return int(phase * length)
+
+    def _draw_jitter(self) -> int:
+        if not self._jitter:
+            return 0
+        rng = np.random.default_rng([self._seed, 1, len(self.programs)])
+        return int(rng.integers(self._jitter))
+
+    def _barrier(self, name: str) -> int:
+        if name not in self._barriers:
+            self._barriers[name] = self._world.barrier()
+        return self._barriers[name]
+
+    # ------------------------------------------------------------ going on
+
+    def until(self, when: str | int | None = None) -> None:
+        """Go on until a simulated time, counted from the beginning; or until all are through.
+
+        May be called again, and programs may be added in between. An interrupt ends it at the next
+        event, with all that was measured so far.
+
+        Raises
+        ------
+        ValueError
+            Without a time, and a program never ends.
+        OSError
+            A page could not be read back; or nobody may be killed for one.
+        KernelPanic
+            Nobody is left to be killed.
+        """
+        self.kernel.check_usable()
+        if when is None and any(p.alive and self._endless(p) for p in self.programs):
+            raise ValueError("a program that loops forever has no end: give a time, or a stop")
+        end = FOREVER if when is None else self._begin + parse_duration(when)
+        for stop in self._stops(end):
+            if not self._go(stop):
+                break
+            self._at(stop)
+        self._last_rows = None
+
+    def _endless(self, program: Program) -> bool:
+        return self._world.is_endless(program.number)
+
+    def _stops(self, end: int) -> Iterator[int]:
+        """Times at which Python has something to do, up to the end."""
+        while True:
+            at = min(end, self._next_average)
+            if self._sample is not None:
+                at = min(at, self._next_sample())
+            yield at
+            if at >= end:
+                return
+
+    def _next_sample(self) -> int:
+        assert self._sample is not None
+        return self._begin + ((self._world.now - self._begin) // self._sample + 1) * self._sample
+
+    def _go(self, until: int) -> bool:
+        """Up to a time; False: all are through before."""
+        while True:
+            ending, number, status = self._world.run(until)
+            self._last_rows = None
+            if ending == "until":
+                return True
+            if ending == "over":
+                return False
+            if ending == "end":
+                program = self._by_number[number]
+                if not program.linger and program.task.alive:
+                    self._account(program)
+                    program.task.exit()
+            elif ending == "oom":
+                self._kill(self._by_number[number], status)
+
+    def _account(self, program: Program) -> None:
+        task = program.task
+        task.maj_flt = self.column(program.number, "majors")
+        task.min_flt = self.column(program.number, "minors")
+        task.utime_ns = sum(self.times(program.number)[name] for name in ("user", "fault"))
+
+    def _kill(self, program: Program, status: int) -> None:
+        try:
+            no_page(self.kernel, program.task, status)
+        except TaskKilled:
+            pass
+        finally:
+            for one in self.programs:
+                if not one.task.alive and not one.killed and one.alive:
+                    self._world.kill(one.number)
+                    one.killed = True
+            self._last_rows = None
+
+    def _at(self, when: int) -> None:
+        if when >= self._next_average:
+            self._average()
+            self._next_average += PERIOD
+        if self._sample is not None and (when - self._begin) % self._sample == 0:
+            self.series.note(self, when - self._begin)
+
+    # ------------------------------------------------------------ what came out
+
+    @property
+    def now(self) -> int:
+        """Simulated ns since boot."""
+        return int(self._world.now)
+
+    @property
+    def events(self) -> int:
+        """Steps of actors so far."""
+        return int(self._world.events)
+
+    def rows(self) -> NDArray[np.uint64]:
+        """What each actor has done, kswapd first, by ``_core.PROGRAM_COLUMNS``."""
+        if self._last_rows is None:
+            self._last_rows = self._world.programs()
+        return self._last_rows
+
+    def column(self, number: int, name: str) -> int:
+        """One number of one program."""
+        return int(self.rows()[number, _COLUMNS[name]])
+
+    def times(self, number: int) -> dict[str, int]:
+        """ns by class of time, of one program."""
+        row = self.rows()[number]
+        return {name: int(row[_FIRST_TIME + i]) for i, name in enumerate(_core.TIME_CLASSES)}
+
+    @property
+    def kswapd_ns(self) -> int:
+        """Processor time of kswapd."""
+        return self.times(0)["reclaim"]
+
+    def latency(self, number: int | None = None, *, major: bool = True) -> Latency:
+        """Fault latencies of one program, or of all."""
+        counts, total, most = self._world.histogram(number, major)
+        return Latency(counts, sum=total, max=most)
+
+    def pressure(self, cgroup: MemoryGroup | None = None) -> dict[str, Pressure]:
+        """Pressure of a cgroup, of all below it too: ``io``, ``memory``, ``cpu``.
+
+        ``str`` of each is the kernel's file. Where every program has a processor of its own it is
+        taken from the classes of time, and nobody waits for a processor.
+        """
+        number = memcg_table.ROOT if cgroup is None else cgroup.number
+        if not self._own_cpus:
+            return pressures(*self._world.pressure(number))
+        self._collect()
+        return pressures(
+            self._totals.get(number, [0] * 6),
+            self._averages.get(number, Averages()).values,
+        )
+
+    def _average(self) -> None:
+        if not self._own_cpus:
+            self._world.average_pressure(PERIOD)
+            return
+        self._collect()
+        for number, totals in self._totals.items():
+            self._averages.setdefault(number, Averages()).step(totals)
+
+    def _collect(self) -> None:
+        """Totals of all cgroups up to now, where every program has its own processor."""
+        rows = self.rows()
+        times = rows[:, _FIRST_TIME:].astype(np.float64)
+        # A sleep is booked when it begins; what lies ahead belongs to the next look.
+        ahead = np.where(rows[:, _COLUMNS["alive"]], rows[:, 0].astype(np.float64) - self.now, 0)
+        waits = rows[:, _COLUMNS["waits"]].astype(np.intp)
+        times[np.arange(len(times)), waits] -= np.clip(ahead, 0, None)
+        before = getattr(self, "_collected", np.zeros((0, times.shape[1])))
+        passed = times.copy()
+        passed[: len(before)] -= before
+        self._collected = times
+        place = {name: i for i, name in enumerate(_core.TIME_CLASSES)}
+        memory = passed[:, [place[name] for name in _MEMORY]].sum(axis=1)
+        io = passed[:, [place[name] for name in _IO]].sum(axis=1)
+        busy = passed.sum(axis=1) - passed[:, place["barrier"]]
+        stalls = np.stack([io, io, memory, memory, 0 * io, 0 * io], axis=1)
+        members: dict[int, list[int]] = {memcg_table.ROOT: [0]}
+        for program in self.programs:
+            at: int | None = mapping_group(program)
+            while at is not None:
+                members.setdefault(at, []).append(program.number)
+                at = self._parent(at)
+        for number, its in members.items():
+            totals = self._totals.setdefault(number, [0] * 6)
+            for state, ns in enumerate(of_own_cpus(stalls[its], busy[its])):
+                totals[state] += int(ns)
+
+    def _parent(self, number: int) -> int | None:
+        return memcg_table.info(self.kernel.core, number)["parent"]
+
+
+def mapping_group(program: Program) -> int:
+    """The group that a program began in."""
+    return memcg_table.ROOT if program.cgroup is None else program.cgroup.number
