@@ -3,7 +3,11 @@
 The public names; ``import swapfast`` imports numpy and nothing else.
 """
 
-from swapfast.build import check_built
+from swapfast import start
+
+start.begin()
+
+from swapfast.build import check_built  # noqa: E402
 
 check_built()
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import sys
 
+from swapfast import start
+
 __all__ = ["main"]
 
 
@@ -35,6 +37,7 @@ def _run() -> None:
             f"swapfast: the command line needs the package {name}, which is not installed; "
             "`make setup` installs all of them into .venv"
         )
+    start.begun()
     swapfast()
 
 

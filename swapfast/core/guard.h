@@ -5,6 +5,7 @@
  *
  * - sigbus_arm(): before a batch of copies; our handler is on top, the one before it comes next
  * - sigbus_copy(to, from, n) -> 1, or 0: a page of the file is not there
+ * - sigbus_read(work, what): the same around work(what), which only reads
  *
  * A SIGBUS anywhere else goes to the handler that was there before. The state is the process's, so
  * this file is compiled once, into swapfast.core.guard: two handlers of ours, each taking the other
@@ -57,6 +58,16 @@ static int sigbus_copy(void *to, const void *from, size_t n) {
     sigbus_expected = 1;
     __asm__ volatile("" ::: "memory");
     memcpy(to, from, n);
+    __asm__ volatile("" ::: "memory");
+    sigbus_expected = 0;
+    return 1;
+}
+
+static int sigbus_read(void (*work)(void *), void *what) {
+    if (sigsetjmp(sigbus_return, 0)) return 0;
+    sigbus_expected = 1;
+    __asm__ volatile("" ::: "memory");
+    work(what);
     __asm__ volatile("" ::: "memory");
     sigbus_expected = 0;
     return 1;

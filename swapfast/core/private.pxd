@@ -2,8 +2,8 @@
 #
 # Another thread, or a process that writes to a mapped file, can change an array between the
 # check of a reference and its use. A block is copied to memory of our own and checked there: what
-# was checked is what is used. A file that is cut short has no pages where its references were: the
-# copy is guarded, and who copies has called guard_arm() before.
+# was checked is what is used. A file that is cut short has no pages where its references were: what
+# reads them is guarded, and has called guard_arm() before.
 #
 # - highest_page(refs, n): of references in memory of our own
 # - writes_among(refs, n): references that write
@@ -13,7 +13,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from swapfast.core.guard cimport guard_copy
+from swapfast.core.guard cimport guard_copy, guard_read
 
 cdef extern from * nogil:
     """
@@ -50,15 +50,18 @@ cdef enum:
 cdef inline uint32_t take_over(uint32_t *own, const uint32_t *refs, uint64_t n) noexcept nogil:
     return highest_page(own, n) if guard_copy(own, refs, n * sizeof(uint32_t)) else LOST
 
+cdef struct look_t:
+    const uint32_t *refs
+    uint64_t n
+    uint32_t highest
+
+cdef inline void look(void *what) noexcept nogil:
+    cdef look_t *it = <look_t *>what
+    it.highest = highest_page(it.refs, it.n)
+
 cdef inline uint32_t look_over(const uint32_t *refs, uint64_t n) noexcept nogil:
-    cdef uint32_t own[OWN_BLOCK]
-    cdef uint32_t highest = 0
-    cdef uint64_t done = 0, piece
-    while done < n and highest != LOST:
-        piece = min(<uint64_t>OWN_BLOCK, n - done)
-        highest = max(highest, take_over(own, refs + done, piece))
-        done += piece
-    return highest
+    cdef look_t it = look_t(refs, n, 0)
+    return it.highest if guard_read(look, &it) else LOST
 
 cdef inline outside(uint32_t page, uint64_t pages, str what, bint later=False):
     if page == LOST:
