@@ -89,6 +89,7 @@ cdef struct actor_t:
     uint64_t owed        # of them those that are being paid
     uint64_t want
     uint32_t tries
+    uint64_t owes_tags   # ns that it waited for a device, within a pass
     uint32_t n_reads
     uint32_t target_read
     uint64_t start

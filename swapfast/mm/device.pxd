@@ -138,6 +138,7 @@ cdef inline uint64_t submit(core_t *core, device_t *d, bint write, uint64_t slot
     cdef way_t *shared = way if d.duplex else &d.way[0]   # units and pipe
     cdef uint64_t now, at, done, wait = 0
     if d.tag != NULL and d.tag[d.tag_at] > core.clock.now:
+        core.in_tags += d.tag[d.tag_at] - core.clock.now
         core.clock.now = d.tag[d.tag_at]
     now = at = core.clock.now
     if not way.instant:

@@ -271,6 +271,9 @@ cdef inline uint64_t shrink_618(core_t *core, memcg_t *g, scan_control_t *sc) no
     cdef uint64_t total, anon, other, freed = 0
     cdef uint32_t k
     cdef bint whole = sc.kind == RECLAIM_DIRECT and sc.priority == DEF_PRIORITY
+    if swap_left(core, g) == 0:
+        # can_reclaim_anon_pages; what is active may still age.
+        want_inactive = 0
     if sc.priority > 0 and not sc.file_is_tiny:
         # get_scan_count: anonymous against file pages, by swappiness and cost; there are no file
         # pages.

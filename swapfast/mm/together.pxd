@@ -37,7 +37,7 @@ from swapfast.mm.rmap cimport mapping_of
 from swapfast.mm.touch cimport look_ahead
 from swapfast.mm.tree cimport tree_next
 from swapfast.mm.types cimport (
-    UNLIKELY, core_t, memcg_t, page_t, prefetch_write, scan_control_t,
+    LIKELY, UNLIKELY, core_t, memcg_t, page_t, prefetch_write, scan_control_t,
 )
 from swapfast.mm.words cimport (
     DEF_PRIORITY, F_WORKINGSET, HIGH_BATCH, HZ, MAP_SHM, NIL, NO_MEMCG, POLICY_618, PTE_ACCESSED,
@@ -66,7 +66,7 @@ cdef enum:
 
 cdef inline bint late(world_t *w, actor_t *a, uint64_t second) noexcept nogil:
     # Is it somebody else's turn?
-    return a.t > second or a.t >= w.until or a.resched
+    return a.t > second or a.t >= w.until or cpu_yields(w, a)
 
 cdef inline bint run_hits(world_t *w, core_t *core, actor_t *a, uint64_t second) noexcept nogil:
     # References that hit. True: the next one does not, and its time has passed.
@@ -131,6 +131,22 @@ cdef inline bint throttled(core_t *core, actor_t *a) noexcept nogil:
         pending += core.devices[k].len
     return 2 * pending > core.ram.used
 
+cdef inline void spend_reclaim(core_t *core, actor_t *a, uint64_t ns) noexcept nogil:
+    # What a pass waited for a device is no processor time; `pay_tags` puts that at its end.
+    spend(a, IN_RECLAIM, ns - core.in_tags)
+    a.owes_tags += core.in_tags
+    core.in_tags = 0
+
+cdef inline bint pay_tags(actor_t *a) noexcept nogil:
+    # True: it sleeps.
+    if LIKELY(a.owes_tags == 0):
+        return False
+    a.left = a.t
+    a.waits = IN_TAGS
+    spend(a, IN_TAGS, a.owes_tags)
+    a.owes_tags = 0
+    return True
+
 cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
                          bint write) noexcept nogil:
     cdef uint64_t begin = core.clock.now, in_reclaim = core.clock.in_reclaim, reclaimed
@@ -144,7 +160,7 @@ cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
         if status != ST_AGAIN:
             break
     reclaimed = core.clock.in_reclaim - in_reclaim
-    spend(a, IN_RECLAIM, reclaimed)
+    spend_reclaim(core, a, reclaimed)
     spend(a, IN_FAULT, core.clock.now - begin - reclaimed)
     a.debt += core.debt
     core.debt = 0
@@ -176,10 +192,11 @@ cdef inline bint at_read(core_t *core, world_t *w, actor_t *a) noexcept nogil:
         core.reads[k] = w.reads[<uint64_t>a.id * w.row + k]
     core.n_reads = a.n_reads
     core.target_read = a.target_read
+    a.left = a.t
     done = submit_reads(core)
     spend(a, IN_TAGS, core.clock.now - begin)
+    core.in_tags = 0
     a.stage = AT_MAP
-    a.left = a.t
     if done > a.t:
         spend(a, a.waits, done - a.t)
     core.clock.in_swap_in += a.t - begin
@@ -202,7 +219,7 @@ cdef inline bint at_high(core_t *core, actor_t *a) noexcept nogil:
     # True: it sleeps.
     cdef memcg_t *g = &core.memcgs[a.memcg]
     cdef uint64_t begin = core.clock.now, freed = high_reclaim(core, g, a.want), delay
-    spend(a, IN_RECLAIM, core.clock.now - begin)
+    spend_reclaim(core, a, core.clock.now - begin)
     a.left = a.t
     delay = high_delay(core, g, a.owed)
     a.want = SCAN_BATCH
@@ -222,7 +239,7 @@ cdef inline int at_charge(core_t *core, world_t *w, actor_t *a, uint32_t page,
     cdef int status = ST_OK
     if g != NULL:
         status = charge_step(core, g, &a.charge)
-        spend(a, IN_RECLAIM, core.clock.now - begin)
+        spend_reclaim(core, a, core.clock.now - begin)
     if status == ST_OK:
         return do_fault(core, w, a, page, write)
     return status
@@ -259,6 +276,8 @@ cdef inline int step_of(core_t *core, world_t *w, actor_t *a, uint64_t second) n
             psi_set(core, w, a, PSI_RUNNING | PSI_ON_CPU | PSI_MEMSTALL, a.t)
             if at_high(core, a):
                 return STEP_SLEEP
+            if pay_tags(a):
+                return STEP_SLEEP
             if a.stage == AT_RUN:
                 psi_set(core, w, a, PSI_RUNNING | PSI_ON_CPU, a.t)
             if late(w, a, second):
@@ -282,6 +301,7 @@ cdef inline int step_of(core_t *core, world_t *w, actor_t *a, uint64_t second) n
             spend(a, IN_READ, core.wait_until - a.t)
             return STEP_SLEEP
         if status != ST_OK and status != ST_AGAIN:
+            a.owes_tags = 0
             w.status = status
             memset(&a.charge, 0, sizeof(a.charge))
             return STEP_OOM
@@ -289,6 +309,8 @@ cdef inline int step_of(core_t *core, world_t *w, actor_t *a, uint64_t second) n
             a.left = a.t
             a.waits = IN_STALL
             spend(a, IN_STALL, JIFFY)
+            return STEP_SLEEP
+        if pay_tags(a):
             return STEP_SLEEP
         if late(w, a, second):
             return STEP_ON
@@ -322,7 +344,7 @@ cdef inline int kswapd_step(core_t *core, world_t *w, actor_t *a) noexcept nogil
     if balanced(core) or sc.priority < 1:
         core.kswapd.failures += sc.priority < 1 and sc.freed == 0
         a.charge.busy = False
-        spend(a, IN_RECLAIM, core.clock.now - begin)
+        spend_reclaim(core, a, core.clock.now - begin)
         return STEP_OUT
     age_all(core)
     before = sc.freed
@@ -334,14 +356,14 @@ cdef inline int kswapd_step(core_t *core, world_t *w, actor_t *a) noexcept nogil
     if sc.scanned < sc.want or freed == 0:
         sc.priority -= 1
     core.clock.in_reclaim += core.clock.now - begin
-    spend(a, IN_RECLAIM, core.clock.now - begin)
+    spend_reclaim(core, a, core.clock.now - begin)
     a.left = a.t
     # reclaim_throttle: it met only pages that are being written.
     if sc.writeback > 0 and sc.writeback >= sc.scanned:
         a.waits = IN_STALL
         spend(a, IN_STALL, JIFFY)
         return STEP_SLEEP
-    return STEP_ON
+    return STEP_SLEEP if pay_tags(a) else STEP_ON
 
 # ---------------------------------------------------------------- the loop
 
@@ -381,7 +403,7 @@ cdef inline uint32_t sleeping(actor_t *a) noexcept nogil:
     # What a task that sleeps is counted as.
     if a.waits == IN_READ:
         return PSI_IOWAIT
-    if a.waits == IN_WORKINGSET:
+    if a.waits == IN_WORKINGSET or (a.waits == IN_TAGS and a.stage != AT_MAP):
         return PSI_IOWAIT | PSI_MEMSTALL
     return PSI_MEMSTALL
 

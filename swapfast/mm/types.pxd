@@ -527,6 +527,7 @@ cdef struct core_t:
     uint32_t n_reads
     uint32_t target_read     # the one that the program waits for
     uint64_t wait_until      # somebody else's read that it waits for
+    uint64_t in_tags         # ns waited for room in a device, so far
     flight_t flight          # pages that are being read
     uint32_t current_mm      # of the task that runs
     clock_t clock
