@@ -154,7 +154,7 @@ def rmdir(kernel: Kernel, group: GroupRow) -> None:
         with kernel.changes.of("removing a cgroup"):
             kernel.groups.remove(group)
     except ValueError as error:  # Linux would keep a dead memcg until the last page is gone
-        raise system_error(errno.EBUSY, f"{group.path} stays: {error}; unmap them") from None
+        raise system_error(errno.EBUSY, f"{group.path} stays: {error}; munmap them") from None
 
 
 def list_files(kernel: Kernel, group: GroupRow) -> list[str]:
