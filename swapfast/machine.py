@@ -10,14 +10,16 @@ A machine belongs to one thread at a time; different machines run side by side w
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Unpack
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Unpack
 
 from swapfast.kernel import areas, batches, cgroup, face, procfs
 from swapfast.kernel.boot import boot
+from swapfast.kernel.control import Cgroup, Limits, MemoryGroup
 from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TIMES, TLB, KernelOptions, Keywords
 from swapfast.kernel.profile import Profile
 from swapfast.kernel.records import Kind
-from swapfast.kernel.state import Kernel, Mapping, MemoryGroup, SwapArea, SwapNamespace, Task
+from swapfast.kernel.state import Kernel, Mapping, SwapArea, SwapNamespace, Task
 from swapfast.syscalls import SYSTEM_CALLS
 from swapfast.units import PAGE_SIZE
 
@@ -28,12 +30,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from swapfast.checkpoint.disk import Disk
+    from swapfast.together import Device, Together
     from swapfast.traces import Trace
 
 __all__ = ["PLUG", "READAHEAD", "STATISTICS", "TIMES", "TLB", "Machine", "restart"]
 
 
-class Machine:
+class Machine(AbstractContextManager["Machine"]):
     """A simulated computer.
 
     Parameters
@@ -61,6 +64,8 @@ class Machine:
         Areas that are on, by type.
     log : list of str
         The console.
+    oom_records : list of OomRecord
+        Every kill of the OOM killer.
 
     Raises
     ------
@@ -96,6 +101,7 @@ class Machine:
         self.options, self.profile, self.core = kernel.options, kernel.profile, kernel.core
         self.init, self.tasks, self.areas = kernel.init, kernel.tasks, kernel.areas
         self.log, self.rules, self.contents = kernel.log, kernel.rules, kernel.contents
+        self.oom_records = kernel.oom_records
 
     @property
     def overcommit(self) -> int:
@@ -143,12 +149,71 @@ class Machine:
         """A memory group with a limit (bytes, or "64MiB"; 0: none)."""
         return cgroup.new_group(self.kernel, max, policy)
 
-    def add_swap(self, size: int | str, *, priority: int | None = None) -> SwapArea:
-        """Turn on an ideal device of ``size`` bytes in the initial namespace: slots, no bytes.
+    def cgroup(self, path: str, **limits: Unpack[Limits]) -> Cgroup:
+        """A cgroup of version 2, made if it is not there; what is above it too, as ``mkdir -p``.
 
-        Errors as `swapfast.kernel.areas.add_device`.
+        From then on the machine has the rules of cgroup v2: see option ``cgroup``.
+
+        Parameters
+        ----------
+        path : str
+            From the root of all cgroups, which is "/".
+        **limits
+            ``min``, ``low``, ``high``, ``max``, ``swap_max``, ``swap_high``: bytes, or "64MiB";
+            None: no limit. What is not given stays as it is.
+
+        Raises
+        ------
+        ValueError
+            Not a path, or not a size.
+        OSError
+            ENODEV: the kernel of the profile has no cgroup v2; EBUSY: tasks are in the cgroup
+            above; EEXIST: a file has that name; EAGAIN: too many levels; ENOENT: the root has no
+            limits.
         """
-        return areas.add_device(self.kernel, size, priority=priority)
+        return cgroup.make(self.kernel, path, **limits)
+
+    def add_swap(
+        self, size: int | str, *, priority: int | None = None, device: Device | None = None
+    ) -> SwapArea:
+        """Turn on an area of ``size`` bytes in the initial namespace: slots, no bytes.
+
+        It lies on the ``device``, by default on a disk with the times of the machine. Errors as
+        `swapfast.kernel.areas.add_device`.
+        """
+        area = areas.add_device(self.kernel, size, priority=priority)
+        if device is not None:
+            device.carry(area)
+        return area
+
+    def device(self, name: str, preset: str = "lab", *, seed: int = 0, **keys: Any) -> Device:
+        """A device that areas may lie on; see `swapfast.together.Device`."""
+        from swapfast.together import Device  # not before a device is wanted
+
+        return Device(self.kernel, name, preset, seed=seed, **keys)
+
+    def together(
+        self,
+        *,
+        seed: int = 0,
+        quantum: str | int = "20us",
+        cpus: int | None = None,
+        slice: str | int = "3ms",
+        sample: str | int | None = None,
+        jitter: str | int = 0,
+    ) -> Together:
+        """Programs side by side in virtual time; see `swapfast.together.Together`."""
+        from swapfast.together import Together  # not before programs run
+
+        return Together(
+            self.kernel,
+            seed=seed,
+            quantum=quantum,
+            cpus=cpus,
+            slice=slice,
+            sample=sample,
+            jitter=jitter,
+        )
 
     def read_files(self) -> None:
         """A program is started: page cache that was dropped is read again, out of free memory."""
@@ -221,9 +286,6 @@ class Machine:
     def check_usable(self) -> None:
         """Raise OSError (EBADF) if the machine is powered off or broken."""
         self.kernel.check_usable()
-
-    def __enter__(self) -> Machine:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

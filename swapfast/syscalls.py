@@ -57,6 +57,11 @@ class _Table:
         self.checkpoint = checkpoint
         self.enter_group = cgroup.enter
         self.close_group = cgroup.close
+        self.rmdir_group = cgroup.rmdir
+        self.list_group = cgroup.list_files
+        self.read_group = cgroup.read
+        self.write_group = cgroup.write
+        self.reclaim_group = cgroup.reclaim
         self.sysinfo = procfs.sysinfo
         self.read_proc_swaps = procfs.read_proc_swaps
 

@@ -175,7 +175,7 @@ FILE, FUNCTION, METHODS = 400, 60, 25  # lines; lines below the docstring; metho
 # What was larger when the limits came. A row may get smaller, and it goes when it is no longer due.
 EXCEPTIONS = {
     "checkpoint/commit.py": 426,
-    "kernel/state.py": 827,
+    "kernel/state.py": 787,
     "kernel/state.py Task": 26,
     "ltp/lib.py TestContext": 28,
     "mm/types.pxd": 485,

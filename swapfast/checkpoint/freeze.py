@@ -179,7 +179,7 @@ def facts_of(
     kernel, core = frozen.kernel, frozen.kernel.core
     used = {mm.group for mm in frozen.mms}
     used |= {mapping_table.memcg(core, n) for n in frozen.numbers}
-    groups, group_index = group_facts(core, used)
+    groups, group_index = group_facts(kernel, used)
     return {
         "format": FORMAT,
         **({"version": VERSION} if parent is None else chained(parent, None)),

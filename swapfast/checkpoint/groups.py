@@ -1,7 +1,7 @@
 """Memory groups in an image: the part of the tree that a job is in.
 
 - ``GROUP``: what the facts say of one group.
-- ``group_facts(core, numbers)``: the groups and all above them, the root first.
+- ``group_facts(kernel, numbers)``: the groups and all above them, the root first.
 - ``make_groups(kernel, facts)``: the same tree in a new machine.
 """
 
@@ -10,21 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from swapfast._core import policy_names
-from swapfast.checkpoint.schema import choice, integer, later, listing, optional, record
+from swapfast.checkpoint.schema import choice, flag, integer, later, listing, optional, record, text
 from swapfast.core import images, memcg_table
-from swapfast.kernel.state import MemoryGroup
+from swapfast.kernel.groups import NAME_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from swapfast._core import Core
+    from swapfast.kernel.groups import GroupRow
     from swapfast.kernel.state import Kernel
 
 __all__ = ["GROUP", "group_facts", "make_groups"]
 
 _COUNT = integer(0, (1 << 64) - 1)
 _SIGNED = integer(-(1 << 62), 1 << 62)
-_PAGES = integer(0, 1 << 40)
+_PAGES = integer(0, 1 << 52)
 _LIMITS = ("high", "low", "min", "swap_max", "swap_high")
 _STAT = (
     *("pswpin", "pswpout", "pgscan_kswapd", "pgscan_direct", "pgscan_proactive"),
@@ -50,27 +50,38 @@ GROUP = record(
     events=later(listing(_COUNT, len(memcg_table.EVENT_NAMES), len(memcg_table.EVENT_NAMES))),
     stat=later(record(**dict.fromkeys(_STAT, _COUNT))),
     parent=later(integer(0, 1 << 16)),
-    limits=later(record(**dict.fromkeys(_LIMITS, optional(_PAGES)))),
+    limits=later(record(**dict.fromkeys(_LIMITS, optional(_PAGES)), max=later(optional(_PAGES)))),
+    name=later(
+        text(NAME_MAX)
+    ),  # and what follows: of images that were made before there were names
+    pgfault=later(_COUNT),
+    pgmajfault=later(_COUNT),
+    oom_group=later(flag),
 )
 
 
-def group_facts(core: Core, numbers: Iterable[int]) -> tuple[list[dict[str, Any]], dict[int, int]]:
+def group_facts(
+    kernel: Kernel, numbers: Iterable[int]
+) -> tuple[list[dict[str, Any]], dict[int, int]]:
     """Facts of groups and of all above them, and the place of each number among them."""
-    infos = {memcg_table.ROOT: memcg_table.info(core, memcg_table.ROOT)}
-    for number in numbers:
-        at: int | None = number
-        while at is not None and at not in infos:
-            infos[at] = memcg_table.info(core, at)
-            at = infos[at]["parent"]
-    order = sorted(infos, key=lambda number: (infos[number]["depth"], number))
-    place = {number: i for i, number in enumerate(order)}
+    rows = {row.number: row for number in numbers for row in kernel.groups[number].upward()}
+    root = kernel.groups.root
+    order = sorted(
+        {root.number: root, **rows}.values(), key=lambda r: (len(list(r.upward())), r.number)
+    )
+    place = {row.number: i for i, row in enumerate(order)}
     facts = []
-    for number in order:
-        info = infos[number]
-        one = images.memcg_state(core, number)
-        if info["parent"] is not None:
-            one["parent"] = place[info["parent"]]
-            one["limits"] = {name: info[name] for name in _LIMITS}  # type: ignore[literal-required]
+    for row in order:
+        one = images.memcg_state(kernel.core, row.number)
+        one |= {"pgfault": row.pgfault, "pgmajfault": row.pgmajfault}
+        if row.parent is not None:
+            info = memcg_table.info(kernel.core, row.number)
+            one |= {"name": row.name, "oom_group": row.oom_group}
+            one["parent"] = place[row.parent.number]
+            one["limits"] = {
+                name: info[name]  # type: ignore[literal-required]
+                for name in (*_LIMITS, "max")
+            }
         facts.append(one)
     return facts, place
 
@@ -81,22 +92,30 @@ def make_groups(kernel: Kernel, facts: list[dict[str, Any]]) -> list[int]:
     Raises
     ------
     ValueError
-        A group is below one that comes later.
+        A group is below one that comes later, or has a name that it cannot have.
     """
-    numbers = [kernel.root_group.number]
+    rows = [kernel.groups.root]
     for i, one in enumerate(facts[1:], 1):
         above = one.get("parent", 0)
         if above >= i:
             raise ValueError(f"facts.groups[{i}].parent: {above} is not before it")
-        group = MemoryGroup(kernel, one["limit"], one["policy"], numbers[above])
-        memcg_table.configure(
-            kernel.core,
-            group.number,
-            **{
-                name: value
-                for name, value in one.get("limits", {}).items()
-                if value != (0 if name in ("low", "min") else None)
-            },
-        )
-        numbers.append(group.number)
-    return numbers
+        try:
+            row = kernel.groups.add(
+                one["policy"], one["limit"], rows[above].number, one.get("name")
+            )
+        except ValueError as error:
+            raise ValueError(f"facts.groups[{i}]: {error}") from None
+        _set_limits(kernel, row, one.get("limits", {}))
+        rows.append(row)
+    for row, one in zip(rows, facts, strict=True):
+        row.pgfault, row.pgmajfault = one.get("pgfault", 0), one.get("pgmajfault", 0)
+        row.oom_group = one.get("oom_group", False)
+    return [row.number for row in rows]
+
+
+def _set_limits(kernel: Kernel, row: GroupRow, limits: dict[str, int | None]) -> None:
+    """What is not as it is anyway: a rule that nobody uses costs nothing."""
+    usual = {"low": 0, "min": 0}
+    unusual = {name: n for name, n in limits.items() if n != usual.get(name)}
+    if unusual:
+        memcg_table.configure(kernel.core, row.number, **unusual)

@@ -3,12 +3,12 @@
 From the bottom to the top; a file imports from lines above its own:
 
 - ``profile``, ``rules``, ``records``, ``device``, ``ranks``: values.
-- ``options``, ``calls``, ``changes``, ``files``, ``shared``: one value for all that is chosen; the
-  table of system calls; all or nothing; swapfiles; shared memory.
-- ``state``: every other noun.
+- ``options``, ``calls``, ``changes``, ``files``, ``groups``, ``shared``: one value for all that is
+  chosen; the table of system calls; all or nothing; swapfiles; names of memory groups; shared memory.
+- ``state``: every other noun, but for ``control``: memory groups as people hold them.
 - ``clone_flags``, ``overcommit``, ``scopes``, ``segments``, ``tasks``, ``wiping``: single rules.
 - ``areas``, ``mmap``: what needs no victim.
-- ``exit``, ``oom``, ``batches``: who dies, and what may kill.
+- ``exit``, ``oom``, ``batches``, ``control_files``: who dies, and what may kill.
 - ``clone``, ``swapon``, ``shm``, ``cgroup``, ``procfs``: the other calls, and what one reads.
 - ``boot``: a kernel with its first task.
 """

@@ -249,9 +249,12 @@ def _begin(mapping: Mapping) -> tuple[int, int, int]:
 
 
 def _account(task: Task, before: tuple[int, int, int]) -> None:
-    core = task.kernel.core
+    core, group = task.kernel.core, task.kernel.groups[task.group]
     faults, majors = core.faults()
+    faults -= before[0]
     majors -= before[1]
     task.maj_flt += majors
-    task.min_flt += faults - before[0] - majors
+    task.min_flt += faults - majors
+    group.pgfault += faults
+    group.pgmajfault += majors
     task.utime_ns += core.now - before[2]

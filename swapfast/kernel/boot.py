@@ -31,7 +31,7 @@ def boot(options: KernelOptions, calls: Calls) -> Kernel:
     kernel = Kernel(options, calls)
     _kernels.add(kernel)
     swap_ns = scopes.new_swap_namespace(kernel, 0)
-    mm = mmap.new_mm(kernel, swap_ns, kernel.root_group.number)
+    mm = mmap.new_mm(kernel, swap_ns, kernel.groups.root.number)
     kernel.init = new_task(kernel, "init", None, mm, swap_ns, IpcNamespace(0))
     return kernel
 

@@ -2,6 +2,7 @@
 
 - ``SystemCalls``: the signatures. A task, a mapping or a namespace knows this table and no module
   above it; `swapfast.syscalls` fills it in. A test may hand in one of its own.
+- ``GroupCalls``: those of memory groups.
 
 The nouns are type variables here, so that the table lies below them.
 """
@@ -16,18 +17,47 @@ from swapfast.kernel.records import Kind, ShmidDs, SysInfo, Wipe
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["SystemCalls"]
+__all__ = ["GroupCalls", "SystemCalls"]
 
+Kernel = TypeVar("Kernel", contravariant=True)
 Task = TypeVar("Task")
 Mapping = TypeVar("Mapping")
 Area = TypeVar("Area", contravariant=True)
 Namespace = TypeVar("Namespace", contravariant=True)
 Group = TypeVar("Group", contravariant=True)
+Entering = TypeVar("Entering", contravariant=True)  # a task, where nothing returns one
 Path = str | os.PathLike[str]
 Bytes = bytes | bytearray | memoryview
 
 
-class SystemCalls(Protocol[Task, Mapping, Area, Namespace, Group]):
+class GroupCalls(Protocol[Kernel, Entering, Group]):
+    """The part about memory groups: cgroup.py."""
+
+    def enter_group(self, group: Group, /, task: Entering) -> None:
+        """Write a pid to cgroup.procs."""
+
+    def close_group(self, kernel: Kernel, group: Group, /) -> None:
+        """Forget a group that has only a limit."""
+
+    def rmdir_group(self, kernel: Kernel, group: Group, /) -> None:
+        """rmdir(2) of a cgroup."""
+
+    def list_group(self, kernel: Kernel, group: Group, /) -> list[str]:
+        """List the directory of a cgroup."""
+
+    def read_group(self, kernel: Kernel, group: Group, /, name: str) -> str:
+        """Read a file of a cgroup."""
+
+    def write_group(self, kernel: Kernel, group: Group, /, name: str, text: str) -> None:
+        """Write to a file of a cgroup."""
+
+    def reclaim_group(self, kernel: Kernel, group: Group, /, pages: int) -> int:
+        """What a write to memory.reclaim frees."""
+
+
+class SystemCalls(
+    GroupCalls[Kernel, Task, Group], Protocol[Kernel, Task, Mapping, Area, Namespace, Group]
+):
     """What each does is told by the method of the noun that has its name."""
 
     # clone.py, exit.py
@@ -109,14 +139,6 @@ class SystemCalls(Protocol[Task, Mapping, Area, Namespace, Group]):
         self, ns: Namespace, /, path: Path, *, kind: Kind, parent: Path | None, checksums: bool
     ) -> None:
         """Write an image of a namespace."""
-
-    # cgroup.py
-
-    def enter_group(self, group: Group, /, task: Task) -> None:
-        """Write a pid to cgroup.procs."""
-
-    def close_group(self, group: Group, /) -> None:
-        """rmdir(2) of a cgroup."""
 
     # procfs.py
 

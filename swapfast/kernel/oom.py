@@ -1,10 +1,11 @@
 """The OOM killer: who has to go.
 
-- ``out_of_memory(kernel, current, group)``: choose, log, kill; returns the victim.
+- ``out_of_memory(kernel, current, level)``: choose, log, kill; returns the victim.
+- ``kill_at_limit(kernel, current, level)``: the same, or None if nobody may be killed.
 - ``badness_2_6_25(task)``, ``badness_6_18(task, pages)``: the two kernels' scores.
 
 Sources: mm/oom_kill.c of 2.6.25 (badness, oom_kill_process) and 6.18 (oom_badness,
-oom_kill_process).
+oom_kill_process, oom_kill_memcg_member), mm/memcontrol.c of 6.18 (mem_cgroup_get_oom_group).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from swapfast import flags as f
 from swapfast.core import area_table, memcg_table
 from swapfast.errors import KernelPanic, system_error
 from swapfast.kernel.exit import die
+from swapfast.kernel.groups import GroupRow
 from swapfast.kernel.mmap import count, counts
+from swapfast.kernel.records import OomRecord
 from swapfast.kernel.state import Kernel, Task
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["badness_2_6_25", "badness_6_18", "no_page", "out_of_memory"]
+__all__ = ["badness_2_6_25", "badness_6_18", "kill_at_limit", "no_page", "out_of_memory"]
 
 SECOND = 1_000_000_000  # ns
 OOM_DISABLE = -17
@@ -95,15 +98,32 @@ def _may_die_6_18(task: Task) -> bool:
     return task.oom_victim_first or task.oom_score_adj > OOM_SCORE_ADJ_MIN
 
 
-def _candidates(kernel: Kernel, group: int | None) -> list[Task]:
+def _tasks(kernel: Kernel, level: GroupRow | None) -> list[Task]:
+    """Who runs in a group or below it, or in the machine; not init."""
+    numbers = None if level is None else {row.number for row in level.below()}
     return [
         t
         for t in kernel.tasks.values()
-        if t.alive and t.parent is not None and (group is None or t.group == group)
+        if t.alive and t.parent is not None and (numbers is None or t.group in numbers)
     ]
 
 
-def out_of_memory(kernel: Kernel, current: Task, group: int | None = None) -> Task:
+def _choose(kernel: Kernel, level: GroupRow | None) -> tuple[int, Task] | None:
+    """The worst score and whose it is (select_bad_process)."""
+    modern = kernel.profile.modern
+    memory = kernel.core.memory()
+    pages = memory["total"] + memory["total_swap"]
+    if level is not None:
+        pages = memcg_table.info(kernel.core, level.number)["limit"] or pages
+    scores = [
+        (badness_6_18(t, pages) if modern else badness_2_6_25(t), t)
+        for t in _tasks(kernel, level)
+        if (_may_die_6_18(t) if modern else t.oom_adj != OOM_DISABLE)
+    ]
+    return max(scores, key=lambda s: s[0]) if scores else None
+
+
+def out_of_memory(kernel: Kernel, current: Task, level: GroupRow | None = None) -> Task:
     """Kill the worst task and everybody who shares its mm.
 
     Parameters
@@ -111,8 +131,8 @@ def out_of_memory(kernel: Kernel, current: Task, group: int | None = None) -> Ta
     kernel : Kernel
     current : Task
         Who asked for the page.
-    group : int, optional
-        Only tasks charged to this memory group.
+    level : GroupRow, optional
+        Only tasks in this memory group and below it.
 
     Returns
     -------
@@ -126,30 +146,27 @@ def out_of_memory(kernel: Kernel, current: Task, group: int | None = None) -> Ta
     OSError
         ENOMEM: nobody in the group can be killed. The kernel panics for the machine alone.
     """
-    modern = kernel.profile.modern
-    memory = kernel.core.memory()
-    pages = memory["total"] + memory["total_swap"]
-    if group is not None:
-        pages = memcg_table.info(kernel.core, group)["limit"] or pages
-    scores = [
-        (badness_6_18(t, pages) if modern else badness_2_6_25(t), t)
-        for t in _candidates(kernel, group)
-        if (_may_die_6_18(t) if modern else t.oom_adj != OOM_DISABLE)
-    ]
-    if not scores and group is not None:
-        limit = memcg_table.info(kernel.core, group)["limit"] * PAGE_SIZE
+    victim = kill_at_limit(kernel, current, level)
+    if victim is None and level is not None:
+        limit = memcg_table.info(kernel.core, level.number)["limit"] * PAGE_SIZE
         raise system_error(
             errno.ENOMEM,
             f"process {current.pid} ({current.name}) is at its group's limit of {limit} bytes and "
             "no task there may be killed: raise the limit, or one's oom_score_adj",
         )
-    if not scores:
+    if victim is None:
         kernel.log.append("Kernel panic - not syncing: Out of memory and no killable processes...")
         raise KernelPanic("out of memory and no killable process: give the machine more memory")
-    score, victim = max(scores, key=lambda s: s[0])
-    if modern:
-        _report_6_18(kernel, victim, group)
-    else:
+    return victim
+
+
+def kill_at_limit(kernel: Kernel, current: Task, level: GroupRow | None) -> Task | None:
+    """`out_of_memory`, but None if nobody can be killed (mem_cgroup_out_of_memory)."""
+    chosen = _choose(kernel, level)
+    if chosen is None:
+        return None
+    score, victim = chosen
+    if not kernel.profile.modern:
         kernel.log.append(
             f"Out of memory: kill process {victim.pid} ({victim.name}) score {score} or a child"
         )
@@ -157,18 +174,79 @@ def out_of_memory(kernel: Kernel, current: Task, group: int | None = None) -> Ta
             if child.alive and child.mm is not victim.mm and child.oom_adj != OOM_DISABLE:
                 victim = child  # a child with an mm of its own goes first
                 break
-        kernel.log.append(f"Killed process {victim.pid} ({victim.name})")
-    kernel.oom_kills += 1
-    for sharer in sorted(victim.mm.users, key=lambda t: t.pid):
-        if sharer.parent is not None:
-            die(sharer, 0, f.SIGKILL)
+    together = _oom_group(kernel, victim, level)
+    _kill(kernel, current, victim, level)
+    if together is not None:
+        memcg_table.note(kernel.core, together.number, "oom_group_kill")
+        kernel.log.append(
+            f"Tasks in {together.path} are going to be killed due to memory.oom.group set"
+        )
+        for task in _tasks(kernel, together):
+            if task.alive and task.oom_score_adj != OOM_SCORE_ADJ_MIN:
+                _kill(kernel, current, task, level)
     return victim
 
 
-def _report_6_18(kernel: Kernel, victim: Task, group: int | None) -> None:
+def _oom_group(kernel: Kernel, victim: Task, level: GroupRow | None) -> GroupRow | None:
+    """The highest group with memory.oom.group, from the victim's up to the level that is full."""
+    found = None
+    for row in kernel.groups[victim.group].upward():
+        if row.oom_group:
+            found = row
+        if row is level:
+            break
+    return found
+
+
+def _kill(kernel: Kernel, current: Task, victim: Task, level: GroupRow | None) -> None:
+    """__oom_kill_process: one victim, and everybody who shares its mm."""
+    if kernel.profile.modern:
+        _report_6_18(kernel, victim, level)
+    else:
+        kernel.log.append(f"Killed process {victim.pid} ({victim.name})")
+    kernel.oom_kills += 1
+    kernel.oom_records.append(_record(kernel, current, victim, level))
+    memcg_table.note(kernel.core, victim.group, "oom_kill")
+    for sharer in sorted(victim.mm.users, key=lambda t: t.pid):
+        if sharer.parent is not None:
+            die(sharer, 0, f.SIGKILL)
+
+
+def _record(kernel: Kernel, current: Task, victim: Task, level: GroupRow | None) -> OomRecord:
+    memory, counters = kernel.core.memory(), kernel.core.counters()
+    resident, swapped = counts(victim.mm)
+    return OomRecord(
+        time_ns=kernel.now,
+        trigger_pid=current.pid,
+        trigger_name=current.name,
+        level="machine" if level is None else level.path,
+        victim_pid=victim.pid,
+        victim_name=victim.name,
+        cgroup=kernel.groups[victim.group].path,
+        rss=resident,
+        swap=swapped,
+        free=memory["free"],
+        free_slots_allowed=_slots_allowed(kernel, current),
+        free_slots=memory["free_swap"],
+        scanned=counters["pgscan_kswapd"] + counters["pgscan_direct"],
+    )
+
+
+def _slots_allowed(kernel: Kernel, task: Task) -> int:
+    """Free slots that a task could have (mem_cgroup_get_nr_swap_pages)."""
+    infos = [area.info for area in task.swap_ns.areas]
+    slots = sum(info["pages"] - info["inuse"] for info in infos)
+    for row in kernel.groups[task.group].upward():
+        info = memcg_table.info(kernel.core, row.number)
+        if info["swap_max"] is not None:
+            slots = min(slots, max(info["swap_max"] - info["swap_usage"], 0))
+    return slots
+
+
+def _report_6_18(kernel: Kernel, victim: Task, level: GroupRow | None) -> None:
     resident, _ = counts(victim.mm)
     shared = sum(count(m)[0] for m in victim.mm.mappings.values() if m.shared)
-    where = "Out of memory" if group is None else "Memory cgroup out of memory"
+    where = "Out of memory" if level is None else "Memory cgroup out of memory"
     kernel.log.append(
         f"{where}: Killed process {victim.pid} ({victim.name}) "
         f"total-vm:{victim.mm.total_vm * 4}kB, anon-rss:{(resident - shared) * 4}kB, "
@@ -204,7 +282,10 @@ def no_page(kernel: Kernel, current: Task, status: int) -> None:
                 "out why",
                 area.path,
             )
+    level = None
+    if status == _core.OOM_GROUP:
+        level = kernel.groups[memcg_table.failed(kernel.core)]
     with kernel.changes.of("the OOM killer"):
-        out_of_memory(kernel, current, current.group if status == _core.OOM_GROUP else None)
+        out_of_memory(kernel, current, level)
     if not current.alive:
         raise current.killed()

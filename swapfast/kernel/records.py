@@ -1,6 +1,7 @@
 """What system calls return, and words that they take: plain values.
 
 - ``SysInfo``: sysinfo(2). ``ShmidDs``: shmctl(2).
+- ``OomRecord``: whom the OOM killer took, and why.
 - ``Wipe``, ``Kind``: how a swapfile is wiped, and how a namespace is checkpointed.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-__all__ = ["Kind", "ShmidDs", "SysInfo", "Wipe"]
+__all__ = ["Kind", "OomRecord", "ShmidDs", "SysInfo", "Wipe"]
 
 Wipe = Literal["none", "on-free", "on-swapoff"]
 Kind = Literal["in-place", "pinned", "snapshot", "incremental"]
@@ -60,3 +61,48 @@ class ShmidDs:
     mode: int
     uid: int
     key: int
+
+
+@dataclass(frozen=True, slots=True)
+class OomRecord:
+    """One kill of the OOM killer (mm/oom_kill.c, __oom_kill_process).
+
+    Attributes
+    ----------
+    time_ns : int
+        Simulated nanoseconds since boot.
+    trigger_pid : int
+    trigger_name : str
+        Who asked for the page; init, where a limit was written.
+    level : str
+        "machine", or the path of the memory group at whose limit there was no page.
+    victim_pid : int
+    victim_name : str
+    cgroup : str
+        Path of the victim's memory group.
+    rss, swap : int
+        The victim's pages in memory and in swap.
+    free : int
+        Free pages of the machine.
+    free_slots_allowed : int
+        Free slots that the trigger could have had: in the areas of its swap namespace, and within
+        memory.swap.max of its memory group and of all above.
+    free_slots : int
+        Free slots in all areas.
+    scanned : int
+        Pages that reclaim had scanned until then, since boot.
+    """
+
+    time_ns: int
+    trigger_pid: int
+    trigger_name: str
+    level: str
+    victim_pid: int
+    victim_name: str
+    cgroup: str
+    rss: int
+    swap: int
+    free: int
+    free_slots_allowed: int
+    free_slots: int
+    scanned: int

@@ -1,7 +1,7 @@
 """Every noun of a kernel, as plain data.
 
 - ``Kernel``: what exists. ``Task``, ``Mm``, ``Mapping``: who runs, and what is mapped where.
-- ``SwapArea``, ``SwapNamespace``, ``MemoryGroup``: where pages go, who may use it, who pays.
+- ``SwapArea``, ``SwapNamespace``: where pages go, and who may use it.
 
 What a noun can do is asked of the table of system calls (`calls`): no noun knows a verb. Who asks
 is looked at here and nowhere else: the machine has power and is whole (EBADF), and the task is
@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Literal
 
 from swapfast import _core
 from swapfast import flags as f
-from swapfast.core import area_table, memcg_table
+from swapfast.core import area_table
 from swapfast.errors import TaskKilled, system_error
 from swapfast.index_space import IndexSpace, Numbers
 from swapfast.kernel.calls import SystemCalls
 from swapfast.kernel.changes import Changes
 from swapfast.kernel.device import SimulatedDevice
 from swapfast.kernel.files import Files
+from swapfast.kernel.groups import GroupRow, Groups
 from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.profile import Profile
 from swapfast.kernel.ranks import Ranks
-from swapfast.kernel.records import Kind, ShmidDs, SysInfo, Wipe
+from swapfast.kernel.records import Kind, OomRecord, ShmidDs, SysInfo, Wipe
 from swapfast.kernel.rules import Rules
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
 from swapfast.units import PAGE_SIZE
@@ -43,7 +44,6 @@ __all__ = [
     "MOST_PAGES",
     "Kernel",
     "Mapping",
-    "MemoryGroup",
     "Mm",
     "SwapArea",
     "SwapNamespace",
@@ -82,9 +82,12 @@ class Kernel:
         The swapfiles of areas.
     ranks : Ranks
         Default priorities.
+    groups : Groups
+        Memory groups.
     objects : set of SharedObject
     log : list of str
         The console.
+    oom_records : list of OomRecord
     changes : Changes
         Calls that change these tables.
     """
@@ -108,7 +111,7 @@ class Kernel:
         self.mm_numbers = Numbers(1)
         self.area_types = Numbers(0)
         self.log: list[str] = []
-        self.root_group = MemoryGroup(self, 0, options.policy)
+        self.groups = Groups(self.core, options.policy)
         self.tasks: dict[int, Task] = {}
         self.areas: dict[int, SwapArea] = {}
         self.area_of_file: dict[tuple[int, int] | str, SwapArea] = {}
@@ -116,6 +119,7 @@ class Kernel:
         self.objects: set[SharedObject] = set()
         self.ranks = Ranks(self.profile.default_priority)
         self.oom_kills = 0
+        self.oom_records: list[OomRecord] = []
         self.next_pid = self.next_namespace = 1
 
     @property
@@ -482,7 +486,7 @@ class Mm:
     swap_ns : SwapNamespace
         Where its private pages may go.
     group : int
-        Memory group that new mappings are charged to.
+        Memory group that new mappings are charged to, by its number.
     users : set of Task
         Tasks that run in it.
     mappings : dict
@@ -780,48 +784,4 @@ class SwapNamespace:
         return f"<SwapNamespace {self.number}: {len(self.areas)} areas, {self.tasks} tasks>"
 
 
-class MemoryGroup:
-    """A set of tasks with a limit on the pages they hold in memory.
-
-    Attributes
-    ----------
-    number : int
-        Its number in the core.
-    policy : str
-        Its replacement policy.
-    """
-
-    def __init__(self, kernel: Kernel, limit: int, policy: str, parent: int = 0) -> None:
-        self.kernel = kernel
-        self.policy = policy
-        self.number = memcg_table.add(kernel.core, policy, limit, parent)
-
-    def add(self, task: Task) -> None:
-        """Charge what the task's address space maps from now on to this group.
-
-        What it has mapped already stays where it is, as in Linux without move_charge.
-        """
-        self.kernel.ask().enter_group(self, task)
-
-    @property
-    def max(self) -> int:
-        """The limit in bytes, 0 for none."""
-        return int(memcg_table.info(self.kernel.core, self.number)["limit"]) * PAGE_SIZE
-
-    @property
-    def current(self) -> int:
-        """Bytes in memory that are charged here."""
-        return int(memcg_table.info(self.kernel.core, self.number)["usage"]) * PAGE_SIZE
-
-    def close(self) -> None:
-        """Forget the group; nothing may be charged to it any more.
-
-        Raises
-        ------
-        ValueError
-            Mappings are still charged to it, or tasks are in it.
-        """
-        self.kernel.ask().close_group(self)
-
-
-Calls = SystemCalls[Task, Mapping, SwapArea, SwapNamespace, MemoryGroup]
+Calls = SystemCalls[Kernel, Task, Mapping, SwapArea, SwapNamespace, GroupRow]

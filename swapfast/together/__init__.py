@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-from swapfast.together.device import Device, place
+from swapfast.together.device import Device
 from swapfast.together.pressure import Pressure
 from swapfast.together.program import Program
 from swapfast.together.run import Together
 
-__all__ = ["Device", "Pressure", "Program", "Together", "place"]
+__all__ = ["Device", "Pressure", "Program", "Together"]

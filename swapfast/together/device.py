@@ -2,7 +2,6 @@
 
 - ``Device(kernel, name, preset, **keys)``: settings as `swapfast.devices.DeviceConfig.of` takes
   them.
-- ``place(area, device)``: an area lies on it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from swapfast.units import PAGE_SIZE
 if TYPE_CHECKING:
     from swapfast.kernel.state import Kernel, SwapArea
 
-__all__ = ["Device", "place"]
+__all__ = ["Device"]
 
 
 class Device:
@@ -57,6 +56,20 @@ class Device:
         self.number = device_table.add(kernel.core, self.config, seed=seed)
         self.areas: list[SwapArea] = []
         self._end = 0
+
+    def carry(self, area: SwapArea) -> None:
+        """Say that an area lies here, behind those that do already.
+
+        Raises
+        ------
+        ValueError
+            It lies on a device, or belongs to another machine.
+        """
+        if self.kernel is not area.namespace.kernel:
+            raise ValueError(f"device {self.name!r} belongs to another machine")
+        device_table.place(self.kernel.core, area.number, self.number, self._end)
+        self._end += area.backing.end
+        self.areas.append(area)
 
     def counters(self) -> dict[str, int]:
         """What it did: requests, pages, bytes, and times in ns.
@@ -101,17 +114,3 @@ class Device:
         guess = "" if self.config.calibrated else ", not calibrated"
         return f"<Device {self.name!r}: {self.config.preset}{guess}>"
 
-
-def place(area: SwapArea, device: Device) -> None:
-    """Say that an area lies on a device, behind those that lie there already.
-
-    Raises
-    ------
-    ValueError
-        It lies on one already, or the device is another machine's.
-    """
-    if device.kernel is not area.namespace.kernel:
-        raise ValueError(f"device {device.name!r} belongs to another machine")
-    device_table.place(device.kernel.core, area.number, device.number, device._end)
-    device._end += area.backing.end
-    device.areas.append(area)

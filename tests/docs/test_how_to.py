@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("add-a-*.md"))
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 BLOCKS = [
     pytest.param(block, id=f"{page.stem} {number}")
     for page in PAGES
@@ -36,8 +36,9 @@ def python(*arguments: str, folder: Path) -> str:
 
 
 def test_there_are_pages() -> None:
-    assert [p.stem for p in PAGES] == [f"add-a-{w}" for w in ("device", "policy", "reader", "rule")]
-    assert len(BLOCKS) == 6
+    how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
+    assert [p.stem for p in PAGES] == [*how_to, "cgroups"]
+    assert len(BLOCKS) == 9
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -16,6 +16,21 @@ from tests.support.swapfiles import NEWSWAP, PAGE, SwapfileMaker
 Uses = dict[str, Callable[[], Any]]
 
 
+def cgroup_uses(machine: sf.Machine, task: sf.Task) -> Uses:
+    cgroup = machine.cgroup("/a", max="1MiB")
+    return {
+        "cgroup": lambda: machine.cgroup("/b"),
+        "cgroup add": lambda: cgroup.add(task),
+        "cgroup max": lambda: cgroup.max,
+        "cgroup set max": lambda: setattr(cgroup, "max", None),
+        "cgroup stat": cgroup.stat,
+        "cgroup reclaim": lambda: cgroup.reclaim(0),
+        "cgroup files": lambda: list(cgroup),
+        "cgroup no file": lambda: cgroup["x"],
+        "cgroup close": cgroup.close,
+    }
+
+
 def scene(profile: str, make_swap: SwapfileMaker) -> tuple[sf.Machine, Uses]:
     machine = sf.Machine(100 * PAGE, profile, overcommit=1, cache=0, rules="strict")
     machine.init.swapon(make_swap("host", 300))
@@ -29,6 +44,7 @@ def scene(profile: str, make_swap: SwapfileMaker) -> tuple[sf.Machine, Uses]:
     segment = task.shmget(7, PAGE, sf.IPC_CREAT | 0o600)
     shared = task.mmap(PAGE, shared=True)
     return machine, {
+        **(cgroup_uses(machine, task) if profile == "6.18" else {}),
         "read": lambda: heap.read(0, 5),
         "read of nothing": lambda: heap.read(0, 0),
         "write": lambda: heap.write(0, b"x"),

@@ -39,6 +39,13 @@ class Scene:
         self.big = self.task.mmap(60 * PAGE)
         self.big.touch(write=True)
 
+    def filled_cgroup(self) -> sf.Cgroup:
+        cgroup = self.machine.cgroup("/full", swap_max=0)
+        victim = self.machine.init.fork("victim")
+        cgroup.add(victim)
+        victim.mmap(5 * PAGE).touch(write=True)
+        return cgroup
+
     def zombie(self) -> None:
         self.child.exit()
 
@@ -64,6 +71,9 @@ CALLS: dict[str, Callable[[Scene], Any]] = {
     "touch": lambda s: s.heap.touch(write=True),
     "write": lambda s: s.heap.write(0, bytes(30 * PAGE)),
     "memory group": lambda s: s.machine.memory_group("1MiB").add(s.task),
+    "cgroup": lambda s: s.machine.cgroup("/a/b", max="1MiB").add(s.task),
+    "cgroup that kills": lambda s: s.filled_cgroup().__setitem__("memory.max", 0),
+    "rmdir": lambda s: s.machine.cgroup("/a").close(),
     "close": lambda s: s.machine.close(),
 }
 

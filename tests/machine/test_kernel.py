@@ -12,7 +12,7 @@ import pytest
 
 import swapfast as sf
 from swapfast.kernel.boot import boot
-from swapfast.kernel.calls import SystemCalls
+from swapfast.kernel.calls import GroupCalls, SystemCalls
 from swapfast.kernel.device import SimulatedDevice
 from swapfast.kernel.files import FILES_AT_ONCE, Files
 from swapfast.kernel.options import KernelOptions, Keywords, not_default
@@ -243,7 +243,7 @@ def test_a_table_of_ones_own_sees_every_call() -> None:
 
 
 def test_the_table_has_each_call_and_no_more() -> None:
-    named = {n for n in vars(SystemCalls) if not n.startswith("_")}
+    named = {n for part in (SystemCalls, GroupCalls) for n in vars(part) if not n.startswith("_")}
     assert set(vars(SYSTEM_CALLS)) == named
 
 
