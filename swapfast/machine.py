@@ -48,7 +48,7 @@ class Machine(AbstractContextManager["Machine"]):
     **keywords
         ``contents``, ``rules``, ``cache``, ``bits``, ``overcommit``, ``policy``, ``page_cluster``,
         ``swappiness``, ``checksums``, ``max_swapfiles``, ``times``, ``statistics``,
-        ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``seed``: see
+        ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``cgroup``, ``seed``: see
         `swapfast.kernel.options.KernelOptions`.
 
     Attributes
@@ -65,7 +65,7 @@ class Machine(AbstractContextManager["Machine"]):
     log : list of str
         The console.
     oom_records : list of OomRecord
-        Every kill of the OOM killer.
+        Every kill of the OOM killer since it booted, or was restarted.
 
     Raises
     ------

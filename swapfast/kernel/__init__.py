@@ -4,7 +4,7 @@ From the bottom to the top; a file imports from lines above its own:
 
 - ``profile``, ``rules``, ``records``, ``device``, ``ranks``: values.
 - ``options``, ``calls``, ``changes``, ``files``, ``groups``, ``shared``: one value for all that is
-  chosen; the table of system calls; all or nothing; swapfiles; names of memory groups; shared memory.
+  chosen; the table of system calls; all or nothing; swapfiles; groups by name; shared memory.
 - ``state``: every other noun, but for ``control``: memory groups as people hold them.
 - ``clone_flags``, ``overcommit``, ``scopes``, ``segments``, ``tasks``, ``wiping``: single rules.
 - ``areas``, ``mmap``: what needs no victim.

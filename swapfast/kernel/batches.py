@@ -249,7 +249,7 @@ def _begin(mapping: Mapping) -> tuple[int, int, int]:
 
 
 def _account(task: Task, before: tuple[int, int, int]) -> None:
-    core, group = task.kernel.core, task.kernel.groups[task.group]
+    core, group = task.kernel.core, task.kernel.groups.rows[task.mm.group]
     faults, majors = core.faults()
     faults -= before[0]
     majors -= before[1]

@@ -151,14 +151,6 @@ class Groups:
         del row.parent.children[row.name], self.rows[row.number]
         row.gone = True
 
-    def at(self, path: str) -> GroupRow | None:
-        """The group of a path, or None."""
-        row: GroupRow | None = self.root
-        for name in path.split("/"):
-            if name and row is not None:
-                row = row.children.get(name)
-        return row
-
 
 def check_name(name: str) -> None:
     """Refuse what is no name of a directory.

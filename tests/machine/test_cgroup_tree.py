@@ -130,7 +130,6 @@ class CgroupMachine(RuleBasedStateMachine):
         task = self.task(who)
         if task.pid != 1:
             self.machine.init.kill(task.pid)
-            self.machine.init.wait(task.pid) if task.ppid == 1 and task.state == "zombie" else None
             self.where.pop(task.pid)
             self.bury()
 

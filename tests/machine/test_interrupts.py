@@ -40,7 +40,7 @@ class Scene:
         self.big.touch(write=True)
 
     def filled_cgroup(self) -> sf.Cgroup:
-        cgroup = self.machine.cgroup("/full", swap_max=0)
+        cgroup = self.machine.cgroup("/full", max=None, swap_max=0)
         victim = self.machine.init.fork("victim")
         cgroup.add(victim)
         victim.mmap(5 * PAGE).touch(write=True)
