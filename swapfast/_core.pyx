@@ -25,6 +25,7 @@ from swapfast.mm.area cimport area_give_up
 from swapfast.mm.arrays cimport (
     arrays_free, arrays_reserve_mms, arrays_reserve_pages, arrays_reserve_slots,
 )
+from swapfast.mm.counts cimport clock_t
 from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
@@ -44,7 +45,7 @@ from swapfast.mm.together cimport (
 )
 from swapfast.mm.touch cimport TAG_BYTES, TAG_TEXT, batch_t, charge_time, touch_every, touch_hits
 from swapfast.mm.types cimport (
-    LIKELY, area_t, clock_t, core_t, lazy_grow, lazy_map, lazy_unmap, mapping_t, memcg_t, plug_t, policy_t,
+    LIKELY, area_t, core_t, lazy_grow, lazy_map, lazy_unmap, mapping_t, memcg_t, plug_t, policy_t,
     scan_control_t, scope_t,
 )
 from swapfast.mm.unmap cimport swapoff_slot
@@ -54,7 +55,8 @@ from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, MAP_ANON, MAP_FREE, MAP_OBJECT, MAP_SHM,
     MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,
     PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
-    RECLAIM_ASKED, RECLAIM_LIMIT, REF_PAGE, SCAN_BATCH, ST_AGAIN, ST_IO, ST_OK, ST_OOM, ST_OOM_GROUP, ST_STALL,
+    RECLAIM_ASKED, RECLAIM_LIMIT, REF_PAGE, SCAN_BATCH, ST_AGAIN, ST_IO, ST_OK, ST_OOM,
+    ST_OOM_GROUP, ST_STALL,
 )
 from swapfast.mm.writeback cimport wait_all
 

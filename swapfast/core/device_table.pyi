@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from swapfast._core import Core
 
+KINDS: dict[str, int]
+WAYS: tuple[str, ...]
+
 def add(core: Core, config: Any, *, seed: int = 0) -> int: ...
 def place(core: Core, area: int, number: int, slot: int = 0) -> None: ...
 def info(core: Core, number: int) -> dict[str, Any]: ...

@@ -6,7 +6,8 @@ from swapfast._core cimport Core
 from swapfast.mm.device cimport add_device
 from swapfast.mm.draw cimport CONSTANT, EMPIRICAL, EXPONENTIAL, LOGNORMAL, draw_t
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
-from swapfast.mm.types cimport area_t, core_t, device_t, lazy_map
+from swapfast.mm.queue cimport device_t
+from swapfast.mm.types cimport area_t, core_t, lazy_map
 from swapfast.mm.words cimport MAX_PLUG
 
 import numpy as np
@@ -52,7 +53,7 @@ def add(Core core, config, *, uint64_t seed=0):
     """
     cdef core_t *c = &core.c
     cdef device_t *d
-    cdef uint32_t k, unit
+    cdef uint32_t k
     core.idle()
     if not add_device(c, config.units, <uint32_t>(2 * c.ram.pages + MAX_PLUG)):
         raise MemoryError("no room for one device more")
@@ -115,7 +116,10 @@ cdef tuple counts_of(histogram_t *h):
 
 
 def histogram(Core core, uint32_t number, way, what="total"):
-    """``(counts, sum, max)`` of the times of requests: ``total`` or ``wait``; ``way`` read or write."""
+    """``(counts, sum, max)`` of the times of requests; ``way`` is read or write.
+
+    ``what``: "total", or "wait" for a unit and the pipe alone.
+    """
     cdef device_t *d = device_of(core, number)
     cdef uint32_t k = WAYS.index(way)
     return counts_of(&d.way[k].wait if what == "wait" else &d.way[k].total)

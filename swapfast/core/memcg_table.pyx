@@ -85,7 +85,7 @@ cdef dict sum_of(dict a, dict b):
 
 
 def configure(Core core, uint32_t number, **pages):
-    """Set ``max``, ``high``, ``low``, ``min``, ``swap_max``, ``swap_high``, in pages; None: no limit.
+    """Set ``max``, ``high``, ``low``, ``min``, ``swap_max``, ``swap_high`` in pages; None: none.
 
     Nothing is reclaimed by that.
     """

@@ -1,8 +1,8 @@
 # cpus: processors, fewer than there are actors. Without a number everybody has one of its own, and
 # none of this is entered.
 #
-# The one with the least virtual runtime runs, for a slice or until it sleeps. Who wakes up takes the
-# place of the one that has had the most, if that is half a slice ahead, at its next step.
+# The one with the least virtual runtime runs, for a slice or until it sleeps. Who wakes up takes
+# the place of the one that has had the most, if that is half a slice ahead, at its next step.
 #
 # - stalls(a): the bit of a task that reclaims
 # - cpu_take(core, w, a) -> False: none is free, it is ready and waits

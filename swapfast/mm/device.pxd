@@ -13,18 +13,19 @@
 # - device_new(number, units, most) -> NULL: no memory; as many writes may be on their way
 # - device_free(d)
 # - device_default(core, d): the one whose times the machine has
-# - add_device(core, units, most) -> False: no memory, or too many; devices_free(core)
+# - add_device(core, units, most) -> False: no memory, or too many
+# - devices_free(core)
 # - area_device(core, a): the device of an area
-# - submit(core, d, write, slot, pages) -> when it is done; time passes only where tags are short
-# - flight_add(core, page, done); flight_find(core, page) -> when it is read, 0: it is not on its way
+# - submit(core, d, write, slot, pages) -> when it is done; time passes only for want of tags
+# - flight_add(core, page, done): it is being read
+# - flight_find(core, page) -> when it is read; 0: it is not on its way
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.draw cimport draw, is_random, seek
 from swapfast.mm.histogram cimport histogram_add
+from swapfast.mm.queue cimport device_t, flight_t, way_t
 from swapfast.mm.random cimport splitmix
-from swapfast.mm.types cimport (
-    UNLIKELY, area_t, core_t, device_t, flight_t, lazy_map, lazy_unmap, way_t,
-)
+from swapfast.mm.types cimport UNLIKELY, area_t, core_t, lazy_map, lazy_unmap
 from swapfast.mm.words cimport NIL, QUEUE_FIRST
 
 cdef enum:
@@ -120,7 +121,7 @@ cdef inline void unit_until(uint64_t *unit, uint32_t units, uint64_t until) noex
 
 cdef inline uint64_t service_of(device_t *d, way_t *way, uint64_t slot,
                                 uint32_t pages) noexcept nogil:
-    cdef uint64_t r, distance
+    cdef uint64_t distance
     if d.by_position:
         distance = slot - d.arm if slot > d.arm else d.arm - slot
         d.arm = slot + pages

@@ -16,13 +16,14 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.area cimport area_give_up, area_of, swap_give
 from swapfast.mm.device cimport area_device
 from swapfast.mm.frames cimport frame_at, frame_give
+from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
 from swapfast.mm.scope cimport scope_of, swap_alloc
 from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.tree cimport (
     age_up, charge_swap, note_event, over_swap_max, uncharge_page,
 )
-from swapfast.mm.types cimport UNLIKELY, area_t, core_t, device_t, memcg_t, page_is_zero, page_sum, scope_t
+from swapfast.mm.types cimport UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum, scope_t
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, EV_SWAP_FAIL, EV_SWAP_MAX, F_SWAPCACHE, F_WORKINGSET, F_WRITEBACK,
@@ -267,7 +268,8 @@ cdef inline void release(core_t *core, memcg_t *g, uint32_t home) noexcept nogil
     if core.target == NULL or core.target == g:
         shadow = <uint32_t>(g.age) & SHADOW_AGE
     else:
-        shadow = (<uint32_t>(core.target.age) & SHADOW_AGE) | (core.target.depth + 1) << SHADOW_LEVEL
+        shadow = ((<uint32_t>(core.target.age) & SHADOW_AGE)
+                  | (core.target.depth + 1) << SHADOW_LEVEL)
     if core.page[home].folio & F_WORKINGSET:
         shadow |= SHADOW_WS
     core.home[home].where = shadow

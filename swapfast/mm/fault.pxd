@@ -12,11 +12,12 @@ from swapfast.mm.evict cimport slot_drop, slot_spare
 from swapfast.mm.folio cimport new_folio, swap_in
 from swapfast.mm.frames cimport frame_at, frame_take
 from swapfast.mm.high cimport high_pay
+from swapfast.mm.queue cimport device_t
 from swapfast.mm.readahead cimport read_ahead, read_ahead_hit, read_ahead_vma
 from swapfast.mm.reads cimport wait_reads
 from swapfast.mm.rmap cimport home_of, is_single, mapping_of, memcg_of, rmap_join, rmap_leave
 from swapfast.mm.token cimport grab_token
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, device_t, mapping_t, memcg_t
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
     ENTER_MOVE, ENTER_NEW, ENTER_SHARED, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_RESIDENT,
     F_SWAPCACHE, F_WRITEBACK,

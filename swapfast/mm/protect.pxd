@@ -1,8 +1,8 @@
-# protect: memory.min and memory.low: what a walk leaves to a memcg (page_counter_calculate_protection,
-# mm/page_counter.c; mem_cgroup_below_min, mm/memcontrol.h).
+# protect: memory.min and memory.low: what a walk leaves to a memcg (mm/page_counter.c,
+# page_counter_calculate_protection; mm/memcontrol.h, mem_cgroup_below_min).
 #
-# What a memcg claims counts as far as it uses it, and no further than its parent has it. A target is
-# never protected from its own reclaim.
+# What a memcg claims counts as far as it uses it, and no further than its parent has it. A target
+# is never protected from its own reclaim.
 #
 # - protect_above(core, target, g): effective values of all between target and g, g left out
 # - may_scan(core, target, g, sc): is a page to be had here? Says in sc how much is protected.
@@ -24,7 +24,7 @@ cdef inline void sum_children(core_t *core, memcg_t *g) noexcept nogil:
 
 cdef inline uint64_t share_of(core_t *core, memcg_t *parent, uint64_t usage, uint64_t setting,
                               uint64_t given, uint64_t claimed) noexcept nogil:
-    # effective_protection: given is the parent's effective value, claimed the sum of its children's.
+    # effective_protection: given is the parent's effective value, claimed what its children claim.
     cdef uint64_t own = min(usage, setting), parent_usage = usage_of(core, parent)
     if claimed > given:
         return <uint64_t>(<double>own * given / claimed)

@@ -13,7 +13,7 @@
 #
 # - psi_set(core, w, a, bits, t): an actor's state is another from now on
 # - psi_collect(w, memcg, t): the totals of a memcg up to now
-# - psi_average(w, memcg, period): one step of the averages
+# - psi_average(g, period): one step of the averages
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.actor cimport actor_t, psi_cpu_t, psi_t, world_t

@@ -1,5 +1,5 @@
-# reclaim: tries to free pages, and who makes them: a charge at a limit, kswapd, a task that finds no
-# page (mm/vmscan.c, mm/page_alloc.c).
+# reclaim: tries to free pages, and who makes them: a charge at a limit, kswapd, a task that finds
+# no page (mm/vmscan.c, mm/page_alloc.c).
 #
 #   try     priority 12 down to 0 until enough is freed (do_try_to_free_pages); one that freed
 #           nothing is repeated over the whole tree, then with deactivation forced, then from what

@@ -19,8 +19,9 @@
 # - clear_young(core, home) -> had anybody?  (folio_referenced / page_referenced)
 
 from libc.stdint cimport uint32_t
+from swapfast.mm.queue cimport device_t
 from swapfast.mm.tree cimport charge_page, charge_swap, uncharge_page, uncharge_swap
-from swapfast.mm.types cimport LIKELY, core_t, device_t, mapping_t, memcg_t
+from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
     BLOCK_SHIFT, ENTER_MOVE, F_RESIDENT, F_SWAPCACHE, MIXED_ALLOCATOR, NIL, PTE_ACCESSED,
     PTE_MEMBER,

@@ -18,8 +18,8 @@
 # A *swap entry* is a machine-wide slot index (uint32); an area owns an aligned run of them.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
-from swapfast.mm.draw cimport draw_t
-from swapfast.mm.histogram cimport histogram_t
+from swapfast.mm.counts cimport clock_t, counters_t, times_t
+from swapfast.mm.queue cimport device_t, flight_t
 
 cdef extern from "check.h" nogil:
     void SWAPFAST_CHECK(bint cond, const char *sentence)
@@ -43,7 +43,6 @@ cdef extern from "pagesum.h" nogil:
 
 cdef struct core_t
 cdef struct memcg_t
-cdef struct device_t
 
 cdef struct page_t:
     uint8_t pte
@@ -52,57 +51,6 @@ cdef struct page_t:
 cdef struct home_t:
     uint32_t entry
     uint32_t where
-
-cdef struct counters_t:
-    uint64_t pgfault
-    uint64_t pgmajfault
-    uint64_t pswpin
-    uint64_t pswpout
-    uint64_t swpin_zero
-    uint64_t swpout_zero
-    uint64_t pgscan_kswapd
-    uint64_t pgscan_direct
-    uint64_t pgsteal_kswapd
-    uint64_t pgsteal_direct
-    uint64_t pgrefill
-    uint64_t pgactivate
-    uint64_t pgdeactivate
-    uint64_t pgrotated
-    uint64_t allocstall
-    uint64_t pageoutrun
-    uint64_t reclaims
-    uint64_t workingset_refault
-    uint64_t workingset_activate
-    uint64_t workingset_restore
-    uint64_t swap_ra
-    uint64_t swap_ra_hit
-    uint64_t cow_copies
-    uint64_t no_slot          # add_to_swap found no area with room: the page was activated
-    uint64_t leaked           # pages written to an area of another namespace than wrote in them
-    uint64_t file_dropped     # clean page cache given back
-
-cdef struct times_t:
-    # Simulated costs, nanoseconds.
-    uint64_t reference
-    uint64_t minor_fault
-    uint64_t swap_in
-    uint64_t reclaim
-    uint64_t scan_page
-    uint64_t unmap
-    uint64_t plug_page
-    uint64_t flush_request
-    uint64_t write_request
-    uint64_t write_page
-    uint64_t write_latency
-
-cdef struct clock_t:
-    uint64_t now
-    # where the time went, nanoseconds
-    uint64_t in_references
-    uint64_t in_faults
-    uint64_t in_swap_in
-    uint64_t in_reclaim
-    uint64_t in_writeback_wait
 
 cdef struct ring_t:
     uint32_t *buf
@@ -394,62 +342,6 @@ cdef struct plug_t:
     uint32_t first_len       # pages of the first request
     bint last_read           # the last request is of reads: no write joins it
     bint held                # read-ahead has the plug: the end of a shrink does not flush
-
-cdef struct way_t:
-    # One direction of a device.
-    draw_t service           # while a request holds a unit
-    bint instant             # that is always 0
-    uint64_t request         # the pipe: per request
-    uint64_t page            # and per page
-    uint64_t latency         # after that; holds nothing
-    uint64_t *unit_free      # when each unit has nothing to do: a heap, the least first
-    uint64_t pipe_free
-    # counted
-    uint64_t requests
-    uint64_t pages
-    uint64_t waited          # for a unit and the pipe, ns
-    uint64_t in_system       # from submission to completion, ns: depth times time
-    histogram_t wait
-    histogram_t total
-
-cdef struct device_t:
-    # What an area lies on: a queue, served in order of submission.
-    uint32_t number
-    way_t way[2]             # reads, writes
-    uint32_t units
-    bint duplex              # units and pipes of their own for reads and writes
-    uint64_t *tag            # ring of completion times; NULL: no limit
-    uint32_t tags
-    uint32_t tag_at
-    bint by_position         # a disk with an arm
-    double seek_a
-    double seek_b
-    double turn
-    uint64_t arm             # slot after the last one served
-    uint64_t slots           # end to end
-    bint synchronous         # the processor does it all
-    uint64_t load
-    uint64_t store
-    uint64_t cpu_read        # of the processor, for a swap-in
-    uint64_t seed
-    uint64_t draws
-    uint64_t busy            # ns with a request in it
-    uint64_t busy_until
-    # writes on their way, done in order
-    uint32_t *queue          # ring of pages
-    uint64_t *done           # when each write is done
-    uint32_t cap             # places in use, so that few lines of memory are; up to most
-    uint32_t most
-    uint32_t tail
-    uint32_t len
-    uint64_t last_done
-
-cdef struct flight_t:
-    # Pages that are being read, by open addressing; what is done by now is dead.
-    uint32_t *page           # NIL: an empty place
-    uint64_t *done
-    uint32_t cap             # a power of 2
-    uint32_t used            # places, dead ones too
 
 cdef struct rotation_t:
     uint32_t page[32]        # written pages that wait for their rotation

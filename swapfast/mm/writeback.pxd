@@ -24,10 +24,11 @@
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.area cimport area_of
 from swapfast.mm.device cimport area_device, submit
+from swapfast.mm.queue cimport device_t
 from swapfast.mm.ring cimport ring_drop, ring_push_tail
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.tree cimport active_changes
-from swapfast.mm.types cimport LIKELY, SWAPFAST_CHECK, area_t, core_t, device_t, memcg_t
+from swapfast.mm.types cimport LIKELY, SWAPFAST_CHECK, area_t, core_t, memcg_t
 from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_WRITEBACK, MAX_REQUEST, NIL
 
 cdef inline void rotation_drain(core_t *core) noexcept nogil:

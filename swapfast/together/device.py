@@ -113,4 +113,3 @@ class Device:
     def __repr__(self) -> str:
         guess = "" if self.config.calibrated else ", not calibrated"
         return f"<Device {self.name!r}: {self.config.preset}{guess}>"
-

@@ -88,9 +88,7 @@ def pressures(totals: list[int], averages: list[int]) -> dict[str, Pressure]:
         return a, b, c
 
     return {
-        resource: Pressure(
-            totals[2 * i], totals[2 * i + 1], three(2 * i), three(2 * i + 1)
-        )
+        resource: Pressure(totals[2 * i], totals[2 * i + 1], three(2 * i), three(2 * i + 1))
         for i, resource in enumerate(RESOURCES)
     }
 

@@ -5,16 +5,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from swapfast.latency import Latency
 from swapfast.units import format_ns
 
 if TYPE_CHECKING:
-    from swapfast.kernel.state import Mapping, MemoryGroup, Task
-    from swapfast.together.run import Together
+    from swapfast.kernel.control import MemoryGroup
+    from swapfast.kernel.state import Mapping, Task
 
 __all__ = ["Program"]
+
+
+class _Run(Protocol):
+    """What is asked of a run here."""
+
+    @property
+    def now(self) -> int: ...
+    def column(self, number: int, name: str, /) -> int: ...
+    def times(self, number: int, /) -> dict[str, int]: ...
+    def latency(self, number: int, /, *, major: bool = True) -> Latency: ...
 
 
 class Program:
@@ -38,7 +48,7 @@ class Program:
 
     def __init__(
         self,
-        run: Together,
+        run: _Run,
         name: str,
         task: Task,
         mapping: Mapping,
@@ -121,4 +131,6 @@ class Program:
 
     def __repr__(self) -> str:
         state = "killed" if self.killed else "running" if self.alive else "through"
-        return f"<Program {self.name!r}: {state}, {self.majors} major faults, {format_ns(self.wall)}>"
+        return (
+            f"<Program {self.name!r}: {state}, {self.majors} major faults, {format_ns(self.wall)}>"
+        )

@@ -15,7 +15,7 @@ import numpy as np
 
 from swapfast import _core
 from swapfast.core import mapping_table, memcg_table
-from swapfast.errors import KernelPanic, TaskKilled
+from swapfast.errors import TaskKilled
 from swapfast.kernel.oom import no_page
 from swapfast.latency import Latency
 from swapfast.together.pressure import PERIOD, Averages, Pressure, of_own_cpus, pressures
@@ -26,7 +26,8 @@ from swapfast.units import PAGE_SIZE, parse_duration
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from swapfast.kernel.state import Kernel, MemoryGroup, Task
+    from swapfast.kernel.control import MemoryGroup
+    from swapfast.kernel.state import Kernel, Task
     from swapfast.traces import Trace
 
 __all__ = ["Together"]
@@ -296,7 +297,7 @@ class Together:
             self._average()
             self._next_average += PERIOD
         if self._sample is not None and (when - self._begin) % self._sample == 0:
-            self.series.note(self, when - self._begin)
+            self.series.note(when - self._begin, self.rows(), self.programs, self.kernel.core)
 
     # ------------------------------------------------------------ what came out
 

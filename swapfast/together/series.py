@@ -13,9 +13,12 @@ from swapfast import _core
 from swapfast.core import memcg_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from swapfast.together.run import Together
+    from swapfast._core import Core
+    from swapfast.together.program import Program
 
 __all__ = ["Series"]
 
@@ -38,21 +41,19 @@ class Series:
         self._numbers: dict[str, int] = {}
         self._group_of: dict[str, int] = {}
 
-    def note(self, run: Together, when: int) -> None:
-        """One sample more."""
+    def note(
+        self, when: int, rows: NDArray[np.uint64], programs: Sequence[Program], core: Core
+    ) -> None:
+        """One sample more, ``when`` ns after the beginning."""
         self.times.append(when)
-        self._rows.append(run.rows())
-        for program in run.programs[len(self._numbers) :]:
+        self._rows.append(rows)
+        for program in programs[len(self._numbers) :]:
             self._numbers[program.name] = program.number
             self._group_of[program.name] = (
                 memcg_table.ROOT if program.cgroup is None else program.cgroup.number
             )
-        core = run.kernel.core
         self._groups.append(
-            {
-                number: memcg_table.usage(core, number)
-                for number in set(self._group_of.values())
-            }
+            {number: memcg_table.usage(core, number) for number in set(self._group_of.values())}
         )
 
     def __len__(self) -> int:

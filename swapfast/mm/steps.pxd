@@ -1,0 +1,299 @@
+# steps: what a program does next, and how long it takes.
+#
+#   AT_RUN ──► AT_FAULT ──► AT_CHARGE ──► AT_READ ──► AT_MAP ──► AT_RUN
+#   hits       a second     a pass of     to the      it has     and may
+#              look         reclaim each  device      its page   owe (AT_HIGH)
+#
+# The state changes of a pass take effect at its beginning, its processor time passes after. A pass
+# that had to wait for a device sleeps at its end.
+#
+# - step_of(core, w, a, second) -> STEP_*: up to the time at which it is somebody else's turn
+# - spend_reclaim(core, a, ns): time of a pass; pay_tags(a): what of it was a wait
+
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.string cimport memset
+from swapfast.mm.actor cimport (
+    AT_CHARGE, AT_FAULT, AT_HIGH, AT_MAP, AT_READ, AT_RUN, FOREVER, IN_FAULT, IN_HIGH, IN_READ,
+    IN_RECLAIM, IN_STALL, IN_TAGS, IN_USER, IN_WORKINGSET, actor_t, note_latency, spend, world_t,
+)
+from swapfast.mm.charge cimport charge_step
+from swapfast.mm.cpus cimport cpu_yields, stalls
+from swapfast.mm.fault cimport fault_needs, fault_once
+from swapfast.mm.high cimport high_delay, high_reclaim
+from swapfast.mm.lru cimport prefetch_page
+from swapfast.mm.psi cimport PSI_MEMSTALL, PSI_ON_CPU, PSI_RUNNING, psi_set
+from swapfast.mm.reads cimport submit_reads
+from swapfast.mm.rmap cimport mapping_of
+from swapfast.mm.touch cimport look_ahead
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t, scan_control_t
+from swapfast.mm.words cimport (
+    F_WORKINGSET, HIGH_BATCH, HZ, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
+    PTE_WRITABLE, RECLAIM_DIRECT, REF_PAGE, SCAN_BATCH, ST_AGAIN, ST_OK, ST_OOM,
+)
+
+cdef extern from "hits.h" nogil:
+    uint64_t hit_run(page_t *page, const uint32_t *refs, uint64_t i, uint64_t n)
+
+cdef enum:
+    STEP_ON = 0          # goes on at its time
+    STEP_SLEEP = 1       # the same, and needs no processor until then
+    STEP_END = 2
+    STEP_OUT = 3         # is not in the heap until somebody wakes it
+    STEP_OOM = 4
+    STEP_AGAIN = 5       # goes on at once
+
+    JIFFY = 1000000000 // HZ
+    FEW = 64             # actors whose next references stay in the cache
+
+cdef inline bint late(world_t *w, actor_t *a, uint64_t second) noexcept nogil:
+    # Is it somebody else's turn?
+    return a.t > second or a.t >= w.until or cpu_yields(w, a)
+
+cdef inline bint run_hits(world_t *w, core_t *core, actor_t *a, uint64_t second) noexcept nogil:
+    # References that hit. True: the next one does not, and its time has passed.
+    cdef uint64_t end = second + w.quantum if second < FOREVER - w.quantum else FOREVER
+    cdef uint64_t most = a.n - a.pos, k, i
+    if w.until < end:
+        end = w.until
+    if a.stop < end:
+        end = a.stop
+    if w.n_ready > 0 and a.slice_end < end:
+        end = a.slice_end
+    if end != FOREVER:
+        k = (end - a.t + a.think - 1) // a.think if end > a.t else 1
+        if k < most:
+            most = k if k > 0 else 1
+    i = hit_run(&core.page[a.base], a.refs, a.pos, a.pos + most)
+    spend(a, IN_USER, (i - a.pos) * a.think)
+    core.clock.in_references += (i - a.pos) * a.think
+    a.references += i - a.pos
+    most += a.pos
+    a.pos = i
+    if i == most:
+        return False
+    spend(a, IN_USER, a.think)
+    core.clock.in_references += a.think
+    if w.n <= FEW:
+        look_ahead(core, a.base, a.refs, &a.ahead, i, a.n)
+    return True
+
+cdef inline bint second_look(core_t *core, actor_t *a, uint32_t page, bint write) noexcept nogil:
+    # Between finding a fault and its turn somebody else may have brought the page in.
+    cdef uint32_t bits = core.page[page].pte, need = PTE_PRESENT | (write * PTE_WRITABLE)
+    if bits & need != need:
+        return False
+    core.page[page].pte = <uint8_t>(bits | PTE_ACCESSED | (write * PTE_DIRTY))
+    a.pos += 1
+    a.references += 1
+    a.stage = AT_RUN
+    return True
+
+cdef inline void at_fault(core_t *core, actor_t *a, uint32_t page) noexcept nogil:
+    # A first touch has its time before the charge, as do_anonymous_page has.
+    cdef uint32_t bits = core.page[page].pte
+    a.timed = (bits & (PTE_PRESENT | PTE_SWAP) == 0 and mapping_of(core, page).kind != MAP_SHM)
+    if a.timed:
+        core.clock.in_faults += core.times.minor_fault
+        spend(a, IN_FAULT, core.times.minor_fault)
+    memset(&a.charge, 0, sizeof(a.charge))
+    a.stage = AT_CHARGE
+
+cdef inline bint throttled(core_t *core, actor_t *a) noexcept nogil:
+    # consider_reclaim_throttle: a direct reclaim that frees nothing lets a jiffy pass, if most of
+    # what could be reclaimed waits to be written.
+    cdef uint64_t pending = 0
+    cdef uint32_t k
+    cdef scan_control_t *sc = &a.charge.sc
+    if not a.charge.busy or sc.kind != RECLAIM_DIRECT or sc.priority != 0 or sc.freed > 0:
+        return False
+    if core.kswapd.failures >= core.rules.oom_retries:
+        return False
+    for k in range(core.n_devices):
+        pending += core.devices[k].len
+    return 2 * pending > core.ram.used
+
+cdef inline void spend_reclaim(core_t *core, actor_t *a, uint64_t ns) noexcept nogil:
+    # What a pass waited for a device is no processor time; `pay_tags` puts that at its end.
+    spend(a, IN_RECLAIM, ns - core.in_tags)
+    a.owes_tags += core.in_tags
+    core.in_tags = 0
+
+cdef inline bint pay_tags(actor_t *a) noexcept nogil:
+    # True: it sleeps.
+    if LIKELY(a.owes_tags == 0):
+        return False
+    a.left = a.t
+    a.waits = IN_TAGS
+    spend(a, IN_TAGS, a.owes_tags)
+    a.owes_tags = 0
+    return True
+
+cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
+                         bint write) noexcept nogil:
+    cdef uint64_t begin = core.clock.now, in_reclaim = core.clock.in_reclaim, reclaimed
+    cdef uint64_t majors = core.count.pgmajfault, minors = core.count.pgfault
+    cdef uint32_t _try, k
+    cdef int status = ST_AGAIN
+    core.n_reads = 0
+    core.wait_until = 0
+    for _try in range(core.rules.oom_retries):
+        status = fault_once(core, page, write, a.timed)
+        if status != ST_AGAIN:
+            break
+    reclaimed = core.clock.in_reclaim - in_reclaim
+    spend_reclaim(core, a, reclaimed)
+    spend(a, IN_FAULT, core.clock.now - begin - reclaimed)
+    a.debt += core.debt
+    core.debt = 0
+    if status != ST_OK:
+        return ST_OOM if status == ST_AGAIN else status
+    majors = core.count.pgmajfault - majors
+    a.majors += majors
+    a.minors += core.count.pgfault - minors - majors
+    a.stage = AT_MAP
+    a.waits = IN_READ
+    if core.n_reads > 0:
+        for k in range(core.n_reads):
+            w.reads[<uint64_t>a.id * w.row + k] = core.reads[k]
+        a.n_reads = core.n_reads
+        a.target_read = core.target_read
+        core.n_reads = 0
+        a.stage = AT_READ
+    a.was_major = majors > 0
+    return ST_OK
+
+cdef inline bint at_read(core_t *core, world_t *w, actor_t *a) noexcept nogil:
+    # False: there is nothing to wait for.
+    cdef uint64_t done, begin = core.clock.now
+    cdef uint32_t k, home = core.slot_page[a.target_read]
+    a.waits = IN_READ
+    if home != NIL and core.page[home].folio & F_WORKINGSET:
+        a.waits = IN_WORKINGSET
+    for k in range(a.n_reads):
+        core.reads[k] = w.reads[<uint64_t>a.id * w.row + k]
+    core.n_reads = a.n_reads
+    core.target_read = a.target_read
+    a.left = a.t
+    done = submit_reads(core)
+    spend(a, IN_TAGS, core.clock.now - begin)
+    core.in_tags = 0
+    a.stage = AT_MAP
+    if done > a.t:
+        spend(a, a.waits, done - a.t)
+    core.clock.in_swap_in += a.t - begin
+    if a.mm < core.token.mms:
+        core.token.stalled_until[a.mm] = a.t
+    return a.t > a.left
+
+cdef inline void at_map(core_t *core, world_t *w, actor_t *a) noexcept nogil:
+    note_latency(w, a, a.was_major)
+    a.pos += 1
+    a.references += 1
+    a.stage = AT_RUN
+    if UNLIKELY(a.debt >= HIGH_BATCH):
+        a.owed = a.want = a.debt
+        a.debt = 0
+        a.tries = core.rules.oom_retries
+        a.stage = AT_HIGH
+
+cdef inline bint pay_high(core_t *core, actor_t *a) noexcept nogil:
+    # True: it sleeps.
+    cdef memcg_t *g = &core.memcgs[a.memcg]
+    cdef uint64_t begin = core.clock.now, freed = high_reclaim(core, g, a.want), delay
+    spend_reclaim(core, a, core.clock.now - begin)
+    a.left = a.t
+    delay = high_delay(core, g, a.owed)
+    a.want = SCAN_BATCH
+    if delay > 0 and (freed > 0 or a.tries > 0):
+        a.tries -= freed == 0
+        return False
+    a.stage = AT_RUN
+    a.waits = IN_HIGH
+    spend(a, IN_HIGH, delay)
+    return delay > 0
+
+cdef inline int at_charge(core_t *core, world_t *w, actor_t *a, uint32_t page,
+                          bint write) noexcept nogil:
+    # One pass, or the fault itself. ST_AGAIN: not yet.
+    cdef memcg_t *g = fault_needs(core, page, write)
+    cdef uint64_t begin = core.clock.now
+    cdef int status = ST_OK
+    if g != NULL:
+        status = charge_step(core, g, &a.charge)
+        spend_reclaim(core, a, core.clock.now - begin)
+    if status == ST_OK:
+        return do_fault(core, w, a, page, write)
+    return status
+
+cdef inline int at_page(core_t *core, world_t *w, actor_t *a, uint64_t second) noexcept nogil:
+    # AT_FAULT and AT_CHARGE: one step towards the page; STEP_AGAIN: another may follow at once.
+    cdef uint32_t ref = a.refs[a.pos], page = a.base + (ref & REF_PAGE)
+    cdef int status
+    if second_look(core, a, page, ref >> 31):
+        return STEP_AGAIN
+    if a.stage == AT_FAULT:
+        at_fault(core, a, page)
+        if late(w, a, second):
+            return STEP_ON
+        core.clock.now = a.t
+    if second < FOREVER:
+        prefetch_page(core, page)
+    status = at_charge(core, w, a, page, ref >> 31)
+    psi_set(core, w, a, PSI_RUNNING | PSI_ON_CPU | stalls(a), a.t)
+    if status == ST_OK and a.stage == AT_MAP and core.wait_until > a.t:
+        a.left = a.t   # somebody else reads the page
+        spend(a, IN_READ, core.wait_until - a.t)
+        return STEP_SLEEP
+    if status != ST_OK and status != ST_AGAIN:
+        a.owes_tags = 0
+        w.status = status
+        memset(&a.charge, 0, sizeof(a.charge))
+        return STEP_OOM
+    if status == ST_AGAIN and throttled(core, a):
+        a.left = a.t
+        a.waits = IN_STALL
+        spend(a, IN_STALL, JIFFY)
+        return STEP_SLEEP
+    if pay_tags(a):
+        return STEP_SLEEP
+    return STEP_ON if late(w, a, second) else STEP_AGAIN
+
+cdef inline int at_high(core_t *core, world_t *w, actor_t *a, uint64_t second) noexcept nogil:
+    psi_set(core, w, a, PSI_RUNNING | PSI_ON_CPU | PSI_MEMSTALL, a.t)
+    if pay_high(core, a) or pay_tags(a):
+        return STEP_SLEEP
+    if a.stage == AT_RUN:
+        psi_set(core, w, a, PSI_RUNNING | PSI_ON_CPU, a.t)
+    return STEP_ON if late(w, a, second) else STEP_AGAIN
+
+cdef inline int at_run(core_t *core, world_t *w, actor_t *a, uint64_t second) noexcept nogil:
+    if a.pos == a.n:
+        a.rounds += 1
+        if a.loops <= 1:
+            return STEP_END
+        a.loops -= a.loops != FOREVER
+        a.pos = a.ahead = 0
+    if a.t >= a.stop:
+        return STEP_END
+    if run_hits(w, core, a, second):
+        a.stage = AT_FAULT
+        a.began = a.t
+    return STEP_ON if late(w, a, second) else STEP_AGAIN
+
+cdef inline int step_of(core_t *core, world_t *w, actor_t *a, uint64_t second) noexcept nogil:
+    cdef int step = STEP_AGAIN
+    while step == STEP_AGAIN:
+        if a.stage == AT_RUN:
+            step = at_run(core, w, a, second)
+            continue
+        core.clock.now = a.t
+        core.current_mm = a.mm
+        if a.stage == AT_READ:
+            step = STEP_SLEEP if at_read(core, w, a) else STEP_AGAIN
+        elif a.stage == AT_MAP:
+            at_map(core, w, a)
+        elif a.stage == AT_HIGH:
+            step = at_high(core, w, a, second)
+        else:
+            step = at_page(core, w, a, second)
+    return step
