@@ -269,8 +269,16 @@ cdef class World:
     def histogram(self, number, bint major=True):
         """``(counts, sum, max)`` of a program's fault latencies, ns; None: of all of them."""
         cdef actor_t *a
+        cdef uint32_t i
         if number is None:
-            return counts_of(self.w.major if major else self.w.minor)
+            counts, total, most = counts_of(self.w.major if major else self.w.minor)
+            for i in range(1, self.w.n_actors):
+                if self.w.actors[i].major != NULL:
+                    one = self.histogram(i, major)
+                    counts = counts + one[0]
+                    total += one[1]
+                    most = max(most, one[2])
+            return counts, total, most
         a = self.actor(number)
         if a.major == NULL:
             raise ValueError(f"program {number} is not watched")

@@ -122,4 +122,8 @@ def histogram(Core core, uint32_t number, way, what="total"):
     """
     cdef device_t *d = device_of(core, number)
     cdef uint32_t k = WAYS.index(way)
-    return counts_of(&d.way[k].wait if what == "wait" else &d.way[k].total)
+    if what != "wait":
+        return counts_of(&d.way[k].total)
+    counts, total, most = counts_of(&d.way[k].wait)
+    counts[0] += d.way[k].requests - d.way[k].wait.total
+    return counts, total, most

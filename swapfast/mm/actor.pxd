@@ -152,7 +152,7 @@ cdef struct world_t:
     psi_t *psi
     uint32_t psi_room    # memcgs
     uint64_t psi_at      # of the last average
-    histogram_t *major
+    histogram_t *major   # of programs that nobody watches
     histogram_t *minor
 
 cdef inline bint before(event_t x, event_t y) noexcept nogil:
@@ -229,6 +229,7 @@ cdef inline void spend(actor_t *a, uint32_t what, uint64_t ns) noexcept nogil:
 
 cdef inline void note_latency(world_t *w, actor_t *a, bint major) noexcept nogil:
     cdef uint64_t ns = a.t - a.began
-    histogram_add(w.major if major else w.minor, ns)
     if a.major != NULL:
         histogram_add(a.major if major else a.minor, ns)
+    else:
+        histogram_add(w.major if major else w.minor, ns)

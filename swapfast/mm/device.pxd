@@ -29,7 +29,7 @@ from swapfast.mm.types cimport UNLIKELY, area_t, core_t, lazy_map, lazy_unmap
 from swapfast.mm.words cimport NIL, QUEUE_FIRST
 
 cdef enum:
-    FLIGHT_FIRST = 64
+    FLIGHT_FIRST = 256
     MOST_DEVICES = 4096
     CPU_READ = 16000         # ns of the processor for a swap-in, beside the device
 
@@ -165,9 +165,10 @@ cdef inline uint64_t submit(core_t *core, device_t *d, bint write, uint64_t slot
         d.tag_at = 0 if d.tag_at + 1 == d.tags else d.tag_at + 1
     way.requests += 1
     way.pages += pages
-    way.waited += wait
     way.in_system += done - now
-    histogram_add(&way.wait, wait)
+    if wait > 0:   # those that did not wait are the others
+        way.waited += wait
+        histogram_add(&way.wait, wait)
     histogram_add(&way.total, done - now)
     if done > d.busy_until:
         d.busy += done - (d.busy_until if d.busy_until > now else now)

@@ -44,7 +44,7 @@ cdef inline void read_timed(core_t *core, uint32_t home) noexcept nogil:
     core.target_read = core.home[home].entry
     if d.synchronous and is_single(core, home):
         core.n_reads = 0
-    elif not core.actors:
+    elif core.waits_inline or not core.actors:
         wait_reads(core)
 
 cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept nogil:

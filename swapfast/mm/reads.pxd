@@ -26,14 +26,16 @@ cdef inline uint64_t submit_reads(core_t *core) noexcept nogil:
         for k in range(n):
             if entry + k == core.target_read:
                 target = done
-            if core.actors and core.slot_page[entry + k] != NIL:
+            if core.others and core.slot_page[entry + k] != NIL:
                 flight_add(core, core.slot_page[entry + k], done)
         i += n
     core.n_reads = 0
     return target
 
 cdef inline void wait_reads(core_t *core) noexcept nogil:
-    cdef uint64_t begin = core.clock.now, done = submit_reads(core)
+    cdef uint64_t begin = core.clock.now, tags = core.in_tags, done = submit_reads(core)
     if done > core.clock.now:
         core.clock.now = done
+    core.waited_tags = core.in_tags - tags
+    core.waited = core.clock.now - begin - core.waited_tags
     core.clock.in_swap_in += core.clock.now - begin

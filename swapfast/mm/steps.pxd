@@ -18,17 +18,18 @@ from swapfast.mm.actor cimport (
 )
 from swapfast.mm.charge cimport charge_step
 from swapfast.mm.cpus cimport cpu_yields, stalls
-from swapfast.mm.fault cimport fault_needs, fault_once
+from swapfast.mm.fault cimport fault, fault_needs, fault_once
 from swapfast.mm.high cimport high_delay, high_reclaim
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.psi cimport PSI_MEMSTALL, PSI_ON_CPU, PSI_RUNNING, psi_set
 from swapfast.mm.reads cimport submit_reads
-from swapfast.mm.rmap cimport mapping_of
+from swapfast.mm.reclaim cimport free_pages
+from swapfast.mm.rmap cimport home_of, mapping_of
 from swapfast.mm.touch cimport look_ahead
 from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t, scan_control_t
 from swapfast.mm.words cimport (
     F_WORKINGSET, HIGH_BATCH, HZ, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
-    PTE_WRITABLE, RECLAIM_DIRECT, REF_PAGE, SCAN_BATCH, ST_AGAIN, ST_OK, ST_OOM,
+    PTE_WRITABLE, RECLAIM_DIRECT, RECLAIM_LIMIT, REF_PAGE, SCAN_BATCH, ST_AGAIN, ST_OK, ST_OOM,
 )
 
 cdef extern from "hits.h" nogil:
@@ -95,7 +96,9 @@ cdef inline void at_fault(core_t *core, actor_t *a, uint32_t page) noexcept nogi
     if a.timed:
         core.clock.in_faults += core.times.minor_fault
         spend(a, IN_FAULT, core.times.minor_fault)
-    memset(&a.charge, 0, sizeof(a.charge))
+    a.charge.busy = False
+    a.charge.tries = 0
+    a.charge.sc.kind = RECLAIM_LIMIT
     a.stage = AT_CHARGE
 
 cdef inline bint throttled(core_t *core, actor_t *a) noexcept nogil:
@@ -266,7 +269,86 @@ cdef inline int at_high(core_t *core, world_t *w, actor_t *a, uint64_t second) n
         psi_set(core, w, a, PSI_RUNNING | PSI_ON_CPU, a.t)
     return STEP_ON if late(w, a, second) else STEP_AGAIN
 
+cdef inline bint is_plain(core_t *core, world_t *w, uint64_t second) noexcept nogil:
+    # Alone, and nothing about that needs steps: `alone` may take over.
+    return (second == FOREVER and w.n_cpus == 0 and not core.rules.highs
+            and free_pages(core) > core.ram.wmark_low)
+
+cdef inline uint64_t allowed(actor_t *a, uint64_t now, uint64_t end) noexcept nogil:
+    # Up to which of its references it may go until a time.
+    cdef uint64_t k
+    if end == FOREVER:
+        return a.n
+    k = (end - now + a.think - 1) // a.think
+    return a.pos + k if k < a.n - a.pos else a.n
+
+cdef inline int fault_alone(core_t *core, world_t *w, actor_t *a, uint32_t page,
+                            bint write) noexcept nogil:
+    # A fault at once, and where its time went.
+    cdef uint64_t majors = core.count.pgmajfault, faults = core.count.pgfault
+    cdef uint64_t reclaimed = core.clock.in_reclaim, tags
+    cdef int status
+    a.began = core.clock.now
+    core.in_tags = core.waited = core.waited_tags = 0
+    status = fault(core, page, write)
+    reclaimed = core.clock.in_reclaim - reclaimed
+    tags = core.in_tags - core.waited_tags
+    a.time[IN_TAGS] += core.in_tags
+    a.time[IN_RECLAIM] += reclaimed - tags
+    a.time[IN_FAULT] += (core.clock.now - a.began - reclaimed - core.waited - core.waited_tags)
+    core.in_tags = 0
+    if status != ST_OK:
+        a.timed = core.page[page].pte & (PTE_PRESENT | PTE_SWAP) == 0
+        a.stage = AT_CHARGE
+        return status
+    majors = core.count.pgmajfault - majors
+    a.majors += majors
+    a.minors += core.count.pgfault - faults - majors
+    if majors:
+        a.time[IN_WORKINGSET if core.page[home_of(core, page)].folio & F_WORKINGSET
+               else IN_READ] += core.waited
+    a.t = core.clock.now
+    note_latency(w, a, majors)
+    a.pos += 1
+    a.references += 1
+    return ST_OK
+
+cdef inline int alone(core_t *core, world_t *w, actor_t *a) noexcept nogil:
+    # What the steps do for a program that is alone, in one loop as `touch_hits` has it.
+    cdef uint64_t end = w.until if w.until < a.stop else a.stop, most, i, n
+    cdef uint32_t ref
+    cdef int status = ST_OK
+    core.waits_inline = True
+    core.current_mm = a.mm
+    core.clock.now = a.t
+    while a.pos < a.n and core.clock.now < end:
+        most = allowed(a, core.clock.now, end)
+        i = hit_run(&core.page[a.base], a.refs, a.pos, most)
+        n = i - a.pos
+        a.pos = i
+        a.references += n
+        n += i < most   # the one that faults has its time, too
+        core.clock.now += n * a.think
+        core.clock.in_references += n * a.think
+        a.time[IN_USER] += n * a.think
+        if i == most:
+            continue
+        if core.clock.now >= w.until or free_pages(core) <= core.ram.wmark_low:
+            a.stage = AT_FAULT
+            a.began = core.clock.now
+            break
+        look_ahead(core, a.base, a.refs, &a.ahead, i, a.n)
+        ref = a.refs[i]
+        status = fault_alone(core, w, a, a.base + (ref & REF_PAGE), ref >> 31)
+        if UNLIKELY(status != ST_OK):
+            break
+    core.waits_inline = False
+    a.t = core.clock.now
+    w.status = status
+    return STEP_OOM if status != ST_OK else STEP_AGAIN
+
 cdef inline int at_run(core_t *core, world_t *w, actor_t *a, uint64_t second) noexcept nogil:
+    cdef int step
     if a.pos == a.n:
         a.rounds += 1
         if a.loops <= 1:
@@ -275,6 +357,9 @@ cdef inline int at_run(core_t *core, world_t *w, actor_t *a, uint64_t second) no
         a.pos = a.ahead = 0
     if a.t >= a.stop:
         return STEP_END
+    if is_plain(core, w, second):
+        step = alone(core, w, a)
+        return step if step == STEP_OOM or not late(w, a, second) else STEP_ON
     if run_hits(w, core, a, second):
         a.stage = AT_FAULT
         a.began = a.t

@@ -154,6 +154,7 @@ cdef inline int run_world(core_t *core, world_t *w) noexcept nogil:
         if w.n_cpus > 0 and not a.on_cpu and not cpu_take(core, w, a):
             heap_pop(w)
             continue
+        core.others = w.n > 1
         if w.n > FEW:
             fetch_next(core, w)
         what = did(core, w, a, act(core, w, a))

@@ -399,6 +399,10 @@ cdef struct core_t:
     table_t memcg_numbers
     memcg_t *target          # of the pass that runs, NULL: none
     bint actors              # programs run side by side: kswapd is one of them
+    bint others              # there are several in the heap
+    bint waits_inline        # the one that runs is alone: it waits for its reads where it is
+    uint64_t waited          # ns, for the last of them
+    uint64_t waited_tags     # before that, for room in the device
     bint kswapd_wanted       # somebody woke it
     uint64_t debt            # pages charged above memory.high, of who runs
     # subsystems
