@@ -96,6 +96,7 @@ setup(
         [
             extension("swapfast.core.guard", headers("swapfast/core")),
             extension("swapfast._core", CORE, HOT),
+            extension("swapfast.core.world", CORE, HOT),
             *(extension(f"swapfast.core.{name}", CORE) for name in TABLES),
             extension("swapfast._kernels", headers("swapfast/mm")),
             extension("swapfast.replacement._replay", headers("swapfast/replacement")),

@@ -11,16 +11,12 @@ unchecked. A shortage of memory is a value (``status``), a broken invariant ends
 sentence.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from swapfast.core.guard cimport guard_arm
 from swapfast.core.private cimport outside, take_over
-from swapfast.mm.actor cimport (
-    AT_END, CLASSES, FOREVER, NOBODY, actor_t, barrier_t, event_t, heap_push, psi_cpu_t, psi_t,
-    world_t,
-)
 from swapfast.mm.area cimport area_give_up
 from swapfast.mm.arrays cimport (
     arrays_free, arrays_reserve_mms, arrays_reserve_pages, arrays_reserve_slots,
@@ -29,9 +25,7 @@ from swapfast.mm.counts cimport clock_t
 from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
-from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
 from swapfast.mm.policy cimport POLICIES, policy_fill
-from swapfast.mm.psi cimport psi_average, psi_collect
 from swapfast.mm.reclaim cimport free_pages, try_begin, try_pass
 from swapfast.mm.ring cimport ring_free
 from swapfast.mm.rmap cimport home_of
@@ -40,12 +34,9 @@ from swapfast.mm.slots cimport slots_free
 from swapfast.mm.state cimport push_flush, push_page, push_t
 from swapfast.mm.table cimport table_free
 from swapfast.mm.tlb cimport tlb_access, tlb_drop, tlb_flush, tlb_free, tlb_init
-from swapfast.mm.together cimport (
-    WORLD_END, WORLD_OOM, WORLD_UNTIL, run_world, world_kill,
-)
 from swapfast.mm.touch cimport TAG_BYTES, TAG_TEXT, batch_t, charge_time, touch_every, touch_hits
 from swapfast.mm.types cimport (
-    LIKELY, area_t, core_t, lazy_grow, lazy_map, lazy_unmap, mapping_t, memcg_t, plug_t, policy_t,
+    LIKELY, area_t, core_t, lazy_map, lazy_unmap, mapping_t, memcg_t, plug_t, policy_t,
     scan_control_t, scope_t,
 )
 from swapfast.mm.unmap cimport swapoff_slot
@@ -55,7 +46,7 @@ from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, MAP_ANON, MAP_FREE, MAP_OBJECT, MAP_SHM,
     MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,
     PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
-    RECLAIM_ASKED, RECLAIM_LIMIT, REF_PAGE, SCAN_BATCH, ST_AGAIN, ST_IO, ST_OK, ST_OOM,
+    RECLAIM_ASKED, RECLAIM_LIMIT, SCAN_BATCH, ST_AGAIN, ST_IO, ST_OK, ST_OOM,
     ST_OOM_GROUP, ST_STALL,
 )
 from swapfast.mm.writeback cimport wait_all
@@ -326,4 +317,3 @@ cdef class Core:
 
 
 include "core/batches.pxi"
-include "core/actors.pxi"

@@ -2,6 +2,7 @@
 
 - ``mapping_table``, ``memcg_table``, ``scope_table``, ``area_table``: tables in, facts out, in the
   core's numbers.
+- ``device_table``: devices that areas lie on; ``world``: programs side by side.
 - ``images``: a machine's state as arrays and dicts.
 - ``slot_pins``: slots that a checkpoint keeps: pins and checksums.
 - ``guard``: the process's one handler of SIGBUS.

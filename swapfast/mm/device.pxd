@@ -133,6 +133,20 @@ cdef inline uint64_t service_of(device_t *d, way_t *way, uint64_t slot,
     d.draws += 1
     return draw(&way.service, splitmix(d.seed, d.number, d.draws))
 
+cdef inline void note_request(device_t *d, way_t *way, uint32_t pages, uint64_t now, uint64_t wait,
+                              uint64_t done) noexcept nogil:
+    # What somebody may ask for, once there are devices or programs side by side.
+    way.requests += 1
+    way.pages += pages
+    way.in_system += done - now
+    if wait > 0:   # those that did not wait are the others
+        way.waited += wait
+        histogram_add(&way.wait, wait)
+    histogram_add(&way.total, done - now)
+    if done > d.busy_until:
+        d.busy += done - (d.busy_until if d.busy_until > now else now)
+        d.busy_until = done
+
 cdef inline uint64_t submit(core_t *core, device_t *d, bint write, uint64_t slot,
                             uint32_t pages) noexcept nogil:
     cdef way_t *way = &d.way[write]
@@ -163,16 +177,8 @@ cdef inline uint64_t submit(core_t *core, device_t *d, bint write, uint64_t slot
     if d.tag != NULL:
         d.tag[d.tag_at] = done
         d.tag_at = 0 if d.tag_at + 1 == d.tags else d.tag_at + 1
-    way.requests += 1
-    way.pages += pages
-    way.in_system += done - now
-    if wait > 0:   # those that did not wait are the others
-        way.waited += wait
-        histogram_add(&way.wait, wait)
-    histogram_add(&way.total, done - now)
-    if done > d.busy_until:
-        d.busy += done - (d.busy_until if d.busy_until > now else now)
-        d.busy_until = done
+    if UNLIKELY(core.timed):
+        note_request(d, way, pages, now, wait, done)
     return done
 
 # ---------------------------------------------------------------- reads in flight

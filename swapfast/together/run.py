@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from swapfast import _core
-from swapfast.core import mapping_table, memcg_table
+from swapfast.core import mapping_table, memcg_table, world
 from swapfast.errors import TaskKilled
 from swapfast.kernel.oom import no_page
 from swapfast.latency import Latency
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Together"]
 
 FOREVER = (1 << 64) - 1
-_COLUMNS = {name: i for i, name in enumerate(_core.PROGRAM_COLUMNS)}
-_FIRST_TIME = _COLUMNS[_core.TIME_CLASSES[0]]
+_COLUMNS = {name: i for i, name in enumerate(world.PROGRAM_COLUMNS)}
+_FIRST_TIME = _COLUMNS[world.TIME_CLASSES[0]]
 _MEMORY = ("reclaim", "workingset", "high", "stall")  # classes of time that stall on memory
 _IO = ("read", "workingset")
 
@@ -88,7 +87,7 @@ class Together:
         self.kernel = kernel
         self.programs: list[Program] = []
         self._by_number: dict[int, Program] = {}
-        self._world = _core.World(
+        self._world = world.World(
             kernel.core, parse_duration(quantum), cpus or 0, max(parse_duration(slice), 1)
         )
         self._seed, self._jitter = seed, parse_duration(jitter)
@@ -312,7 +311,7 @@ class Together:
         return int(self._world.events)
 
     def rows(self) -> NDArray[np.uint64]:
-        """What each actor has done, kswapd first, by ``_core.PROGRAM_COLUMNS``."""
+        """What each actor has done, kswapd first, by ``world.PROGRAM_COLUMNS``."""
         if self._last_rows is None:
             self._last_rows = self._world.programs()
         return self._last_rows
@@ -324,7 +323,7 @@ class Together:
     def times(self, number: int) -> dict[str, int]:
         """ns by class of time, of one program."""
         row = self.rows()[number]
-        return {name: int(row[_FIRST_TIME + i]) for i, name in enumerate(_core.TIME_CLASSES)}
+        return {name: int(row[_FIRST_TIME + i]) for i, name in enumerate(world.TIME_CLASSES)}
 
     @property
     def kswapd_ns(self) -> int:
@@ -371,7 +370,7 @@ class Together:
         passed = times.copy()
         passed[: len(before)] -= before
         self._collected = times
-        place = {name: i for i, name in enumerate(_core.TIME_CLASSES)}
+        place = {name: i for i, name in enumerate(world.TIME_CLASSES)}
         memory = passed[:, [place[name] for name in _MEMORY]].sum(axis=1)
         io = passed[:, [place[name] for name in _IO]].sum(axis=1)
         busy = passed.sum(axis=1) - passed[:, place["barrier"]]

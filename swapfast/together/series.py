@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from swapfast import _core
-from swapfast.core import memcg_table
+from swapfast.core import memcg_table, world
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,11 +68,11 @@ class Series:
         """
         number, group = self._numbers[name], self._group_of[name]
         rows = [
-            rows[number] if number < len(rows) else np.zeros(len(_core.PROGRAM_COLUMNS), np.uint64)
+            rows[number] if number < len(rows) else np.zeros(len(world.PROGRAM_COLUMNS), np.uint64)
             for rows in self._rows
         ]
-        table = np.array(rows, dtype=np.uint64).reshape(len(rows), len(_core.PROGRAM_COLUMNS))
-        told = {column: table[:, i] for i, column in enumerate(_core.PROGRAM_COLUMNS) if i > 2}
+        table = np.array(rows, dtype=np.uint64).reshape(len(rows), len(world.PROGRAM_COLUMNS))
+        told = {column: table[:, i] for i, column in enumerate(world.PROGRAM_COLUMNS) if i > 2}
         told["t"] = np.array(self.times, dtype=np.uint64)
         for k, what in enumerate(_CGROUP):
             told[what] = np.array([one.get(group, (0, 0))[k] for one in self._groups], np.uint64)
