@@ -154,6 +154,10 @@ cdef inline int run_world(core_t *core, world_t *w) noexcept nogil:
         if w.n_cpus > 0 and not a.on_cpu and not cpu_take(core, w, a):
             heap_pop(w)
             continue
+        if w.n_cpus > 0 and cpu_yields(w, a):   # somebody woke up since
+            heap_pop(w)
+            cpu_preempt(core, w, a)
+            continue
         core.others = w.n > 1
         if w.n > FEW:
             fetch_next(core, w)
