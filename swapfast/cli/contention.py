@@ -17,7 +17,14 @@ _TIMES = ("wall", "p50", "p99", "psi memory", "psi io")
 
 
 def judge_several(
-    truth: Path, scenarios: Path, traces: Path, *, worst: int, each: bool, as_json: bool, quiet: bool
+    truth: Path,
+    scenarios: Path,
+    traces: Path,
+    *,
+    worst: int,
+    each: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Simulate every run of a truth of several programs, and print how far off they are."""
     try:

@@ -281,17 +281,13 @@ def _starts(setup: Setup, scenario: ScenarioSetup, run: Run) -> dict[str, int]:
     return starts
 
 
-def _judge(
-    result: Contention, scenario: ScenarioSetup, run: Run, outcomes: list[Outcome]
-) -> None:
+def _judge(result: Contention, scenario: ScenarioSetup, run: Run, outcomes: list[Outcome]) -> None:
     dead = {name for name, seen in run.programs.items() if seen.killed}
     dead.update(scenario.killed.get(run.repeat, ()))
     for one in scenario.program:
         if one.name in run.programs or one.name in dead:
             killed = float(np.mean([o.killed[one.name] for o in outcomes]))
-            result.kills.append(
-                Kill(run.scenario, run.repeat, one.name, one.name in dead, killed)
-            )
+            result.kills.append(Kill(run.scenario, run.repeat, one.name, one.name in dead, killed))
     alike = [o for o in outcomes if {n for n, killed in o.killed.items() if killed} == dead]
     place = (run.scenario, run.repeat)
     for one in scenario.program:
@@ -318,9 +314,7 @@ def _disk_rows(
             yield _row(place, disk, f"disk {what}", value, values)
 
 
-def _row(
-    place: tuple[str, str], who: str, count: str, measured: float, values: list[float]
-) -> Row:
+def _row(place: tuple[str, str], who: str, count: str, measured: float, values: list[float]) -> Row:
     middle = float(np.median(values))
     floor = FLOORS.get(count, EVENTS)
     return Row(

@@ -158,9 +158,7 @@ def read_truth(path: str | os.PathLike[str]) -> Truth:
     return Truth(list(runs.values()), dict(skipped))
 
 
-def _take(
-    where: str, line: int, row: dict[str, str], runs: dict[tuple[str, str], Run]
-) -> None:
+def _take(where: str, line: int, row: dict[str, str], runs: dict[tuple[str, str], Run]) -> None:
     scenario, repeat = row["scenario"], row.get("rep") or "r0"
     if match := _REPEAT.match(scenario):
         scenario, repeat = match[1], match[2]
@@ -171,7 +169,9 @@ def _take(
     if not scenario or not program:
         raise ValueError(f"{where}: no scenario or no program")
     if program in run.programs:
-        raise ValueError(f"{where}: program {program:.40} is there twice in {scenario:.40} {repeat}")
+        raise ValueError(
+            f"{where}: program {program:.40} is there twice in {scenario:.40} {repeat}"
+        )
     counts = {
         name: _number(where, column, row[column]) * scale
         for name, (column, scale) in COUNTS.items()

@@ -117,9 +117,7 @@ def _check_depth(text: str, name: str) -> None:
             raise ScenarioError([f"{name}:{number}: a key of more than {MOST_PARTS} parts"])
 
 
-def _problems(
-    name: str, text: str, error: ValidationError, layout: Layout[Any]
-) -> list[str]:
+def _problems(name: str, text: str, error: ValidationError, layout: Layout[Any]) -> list[str]:
     """One line a mistake, and how many more there are."""
     mistakes = error.errors(include_url=False)
     # A list whose items are wrong counts as empty; the items say it better.
