@@ -174,7 +174,7 @@ def _counts(shown: LatencySetup, run: Together, program: Program) -> dict[str, f
 
 def _slower(latency: Latency, least: int) -> Latency:
     """Those that took longer, by buckets."""
-    counts = np.where(UPPER > least, latency.counts, 0)
+    counts = np.where(least < UPPER, latency.counts, 0)
     if not counts.any():
         return Latency()
     return Latency(counts, sum=max(latency.sum, latency.max), max=latency.max)
