@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "swapfast"
 
 # These may import what only some installations have when they are loaded.
-ABOVE = {"__main__", "cli", "plots", "scenario", "screen"}
+ABOVE = {"__main__", "cli", "contention", "plots", "scenario", "screen"}
 OPTIONAL = {"click", "hypothesis", "matplotlib", "pydantic", "pytest", "rich", "zstandard"}
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import click
 
+from swapfast.cli.contention import judge_several
 from swapfast.cli.options import no_stream
 from swapfast.cli.output import (
     JSON,
@@ -17,6 +18,7 @@ from swapfast.cli.output import (
     progress,
     reported,
 )
+from swapfast.contention import is_several
 from swapfast.errors import Interrupted
 from swapfast.kernel.options import PLUG
 from swapfast.validate import COUNTS, FLOOR, OBSERVED_NS, Validation
@@ -72,9 +74,18 @@ __all__ = ["validate"]
     help="Picture of predicted and measured.",
 )
 @click.option("--worst", type=click.IntRange(0, 1000), default=5, show_default=True)
+@click.option(
+    "--scenarios",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="TRUTH is of several programs at once: TOML that says what its scenarios were.",
+)
+@click.option("--each", is_flag=True, help="Of several programs: every figure of every run.")
 @JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@click.pass_context
 def validate(
+    context: click.Context,
     truth: Path,
     traces: Path,
     policy: str,
@@ -83,24 +94,35 @@ def validate(
     reference_ns: int,
     plot: Path | None,
     worst: int,
+    scenarios: Path | None,
+    each: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Replay every cell of TRUTH, measured on a real kernel, and say how far off each policy is.
 
     TRUTH is a CSV with the columns trace, frac, pages, refs, majflt, pswpin, pswpout and, where the
-    kernel was asked more than once, majflt_spread and pswpout_spread.
+    kernel was asked more than once, majflt_spread and pswpout_spread. A TRUTH of several programs
+    at once has the columns scenario and program instead, and --scenarios says what they were.
 
     \b
     Examples:
       swapfast validate exact.csv --traces traces/
       swapfast validate exact.csv --traces traces/ --policy linux-6.18,lru,clock --plot out.png
       swapfast validate ahead.csv --traces traces/ --page-cluster 3
+      swapfast validate contention.csv --traces traces/ --scenarios contention.toml
 
     Exit code: 0 done, 2 a broken truth file or trace, 3 a file is missing, 130 ended by Ctrl-C: the
     cells until then are judged.
     """
     with reported():
+        several = is_several(truth)
+        _check_sort(context, several, scenarios)
+        if several and scenarios is not None:
+            judge_several(
+                truth, scenarios, traces, worst=worst, each=each, as_json=as_json, quiet=quiet
+            )
+            return
         if plot is not None:
             from swapfast.plots import check_plot, plot_validation
 
@@ -128,6 +150,29 @@ def validate(
             _show(result, worst)
         if result.interrupted:
             interrupted(len(result.predictions), result.asked, "predictions")
+
+
+ALONE, SEVERAL = ("policy", "page_cluster", "plug", "reference_ns", "plot"), ("scenarios", "each")
+
+
+def _check_sort(context: click.Context, several: bool, scenarios: Path | None) -> None:
+    """Refuse options that mean nothing to such a truth.
+
+    Raises
+    ------
+    ValueError
+        One was given, or there is no file of scenarios.
+    """
+    given = click.core.ParameterSource.DEFAULT
+    for name in ALONE if several else SEVERAL:
+        if context.get_parameter_source(name) is not given:
+            sort = "one program" if several else "several programs"
+            raise ValueError(f"--{name.replace('_', '-')} is for a truth of {sort}")
+    if several and scenarios is None:
+        raise ValueError(
+            f"{context.params['truth']}: of several programs at once; say what its scenarios were "
+            "with --scenarios FILE"
+        )
 
 
 def _show(result: Validation, worst: int) -> None:

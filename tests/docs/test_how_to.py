@@ -37,8 +37,8 @@ def python(*arguments: str, folder: Path) -> str:
 
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
-    assert [p.stem for p in PAGES] == [*how_to, "cgroups"]
-    assert len(BLOCKS) == 9
+    assert [p.stem for p in PAGES] == [*how_to, "cgroups", "side-by-side"]
+    assert len(BLOCKS) == 13
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -52,6 +52,15 @@ def test_what_they_name_is_there(page: Path) -> None:
     assert [name for name in FILE.findall(text) if not (ROOT / name).exists()] == []
     headers = {path.name for path in (ROOT / "swapfast").rglob("*.pxd")} | {"policy_NAME.pxd"}
     assert [n for n in re.findall(r"`(?:mm/)?(\w+\.pxd)`", text) if n not in headers] == []
+
+
+def test_what_came_out_side_by_side(tmp_path: Path) -> None:
+    """docs/side-by-side.md shows what its programs print."""
+    page = (ROOT / "docs" / "side-by-side.md").read_text("utf-8")
+    pairs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.S)
+    assert len(pairs) == 4
+    for code, shown in pairs:
+        assert python("-c", code, folder=tmp_path) == shown
 
 
 def test_the_line_of_the_rule_is_the_real_one() -> None:

@@ -32,7 +32,7 @@ def test_python_examples_run(number, tmp_path):
 
 
 def test_there_are_examples():
-    assert len(PYTHON) == 2 and len(TOML) == 1
+    assert len(PYTHON) == 3 and len(TOML) == 1
 
 
 def test_the_scenario_runs(tmp_path):

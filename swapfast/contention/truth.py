@@ -1,0 +1,203 @@
+"""What a kernel did with several programs at once: a CSV file, one line a program and run.
+
+- ``is_several(path)``: by its columns. ``read_truth(path)``: its runs, as ``Run`` objects.
+- ``COUNTS``: what is compared of a program, and its column.
+
+Columns: ``scenario, program, majflt, pswpout`` and what else of ``COUNTS`` there is; ``lru`` (lines
+of another than "classic" are left out), ``rep`` (or a scenario that ends in ``.r0``), ``killed``,
+``start_s``, and for each disk ``NAME_reads, NAME_writes, NAME_pages_written`` of all programs.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from swapfast.inputs import open_input
+
+__all__ = ["COUNTS", "DISK_COUNTS", "Measured", "Run", "Truth", "is_several", "read_truth"]
+
+MOST_BYTES = 1 << 26
+MOST_LINES = 100_000
+CLASSIC = "classic"
+REQUIRED = ("scenario", "program", "majflt", "pswpout")
+#: Name -> column, and how many of its units are one of the column's. Times are in us.
+COUNTS = {
+    "majflt": ("majflt", 1.0),
+    "pswpout": ("pswpout", 1.0),
+    "refs": ("refs", 1.0),
+    "wall": ("wall_s", 1e6),
+    "p50": ("p50_us", 1.0),
+    "p99": ("p99_us", 1.0),
+    "psi memory": ("psi_mem_some_us", 1.0),
+    "psi io": ("psi_io_some_us", 1.0),
+}
+DISK_COUNTS = {"reads": "reads", "writes": "writes", "pages written": "pages_written"}
+_REPEAT = re.compile(r"(.*)\.(r\d+)\Z")
+_DISK = re.compile(r"(\w+)_pages_written\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A program of a run.
+
+    Attributes
+    ----------
+    name : str
+    killed : bool
+        By the OOM killer.
+    start : int or None
+        ns after the first one, where it is known.
+    counts : dict of str to float
+        By the names of `COUNTS`; times in us.
+    """
+
+    name: str
+    killed: bool
+    start: int | None
+    counts: dict[str, float]
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of one scenario.
+
+    Attributes
+    ----------
+    scenario, repeat : str
+    line : int
+        The first one of it in the file.
+    programs : dict of str to Measured
+        By name, in the order of the file.
+    disks : dict of str to dict
+        By name, and by the names of `DISK_COUNTS`.
+    """
+
+    scenario: str
+    repeat: str
+    line: int
+    programs: dict[str, Measured] = field(default_factory=dict)
+    disks: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Truth:
+    """A whole file.
+
+    Attributes
+    ----------
+    runs : list of Run
+    skipped : dict of str to int
+        How many lines are of another policy, by its name.
+    """
+
+    runs: list[Run] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
+
+
+def is_several(path: str | os.PathLike[str]) -> bool:
+    """Whether a truth is one of several programs: its first line has their columns.
+
+    A pipe can be read once only, and is never one.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    try:
+        with open_input(path) as raw:
+            head = raw.read(1 << 16) or b""
+    except OSError:
+        if os.path.isfile(path) or not os.path.exists(path):
+            raise
+        return False
+    columns = head.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
+    return all(name in columns for name in REQUIRED)
+
+
+def read_truth(path: str | os.PathLike[str]) -> Truth:
+    """Read a truth of several programs.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        A broken line: file, line and cause.
+    """
+    name = os.fspath(path)
+    with open_input(path, pipes=True) as raw:
+        content = raw.read(MOST_BYTES + 1) or b""
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{name}: larger than {MOST_BYTES} bytes: no truth file is")
+    runs: dict[tuple[str, str], Run] = {}
+    skipped: Counter[str] = Counter()
+    with io.TextIOWrapper(io.BytesIO(content), newline="", encoding="utf-8") as file:
+        try:
+            rows = csv.DictReader(file, strict=True)
+            missing = [c for c in REQUIRED if c not in (rows.fieldnames or [])]
+            if missing:
+                raise ValueError(f"{name}:1: no column {', '.join(missing)} in the header")
+            for row in rows:
+                if rows.line_num > MOST_LINES:
+                    raise ValueError(f"{name}: more than {MOST_LINES} lines")
+                policy = row.get("lru") or CLASSIC
+                if policy != CLASSIC:
+                    skipped[policy] += 1
+                else:
+                    _take(f"{name}:{rows.line_num}", rows.line_num, row, runs)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{name}: not a CSV file: {error}") from None
+    if not runs:
+        raise ValueError(f"{name}: no measured run of the classic LRU in it")
+    return Truth(list(runs.values()), dict(skipped))
+
+
+def _take(where: str, line: int, row: dict[str, str], runs: dict[tuple[str, str], Run]) -> None:
+    scenario, repeat = row["scenario"], row.get("rep") or "r0"
+    if match := _REPEAT.match(scenario):
+        scenario, repeat = match[1], match[2]
+    if repeat.isdigit():
+        repeat = f"r{repeat}"
+    run = runs.setdefault((scenario, repeat), Run(scenario, repeat, line))
+    program = row["program"]
+    if not scenario or not program:
+        raise ValueError(f"{where}: no scenario or no program")
+    if program in run.programs:
+        raise ValueError(
+            f"{where}: program {program:.40} is there twice in {scenario:.40} {repeat}"
+        )
+    counts = {
+        name: _number(where, column, row[column]) * scale
+        for name, (column, scale) in COUNTS.items()
+        if row.get(column)
+    }
+    start = row.get("start_s")
+    run.programs[program] = Measured(
+        program,
+        row.get("killed") == "1",
+        round(_number(where, "start_s", start) * 1e9) if start else None,
+        counts,
+    )
+    for disk in [match[1] for match in map(_DISK.match, filter(None, row)) if match]:
+        columns = {what: f"{disk}_{end}" for what, end in DISK_COUNTS.items()}
+        run.disks[disk] = {
+            what: _number(where, column, row[column])
+            for what, column in columns.items()
+            if row.get(column)
+        }
+
+
+def _number(where: str, column: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{where}: {column} is no number: {text!r:.40}") from None
+    if not 0 <= value < 1e15:
+        raise ValueError(f"{where}: {column} is out of range: {value}")
+    return value
