@@ -156,7 +156,6 @@ def test_more_pages_than_a_machine_can_have() -> None:
         run.program("p", most)
     assert caught.value.errno == errno.ENOMEM
     assert state(machine) == before
-    run.program("small", TRACE)
     run.until()
 
 
