@@ -111,8 +111,30 @@ def bursts() -> int:
     return simulate(Trace(refs, PAGES), PAGES // 5, "clock").misses
 
 
+def _programs(count: int, **options: int) -> int:
+    """With half of their pages in memory, in cgroups of two levels; older trees know none."""
+    t = generate("zipf", pages=PAGES // count, refs=REFS // count, seed=1, fill=False)
+    machine = sf.Machine(4 * PAGES * PAGE_SIZE, contents=False, overcommit=1, page_cluster=0)
+    machine.add_swap(8 * PAGES * PAGE_SIZE, device=machine.device("one") if count > 1 else None)
+    run = machine.together(**options)
+    for number in range(count):
+        cgroup = machine.cgroup(f"/all/p{number}", max=t.pages // 2 * PAGE_SIZE)
+        run.program(str(number), t, cgroup=cgroup)
+    run.until()
+    return machine.vmstat()["pgmajfault"]
+
+
+def together_alone() -> int:
+    return _programs(1)
+
+
+def together_fault() -> int:
+    return _programs(8, cpus=9)
+
+
 RUN = "*_10Simulation_*run"
 TOUCH = "*_pw_8swapfast_5_core_*touch"
+WORLD = "*_pw_8swapfast_5_core_5World_*run"
 CHURN = "*_pf_*_5Slots_*churn"
 KERNELS: dict[str, tuple[Callable[[], int], str]] = {
     "resident": (resident, RUN),
@@ -123,6 +145,8 @@ KERNELS: dict[str, tuple[Callable[[], int], str]] = {
     "bursts": (bursts, RUN),
     "linux-6.18": (linux618, TOUCH),
     "linux-2.6.25": (linux25, TOUCH),
+    "together_alone": (together_alone, WORLD),
+    "together_fault": (together_fault, WORLD),
     "slots": (slots, CHURN),
     "slot-runs": (slot_runs, CHURN),
     "contents": (contents, TOUCH),

@@ -259,8 +259,8 @@ class Together:
     def _go(self, until: int) -> bool:
         """Up to a time; False: all are through before."""
         while True:
+            self._last_rows = None  # before, since an interrupt may come as soon as it is done
             ending, number, status = self._world.run(until)
-            self._last_rows = None
             if ending == "until":
                 return True
             if ending == "over":
