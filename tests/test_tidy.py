@@ -51,7 +51,7 @@ ORDER = """
     protect reclaim high charge folio                 a page is needed, and there is one
     readahead reads fault unmap                       what a reference costs, what goes away
     touch                                             references
-    actor psi cpus steps kswapd together              programs side by side
+    actor psi cpus alone steps kswapd together        programs side by side
     state verify                                      in and out as arrays; the slow truth
 """
 HEADERS = [

@@ -265,6 +265,12 @@ cdef class World:
         """Steps so far."""
         return self.w.events
 
+    def row(self, uint32_t number):
+        """What one of them has done, as `programs` has it."""
+        cdef actor_t *a = self.actor(number)
+        return [a.t, a.start, a.end, a.references, a.majors, a.minors, a.rounds,
+                a.stage != AT_END, a.waits, *(a.time[k] for k in range(CLASSES))]
+
     def programs(self):
         """What each program has done: a row of ``PROGRAM_COLUMNS`` each, kswapd first."""
         cdef world_t *w = &self.w

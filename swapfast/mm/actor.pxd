@@ -11,9 +11,10 @@
 # - spend(a, what, ns): its clock goes on
 # - note_latency(w, a, major): a fault is over
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.histogram cimport histogram_add, histogram_t
-from swapfast.mm.types cimport charge_t, lazy_grow
+from swapfast.mm.types cimport charge_t
+from swapfast.mm.words cimport HZ
 
 cdef extern from *:
     """
@@ -48,6 +49,18 @@ cdef enum:
     IN_CPU = 8           # waits for a processor
     IN_BARRIER = 9
     CLASSES = 10
+
+    JIFFY = 1000000000 // HZ
+    LOOK_EVERY = 1 << 22 # references at most, before somebody may look for signals
+    FEW = 64             # actors whose next references stay in the cache
+
+    # what a step ends with
+    STEP_ON = 0          # goes on at its time
+    STEP_SLEEP = 1       # the same, and needs no processor until then
+    STEP_END = 2
+    STEP_OUT = 3         # is not in the heap until somebody wakes it
+    STEP_OOM = 4
+    STEP_AGAIN = 5       # goes on at once
 
 cdef struct event_t:
     uint64_t t

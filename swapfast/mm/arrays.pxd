@@ -27,7 +27,9 @@ cdef struct arrays_t:    # those that grow together
 
 cdef inline arrays_t page_arrays(core_t *core) noexcept nogil:
     cdef arrays_t all
-    all.count, all.length, all.unit, all.most = 10, &core.pages_max, 1 << BLOCK_SHIFT, MOST_PAGES
+    # An enum is an int for Cython: its highest values would be negative.
+    all.count, all.length, all.unit = 10, &core.pages_max, 1 << BLOCK_SHIFT
+    all.most = <uint32_t>MOST_PAGES
     all.one[0] = array_t(<void **>&core.page, sizeof(page_t), 0)
     all.one[1] = array_t(<void **>&core.home, sizeof(home_t), 0)
     all.one[2] = array_t(<void **>&core.next, 4, 0)
@@ -42,14 +44,16 @@ cdef inline arrays_t page_arrays(core_t *core) noexcept nogil:
 
 cdef inline arrays_t slot_arrays(core_t *core) noexcept nogil:
     cdef arrays_t all
-    all.count, all.length, all.unit, all.most = 2, &core.slots_max, CLUSTER, MOST_ENTRIES
+    all.count, all.length, all.unit = 2, &core.slots_max, CLUSTER
+    all.most = <uint32_t>MOST_ENTRIES
     all.one[0] = array_t(<void **>&core.slot_page, 4, 0)
     all.one[1] = array_t(<void **>&core.cluster_area, 4, CLUSTER_SHIFT)
     return all
 
 cdef inline arrays_t mm_arrays(core_t *core) noexcept nogil:
     cdef arrays_t all
-    all.count, all.length, all.unit, all.most = 4, &core.token.mms, 1, 0xFFFFFFFF
+    all.count, all.length, all.unit = 4, &core.token.mms, 1
+    all.most = <uint32_t>0xFFFFFFFF
     all.one[0] = array_t(<void **>&core.token.interval, 4, 0)
     all.one[1] = array_t(<void **>&core.token.priority, 4, 0)
     all.one[2] = array_t(<void **>&core.token.last, 4, 0)

@@ -6,12 +6,14 @@
 # - kswapd_step(core, w, a) -> STEP_*
 
 from libc.stdint cimport uint32_t, uint64_t
-from swapfast.mm.actor cimport IN_STALL, actor_t, spend, world_t
+from swapfast.mm.actor cimport (
+    IN_STALL, JIFFY, STEP_ON, STEP_OUT, STEP_SLEEP, actor_t, spend, world_t,
+)
 from swapfast.mm.policy_linux618 cimport inactive_is_low, scan_active_618
 from swapfast.mm.reclaim cimport drop_cache, free_pages, shrink_node, try_begin
+from swapfast.mm.steps cimport pay_tags, spend_reclaim
 from swapfast.mm.tree cimport tree_next
-from swapfast.mm.steps cimport JIFFY, STEP_ON, STEP_OUT, STEP_SLEEP, pay_tags, spend_reclaim
-from swapfast.mm.types cimport core_t, memcg_t, page_t, scan_control_t
+from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
 from swapfast.mm.words cimport NO_MEMCG, POLICY_618, RECLAIM_KSWAPD, SCAN_BATCH
 
 cdef inline void age_all(core_t *core) noexcept nogil:

@@ -13,9 +13,11 @@
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 from swapfast.mm.actor cimport (
-    AT_CHARGE, AT_FAULT, AT_HIGH, AT_MAP, AT_READ, AT_RUN, FOREVER, IN_FAULT, IN_HIGH, IN_READ,
-    IN_RECLAIM, IN_STALL, IN_TAGS, IN_USER, IN_WORKINGSET, actor_t, note_latency, spend, world_t,
+    AT_CHARGE, AT_FAULT, AT_HIGH, AT_MAP, AT_READ, AT_RUN, FEW, FOREVER, IN_FAULT, IN_HIGH, IN_READ,
+    IN_RECLAIM, IN_STALL, IN_TAGS, IN_USER, IN_WORKINGSET, JIFFY, LOOK_EVERY, STEP_AGAIN, STEP_END,
+    STEP_ON, STEP_OOM, STEP_SLEEP, actor_t, note_latency, spend, world_t,
 )
+from swapfast.mm.alone cimport alone, is_plain
 from swapfast.mm.charge cimport charge_step
 from swapfast.mm.cpus cimport cpu_yields, stalls
 from swapfast.mm.fault cimport fault, fault_needs, fault_once
@@ -23,37 +25,27 @@ from swapfast.mm.high cimport high_delay, high_reclaim
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.psi cimport PSI_MEMSTALL, PSI_ON_CPU, PSI_RUNNING, psi_set
 from swapfast.mm.reads cimport submit_reads
-from swapfast.mm.reclaim cimport free_pages
-from swapfast.mm.rmap cimport home_of, mapping_of
+from swapfast.mm.rmap cimport mapping_of
 from swapfast.mm.touch cimport look_ahead
 from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t, scan_control_t
 from swapfast.mm.words cimport (
-    F_WORKINGSET, HIGH_BATCH, HZ, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
+    F_WORKINGSET, HIGH_BATCH, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
     PTE_WRITABLE, RECLAIM_DIRECT, RECLAIM_LIMIT, REF_PAGE, SCAN_BATCH, ST_AGAIN, ST_OK, ST_OOM,
 )
 
 cdef extern from "hits.h" nogil:
     uint64_t hit_run(page_t *page, const uint32_t *refs, uint64_t i, uint64_t n)
 
-cdef enum:
-    STEP_ON = 0          # goes on at its time
-    STEP_SLEEP = 1       # the same, and needs no processor until then
-    STEP_END = 2
-    STEP_OUT = 3         # is not in the heap until somebody wakes it
-    STEP_OOM = 4
-    STEP_AGAIN = 5       # goes on at once
-
-    JIFFY = 1000000000 // HZ
-    FEW = 64             # actors whose next references stay in the cache
-
 cdef inline bint late(world_t *w, actor_t *a, uint64_t second) noexcept nogil:
     # Is it somebody else's turn?
-    return a.t > second or a.t >= w.until or cpu_yields(w, a)
+    return a.t > second or a.t >= w.until or w.budget == 0 or cpu_yields(w, a)
 
 cdef inline bint run_hits(world_t *w, core_t *core, actor_t *a, uint64_t second) noexcept nogil:
     # References that hit. True: the next one does not, and its time has passed.
     cdef uint64_t end = second + w.quantum if second < FOREVER - w.quantum else FOREVER
     cdef uint64_t most = a.n - a.pos, k, i
+    if most > LOOK_EVERY:
+        most = LOOK_EVERY
     if w.until < end:
         end = w.until
     if a.stop < end:
@@ -68,6 +60,8 @@ cdef inline bint run_hits(world_t *w, core_t *core, actor_t *a, uint64_t second)
     spend(a, IN_USER, (i - a.pos) * a.think)
     core.clock.in_references += (i - a.pos) * a.think
     a.references += i - a.pos
+    if w.budget > 0:
+        w.budget -= 1
     most += a.pos
     a.pos = i
     if i == most:
@@ -133,7 +127,7 @@ cdef inline bint pay_tags(actor_t *a) noexcept nogil:
 
 cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
                          bint write) noexcept nogil:
-    cdef uint64_t begin = core.clock.now, in_reclaim = core.clock.in_reclaim, reclaimed
+    cdef uint64_t begin = core.clock.now, in_reclaim = core.clock.in_reclaim, reclaimed, tags
     cdef uint64_t majors = core.count.pgmajfault, minors = core.count.pgfault
     cdef uint32_t _try, k
     cdef int status = ST_AGAIN
@@ -143,9 +137,13 @@ cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
         status = fault_once(core, page, write, a.timed)
         if status != ST_AGAIN:
             break
+    # Read-ahead sends what its reclaim wrote when that is over: it may wait for a device then.
     reclaimed = core.clock.in_reclaim - in_reclaim
-    spend_reclaim(core, a, reclaimed)
-    spend(a, IN_FAULT, core.clock.now - begin - reclaimed)
+    tags = min(core.in_tags, reclaimed)
+    a.owes_tags += core.in_tags
+    spend(a, IN_RECLAIM, reclaimed - tags)
+    spend(a, IN_FAULT, core.clock.now - begin - reclaimed - (core.in_tags - tags))
+    core.in_tags = 0
     a.debt += core.debt
     core.debt = 0
     if status != ST_OK:
@@ -268,84 +266,6 @@ cdef inline int at_high(core_t *core, world_t *w, actor_t *a, uint64_t second) n
     if a.stage == AT_RUN:
         psi_set(core, w, a, PSI_RUNNING | PSI_ON_CPU, a.t)
     return STEP_ON if late(w, a, second) else STEP_AGAIN
-
-cdef inline bint is_plain(core_t *core, world_t *w, uint64_t second) noexcept nogil:
-    # Alone, and nothing about that needs steps: `alone` may take over.
-    return (second == FOREVER and w.n_cpus == 0 and not core.rules.highs
-            and free_pages(core) > core.ram.wmark_low)
-
-cdef inline uint64_t allowed(actor_t *a, uint64_t now, uint64_t end) noexcept nogil:
-    # Up to which of its references it may go until a time.
-    cdef uint64_t k
-    if end == FOREVER:
-        return a.n
-    k = (end - now + a.think - 1) // a.think
-    return a.pos + k if k < a.n - a.pos else a.n
-
-cdef inline int fault_alone(core_t *core, world_t *w, actor_t *a, uint32_t page,
-                            bint write) noexcept nogil:
-    # A fault at once, and where its time went.
-    cdef uint64_t majors = core.count.pgmajfault, faults = core.count.pgfault
-    cdef uint64_t reclaimed = core.clock.in_reclaim, tags
-    cdef int status
-    a.began = core.clock.now
-    core.in_tags = core.waited = core.waited_tags = 0
-    status = fault(core, page, write)
-    reclaimed = core.clock.in_reclaim - reclaimed
-    tags = core.in_tags - core.waited_tags
-    a.time[IN_TAGS] += core.in_tags
-    a.time[IN_RECLAIM] += reclaimed - tags
-    a.time[IN_FAULT] += (core.clock.now - a.began - reclaimed - core.waited - core.waited_tags)
-    core.in_tags = 0
-    if status != ST_OK:
-        a.timed = core.page[page].pte & (PTE_PRESENT | PTE_SWAP) == 0
-        a.stage = AT_CHARGE
-        return status
-    majors = core.count.pgmajfault - majors
-    a.majors += majors
-    a.minors += core.count.pgfault - faults - majors
-    if majors:
-        a.time[IN_WORKINGSET if core.page[home_of(core, page)].folio & F_WORKINGSET
-               else IN_READ] += core.waited
-    a.t = core.clock.now
-    note_latency(w, a, majors)
-    a.pos += 1
-    a.references += 1
-    return ST_OK
-
-cdef inline int alone(core_t *core, world_t *w, actor_t *a) noexcept nogil:
-    # What the steps do for a program that is alone, in one loop as `touch_hits` has it.
-    cdef uint64_t end = w.until if w.until < a.stop else a.stop, most, i, n
-    cdef uint32_t ref
-    cdef int status = ST_OK
-    core.waits_inline = True
-    core.current_mm = a.mm
-    core.clock.now = a.t
-    while a.pos < a.n and core.clock.now < end:
-        most = allowed(a, core.clock.now, end)
-        i = hit_run(&core.page[a.base], a.refs, a.pos, most)
-        n = i - a.pos
-        a.pos = i
-        a.references += n
-        n += i < most   # the one that faults has its time, too
-        core.clock.now += n * a.think
-        core.clock.in_references += n * a.think
-        a.time[IN_USER] += n * a.think
-        if i == most:
-            continue
-        if core.clock.now >= w.until or free_pages(core) <= core.ram.wmark_low:
-            a.stage = AT_FAULT
-            a.began = core.clock.now
-            break
-        look_ahead(core, a.base, a.refs, &a.ahead, i, a.n)
-        ref = a.refs[i]
-        status = fault_alone(core, w, a, a.base + (ref & REF_PAGE), ref >> 31)
-        if UNLIKELY(status != ST_OK):
-            break
-    core.waits_inline = False
-    a.t = core.clock.now
-    w.status = status
-    return STEP_OOM if status != ST_OK else STEP_AGAIN
 
 cdef inline int at_run(core_t *core, world_t *w, actor_t *a, uint64_t second) noexcept nogil:
     cdef int step

@@ -13,14 +13,14 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.actor cimport (
-    AT_BARRIER, AT_END, AT_KSWAPD, AT_MAP, AT_RUN, AT_START, IN_BARRIER, IN_READ, IN_TAGS,
-    IN_WORKINGSET, NOBODY, actor_t, barrier_t, heap_pop, heap_push, heap_sift, second_time, sift_up,
-    spend, world_t,
+    AT_BARRIER, AT_END, AT_KSWAPD, AT_MAP, AT_RUN, AT_START, FEW, IN_BARRIER, IN_CPU, IN_READ,
+    IN_TAGS, IN_WORKINGSET, NOBODY, STEP_ON, STEP_OOM, STEP_OUT, STEP_SLEEP, actor_t, barrier_t,
+    heap_pop, heap_push, heap_sift, second_time, sift_up, spend, world_t,
 )
 from swapfast.mm.cpus cimport cpu_leave, cpu_preempt, cpu_take, cpu_yields
 from swapfast.mm.kswapd cimport kswapd_step
 from swapfast.mm.psi cimport PSI_IOWAIT, PSI_MEMSTALL, psi_set
-from swapfast.mm.steps cimport FEW, STEP_END, STEP_ON, STEP_OOM, STEP_OUT, STEP_SLEEP, step_of
+from swapfast.mm.steps cimport step_of
 from swapfast.mm.types cimport UNLIKELY, core_t, prefetch_write
 
 cdef enum:
@@ -40,27 +40,30 @@ cdef inline void wake_kswapd(core_t *core, world_t *w) noexcept nogil:
         a.t = core.clock.now
     heap_push(w, a.t, a.id)
 
+cdef inline void open_barrier(world_t *w, uint32_t barrier, uint64_t t) noexcept nogil:
+    # If all are there that are still to come.
+    cdef barrier_t *b = &w.barriers[barrier]
+    cdef actor_t *a
+    cdef uint32_t i
+    if b.arrived < b.expected:
+        return
+    for i in range(w.n_actors):
+        a = &w.actors[i]
+        if a.barrier == barrier and a.stage == AT_BARRIER:
+            spend(a, IN_BARRIER, t - a.ready_since)
+            a.stage = AT_RUN
+            heap_push(w, a.t, a.id)
+
 cdef inline void at_start(world_t *w, actor_t *a) noexcept nogil:
     # It waits at its barrier; the last to arrive takes all with it.
-    cdef barrier_t *b
-    cdef uint32_t i
-    cdef actor_t *other
     a.ready_since = a.t
     a.stage = AT_BARRIER
     if a.barrier == NOBODY:
         a.stage = AT_RUN
         heap_push(w, a.t, a.id)
         return
-    b = &w.barriers[a.barrier]
-    b.arrived += 1
-    if b.arrived < b.expected:
-        return
-    for i in range(w.n_actors):
-        other = &w.actors[i]
-        if other.barrier == a.barrier and other.stage == AT_BARRIER:
-            spend(other, IN_BARRIER, a.t - other.ready_since)
-            other.stage = AT_RUN
-            heap_push(w, other.t, other.id)
+    w.barriers[a.barrier].arrived += 1
+    open_barrier(w, a.barrier, a.t)
 
 cdef inline uint32_t sleeping(actor_t *a) noexcept nogil:
     # What a task that sleeps is counted as.
@@ -86,18 +89,30 @@ cdef inline void drop_actor(world_t *w, uint32_t a) noexcept nogil:
     w.n_ready = n
 
 cdef inline void world_kill(core_t *core, world_t *w, actor_t *a, uint64_t t) noexcept nogil:
+    cdef uint32_t what = a.waits
+    cdef bint came, waits
     if a.stage == AT_END:
         return
     drop_actor(w, a.id)
+    if a.t > t:   # a sleep is booked when it begins
+        a.time[what] -= min(a.time[what], a.t - t)
+    elif a.stage == AT_BARRIER:
+        a.time[IN_BARRIER] += t - a.ready_since
+    elif w.n_cpus > 0 and not a.on_cpu and t > a.ready_since:
+        a.time[IN_CPU] += t - a.ready_since
     if w.n_cpus > 0:
         if a.on_cpu:
             cpu_leave(core, w, a, t if t > a.dispatched else a.dispatched, 0)
         else:
             psi_set(core, w, a, 0, t)
-    if a.barrier != NOBODY and (a.stage == AT_START or a.stage == AT_BARRIER):
-        w.barriers[a.barrier].expected -= 1
+    came = a.stage == AT_BARRIER
+    waits = a.barrier != NOBODY and (came or a.stage == AT_START)
     a.stage = AT_END
     a.end = t
+    if waits:
+        w.barriers[a.barrier].expected -= 1
+        w.barriers[a.barrier].arrived -= came
+        open_barrier(w, a.barrier, t)
 
 cdef inline void fetch_next(core_t *core, world_t *w) noexcept nogil:
     # What the next actor needs, while this one is busy.

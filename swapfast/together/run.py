@@ -274,10 +274,9 @@ class Together:
                 self._kill(self._by_number[number], status)
 
     def _account(self, program: Program) -> None:
-        task = program.task
-        task.maj_flt = self.column(program.number, "majors")
-        task.min_flt = self.column(program.number, "minors")
-        task.utime_ns = sum(self.times(program.number)[name] for name in ("user", "fault"))
+        task, row = program.task, self._world.row(program.number)
+        task.maj_flt, task.min_flt = row[_COLUMNS["majors"]], row[_COLUMNS["minors"]]
+        task.utime_ns = row[_FIRST_TIME] + row[_FIRST_TIME + 1]  # user and fault
 
     def _kill(self, program: Program, status: int) -> None:
         try:
