@@ -134,7 +134,7 @@ def together_fault() -> int:
 
 RUN = "*_10Simulation_*run"
 TOUCH = "*_pw_8swapfast_5_core_*touch"
-WORLD = "*_pw_8swapfast_5_core_5World_*run"
+WORLD = "*_pw_8swapfast_4core_5world_5World_*run"
 CHURN = "*_pf_*_5Slots_*churn"
 KERNELS: dict[str, tuple[Callable[[], int], str]] = {
     "resident": (resident, RUN),
