@@ -107,12 +107,7 @@ def info(Core core, uint32_t number):
 
 
 cdef tuple counts_of(histogram_t *h):
-    counts = np.empty(HISTOGRAM_BUCKETS, dtype=np.uint32)
-    cdef uint32_t[::1] v = counts
-    cdef uint32_t i
-    for i in range(HISTOGRAM_BUCKETS):
-        v[i] = h.count[i]
-    return counts, h.sum, h.max
+    return np.array(<uint32_t[:HISTOGRAM_BUCKETS]>h.count), h.sum, h.max
 
 
 def histogram(Core core, uint32_t number, way, what="total"):

@@ -7,7 +7,7 @@ from swapfast.mm.policy cimport policy_find
 from swapfast.mm.policy_linux618 cimport refresh_due
 from swapfast.mm.ring cimport ring_free, ring_init
 from swapfast.mm.table cimport table_give, table_take
-from swapfast.mm.tree cimport tree_link, tree_unlink, usage_of
+from swapfast.mm.tree cimport note_event, tree_link, tree_unlink, usage_of
 from swapfast.mm.types cimport core_t, memcg_t, policy_t
 from swapfast.mm.words cimport DEF_PRIORITY, EVENTS, MOST_DEPTH, NO_LIMIT, NO_MEMCG
 
@@ -94,26 +94,26 @@ def configure(Core core, uint32_t number, **pages):
     if g.parent == NO_MEMCG:
         raise ValueError("the root of memory groups has no limits")
     for name, value in pages.items():
-        limit = NO_LIMIT if value is None else value
-        if name == "max":
-            g.max = limit
-        elif name == "high":
-            g.high = limit
-            core.c.rules.highs = True
-        elif name == "low":
-            g.low = limit
-            core.c.rules.protection = True
-        elif name == "min":
-            g.min = limit
-            core.c.rules.protection = True
-        elif name == "swap_max":
-            g.swap_max = limit
-            core.c.rules.swap_limits = True
-        elif name == "swap_high":
-            g.swap_high = limit
-            core.c.rules.highs = core.c.rules.swap_limits = True
-        else:
-            raise ValueError(f"a memory group has no {name!r}")
+        limit_named(g, name)[0] = NO_LIMIT if value is None else value
+        core.c.rules.highs |= name in ("high", "swap_high")
+        core.c.rules.protection |= name in ("low", "min")
+        core.c.rules.swap_limits |= name in ("swap_max", "swap_high")
+
+
+cdef uint64_t *limit_named(memcg_t *g, name) except NULL:
+    if name == "max":
+        return &g.max
+    if name == "high":
+        return &g.high
+    if name == "low":
+        return &g.low
+    if name == "min":
+        return &g.min
+    if name == "swap_max":
+        return &g.swap_max
+    if name == "swap_high":
+        return &g.swap_high
+    raise ValueError(f"a memory group has no {name!r}")
 
 
 def use_v2(Core core, bint v2=True, bint recursiveprot=True):
@@ -131,12 +131,7 @@ def is_v2(Core core):
 def note(Core core, uint32_t number, name):
     """One event more, for the memcg and all above it (memcg_memory_event)."""
     cdef memcg_t *g = core.memcg(number)
-    cdef uint32_t event = EVENT_NAMES.index(name)
-    while True:
-        g.events[event] += 1
-        if g.parent == NO_MEMCG:
-            return
-        g = &core.c.memcgs[g.parent]
+    note_event(&core.c, g, EVENT_NAMES.index(name))
 
 
 cdef limit_of(uint64_t pages):

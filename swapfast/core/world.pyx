@@ -6,18 +6,19 @@ happens between two calls of `World.run`, kills above all, is decided in Python.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from swapfast._core cimport Core
 from swapfast.core.guard cimport guard_arm
 from swapfast.mm.actor cimport (
-    AT_END, CLASSES, FOREVER, NOBODY, actor_t, barrier_t, event_t, heap_push, psi_cpu_t, psi_t,
+    AT_END, CLASSES, FOREVER, NOBODY, actor_arrays, actor_t, barrier_t, heap_push, psi_arrays,
     world_t,
 )
+from swapfast.mm.arrays cimport grow, release
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
-from swapfast.mm.psi cimport psi_average, psi_collect
+from swapfast.mm.psi cimport PSI_STATES, psi_average, psi_collect
 from swapfast.mm.together cimport WORLD_END, WORLD_OOM, WORLD_UNTIL, run_world, world_kill
-from swapfast.mm.types cimport core_t, lazy_grow, lazy_unmap, mapping_t
+from swapfast.mm.types cimport core_t, mapping_t
 from swapfast.mm.words cimport REF_PAGE
 
 import numpy as np
@@ -31,6 +32,7 @@ PROGRAM_COLUMNS = ("t", "start", "end", "references", "majors", "minors", "round
 
 cdef enum:
     PAUSE_EVENTS = 1 << 16   # between two looks for signals
+    COLUMNS = 9 + CLASSES    # PROGRAM_COLUMNS
 
 
 cdef class World:
@@ -82,36 +84,14 @@ cdef class World:
         free(w.minor)
         free(w.running)
         free(w.barriers)
-        lazy_unmap(w.actors, w.room * sizeof(actor_t))
-        lazy_unmap(w.heap, (w.room + 1) * sizeof(event_t))
-        lazy_unmap(w.ready, (w.room + 1) * sizeof(event_t))
-        lazy_unmap(w.reads, <size_t>w.room * w.row * 4)
-        lazy_unmap(w.psi_cpus, <size_t>w.psi_room * w.n_cpus * sizeof(psi_cpu_t))
-        lazy_unmap(w.psi, w.psi_room * sizeof(psi_t))
+        release(actor_arrays(w))
+        release(psi_arrays(w))
 
     cdef uint32_t room(self) except? 0xffffffff:
         # The number of one actor more.
         cdef world_t *w = &self.w
-        cdef uint32_t more
-        cdef void *moved
-        if w.n_actors == w.room:
-            more = 2 * w.room if w.room else 16
-            moved = lazy_grow(w.actors, w.room * sizeof(actor_t), more * sizeof(actor_t))
-            if moved != NULL:
-                w.actors = <actor_t *>moved
-                moved = lazy_grow(w.heap, (w.room + 1) * sizeof(event_t),
-                                  (more + 1) * sizeof(event_t))
-            if moved != NULL:
-                w.heap = <event_t *>moved
-                moved = lazy_grow(w.ready, (w.room + 1) * sizeof(event_t),
-                                  (more + 1) * sizeof(event_t))
-            if moved != NULL:
-                w.ready = <event_t *>moved
-                moved = lazy_grow(w.reads, <size_t>w.room * w.row * 4, <size_t>more * w.row * 4)
-            if moved == NULL:
-                raise MemoryError("no room for one actor more")
-            w.reads = <uint32_t *>moved
-            w.room = more
+        if w.n_actors == w.room and not grow(actor_arrays(w), <uint64_t>w.n_actors + 1):
+            raise MemoryError("no room for one actor more")
         memset(&w.actors[w.n_actors], 0, sizeof(actor_t))
         w.actors[w.n_actors].id = w.n_actors
         w.n_actors += 1
@@ -120,21 +100,8 @@ cdef class World:
     cdef int psi_ready(self) except -1:
         # Pressure of every memcg that there is.
         cdef world_t *w = &self.w
-        cdef uint32_t more = self.core.c.memcgs_max
-        cdef void *cpus
-        cdef void *totals
-        if w.n_cpus == 0 or more <= w.psi_room:
-            return 0
-        cpus = lazy_grow(w.psi_cpus, <size_t>w.psi_room * w.n_cpus * sizeof(psi_cpu_t),
-                         <size_t>more * w.n_cpus * sizeof(psi_cpu_t))
-        if cpus == NULL:
+        if self.core.c.memcgs_max > w.psi_room and not grow(psi_arrays(w), self.core.c.memcgs_max):
             raise MemoryError("no room for pressure")
-        w.psi_cpus = <psi_cpu_t *>cpus
-        totals = lazy_grow(w.psi, w.psi_room * sizeof(psi_t), more * sizeof(psi_t))
-        if totals == NULL:
-            raise MemoryError("no room for pressure")
-        w.psi = <psi_t *>totals
-        w.psi_room = more
         return 0
 
     cdef actor_t *actor(self, uint32_t number) except NULL:
@@ -235,7 +202,7 @@ cdef class World:
         c.actors = c.timed = True
         with nogil:
             what = run_world(c, w)
-        c.actors = False
+        c.actors = c.others = False
         c.timed = c.n_devices > 1
         self.core.busy = False
         if what == WORLD_UNTIL:
@@ -266,31 +233,19 @@ cdef class World:
         return self.w.events
 
     def row(self, uint32_t number):
-        """What one of them has done, as `programs` has it."""
-        cdef actor_t *a = self.actor(number)
-        return [a.t, a.start, a.end, a.references, a.majors, a.minors, a.rounds,
-                a.stage != AT_END, a.waits, *(a.time[k] for k in range(CLASSES))]
+        """What one of them has done: a row of `programs`."""
+        row = np.empty(COLUMNS, dtype=np.uint64)
+        cdef uint64_t[::1] v = row
+        fill_row(self.actor(number), &v[0])
+        return row
 
     def programs(self):
         """What each program has done: a row of ``PROGRAM_COLUMNS`` each, kswapd first."""
-        cdef world_t *w = &self.w
-        cdef uint32_t i, k
-        cdef actor_t *a
-        rows = np.zeros((w.n_actors, len(PROGRAM_COLUMNS)), dtype=np.uint64)
+        cdef uint32_t i
+        rows = np.empty((self.w.n_actors, COLUMNS), dtype=np.uint64)
         cdef uint64_t[:, ::1] v = rows
-        for i in range(w.n_actors):
-            a = &w.actors[i]
-            v[i, 0] = a.t
-            v[i, 1] = a.start
-            v[i, 2] = a.end
-            v[i, 3] = a.references
-            v[i, 4] = a.majors
-            v[i, 5] = a.minors
-            v[i, 6] = a.rounds
-            v[i, 7] = a.stage != AT_END
-            v[i, 8] = a.waits
-            for k in range(CLASSES):
-                v[i, 9 + k] = a.time[k]
+        for i in range(self.w.n_actors):
+            fill_row(&self.w.actors[i], &v[i, 0])
         return rows
 
     def histogram(self, number, bint major=True):
@@ -316,18 +271,22 @@ cdef class World:
         cdef world_t *w = &self.w
         cdef uint32_t s
         self.core.memcg(memcg)
-        if w.n_cpus == 0:
-            raise ValueError("pressure is kept by processor; give cpus")
         self.psi_ready()
         psi_collect(w, memcg, w.now)
         return ([w.psi[memcg].total[s] for s in range(6)], [w.psi[memcg].avg[s] for s in range(18)])
+
+    def add_pressure(self, uint32_t memcg, const uint64_t[::1] ns not None):
+        """Add to the totals, by ``PSI_NAMES``, where no processor keeps them."""
+        cdef uint32_t s
+        self.core.memcg(memcg)
+        self.psi_ready()
+        for s in range(PSI_STATES):
+            self.w.psi[memcg].total[s] += ns[s]
 
     def average_pressure(self, uint64_t period):
         """One step of the running averages of every memcg."""
         cdef uint32_t i
         cdef core_t *c = &self.core.c
-        if self.w.n_cpus == 0:
-            return
         self.psi_ready()
         for i in range(c.memcg_numbers.top):
             if c.memcgs[i].used:
@@ -335,10 +294,12 @@ cdef class World:
                 psi_average(&self.w.psi[i], period)
 
 
+cdef void fill_row(actor_t *a, uint64_t *to) noexcept:
+    # By PROGRAM_COLUMNS.
+    to[0], to[1], to[2], to[3] = a.t, a.start, a.end, a.references
+    to[4], to[5], to[6], to[7], to[8] = a.majors, a.minors, a.rounds, a.stage != AT_END, a.waits
+    memcpy(&to[COLUMNS - CLASSES], a.time, CLASSES * sizeof(uint64_t))
+
+
 cdef tuple counts_of(histogram_t *h):
-    counts = np.empty(HISTOGRAM_BUCKETS, dtype=np.uint32)
-    cdef uint32_t[::1] v = counts
-    cdef uint32_t i
-    for i in range(HISTOGRAM_BUCKETS):
-        v[i] = h.count[i]
-    return counts, h.sum, h.max
+    return np.array(<uint32_t[:HISTOGRAM_BUCKETS]>h.count), h.sum, h.max

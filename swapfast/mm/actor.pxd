@@ -4,6 +4,7 @@
 # An actor is where it stands in its work (stage), when it goes on (t), and where its time went.
 # Classes of time add up to all that passed since it started, to the nanosecond.
 #
+# - actor_arrays(w), psi_arrays(w): what grows with the actors, and with the memcgs
 # - before(x, y): is x due before y? The number breaks ties, so that the order is total
 # - heap_push(w, t, a), heap_sift(w), heap_pop(w): actors by the time at which they go on
 # - ready_push(w, v, a), ready_pop(w) -> actor: those that wait for a processor, by virtual runtime
@@ -12,6 +13,8 @@
 # - note_latency(w, a, major): a fault is over
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from swapfast.mm.arrays cimport array_t, arrays_t
+from swapfast.mm.high cimport high_t
 from swapfast.mm.histogram cimport histogram_add, histogram_t
 from swapfast.mm.types cimport charge_t
 from swapfast.mm.words cimport HZ
@@ -99,9 +102,7 @@ cdef struct actor_t:
     uint32_t barrier     # NOBODY: none
     charge_t charge
     uint64_t debt        # pages above memory.high
-    uint64_t owed        # of them those that are being paid
-    uint64_t want
-    uint32_t tries
+    high_t high          # of them those that are being paid
     uint64_t owes_tags   # ns that it waited for a device, within a pass
     uint32_t n_reads
     uint32_t target_read
@@ -167,6 +168,24 @@ cdef struct world_t:
     uint64_t psi_at      # of the last average
     histogram_t *major   # of programs that nobody watches
     histogram_t *minor
+
+cdef inline arrays_t actor_arrays(world_t *w) noexcept nogil:
+    cdef arrays_t all
+    all.count, all.length, all.unit = 4, &w.room, 16
+    all.most = <uint32_t>0xFFFFFFF0
+    all.one[0] = array_t(<void **>&w.actors, sizeof(actor_t), 0)
+    all.one[1] = array_t(<void **>&w.heap, sizeof(event_t), 0)
+    all.one[2] = array_t(<void **>&w.ready, sizeof(event_t), 0)
+    all.one[3] = array_t(<void **>&w.reads, <size_t>w.row * 4, 0)
+    return all
+
+cdef inline arrays_t psi_arrays(world_t *w) noexcept nogil:
+    cdef arrays_t all
+    all.count, all.length, all.unit = 2, &w.psi_room, 16
+    all.most = <uint32_t>0xFFFFFFF0
+    all.one[0] = array_t(<void **>&w.psi, sizeof(psi_t), 0)
+    all.one[1] = array_t(<void **>&w.psi_cpus, <size_t>w.n_cpus * sizeof(psi_cpu_t), 0)
+    return all
 
 cdef inline bint before(event_t x, event_t y) noexcept nogil:
     return x.t < y.t or (x.t == y.t and x.a < y.a)

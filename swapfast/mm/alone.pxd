@@ -2,7 +2,9 @@
 # has it; what it does and when is what the steps would do.
 #
 # - is_plain(core, w, second): it is alone, and nothing about that needs steps
+# - allowed(a, now, end): up to which of its references it may go
 # - afford(w, references) -> False: it is time that somebody looks for signals
+# - fault_begins(core); book_time(core, a, before); book_faults(core, a, before): what a fault took
 # - alone(core, w, a) -> STEP_*
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -26,12 +28,15 @@ cdef inline bint is_plain(core_t *core, world_t *w, uint64_t second) noexcept no
             and free_pages(core) > core.ram.wmark_low)
 
 cdef inline uint64_t allowed(actor_t *a, uint64_t now, uint64_t end) noexcept nogil:
-    # Up to which of its references it may go until a time.
-    cdef uint64_t k
-    if end == FOREVER:
-        return a.n
-    k = (end - now + a.think - 1) // a.think
-    return a.pos + k if k < a.n - a.pos else a.n
+    # Up to which of its references it may go until a time; one at least.
+    cdef uint64_t most = a.n - a.pos, k
+    if most > LOOK_EVERY:
+        most = LOOK_EVERY
+    if end != FOREVER:
+        k = (end - now + a.think - 1) // a.think if end > now else 1
+        if k < most:
+            most = k
+    return a.pos + most
 
 cdef inline bint afford(world_t *w, uint64_t references) noexcept nogil:
     # False: it is time that somebody looks for signals.
@@ -42,35 +47,55 @@ cdef inline bint afford(world_t *w, uint64_t references) noexcept nogil:
     w.budget -= cost
     return True
 
+cdef struct fault_t:     # what was counted before it
+    uint64_t now
+    uint64_t in_reclaim
+    uint64_t majors
+    uint64_t faults
+
+cdef inline fault_t fault_begins(core_t *core) noexcept nogil:
+    core.in_tags = core.waited = core.waited_tags = 0
+    return fault_t(core.clock.now, core.clock.in_reclaim, core.count.pgmajfault,
+                   core.count.pgfault)
+
+cdef inline uint64_t book_time(core_t *core, actor_t *a, const fault_t *before) noexcept nogil:
+    # Processor time, by class. Returns what was waited for room in a device to write; read-ahead
+    # sends what its reclaim wrote when that is over, so not all of it lies within reclaim.
+    cdef uint64_t reclaimed = core.clock.in_reclaim - before.in_reclaim
+    cdef uint64_t rest = (core.clock.now - before.now - reclaimed - core.waited
+                          - core.waited_tags)
+    cdef uint64_t waited = core.in_tags - core.waited_tags, within = min(waited, reclaimed)
+    a.time[IN_RECLAIM] += reclaimed - within
+    a.time[IN_FAULT] += rest - (waited - within)
+    core.in_tags = 0
+    return waited
+
+cdef inline bint book_faults(core_t *core, actor_t *a, const fault_t *before) noexcept nogil:
+    # True: it was a major one.
+    cdef uint64_t majors = core.count.pgmajfault - before.majors
+    a.majors += majors
+    a.minors += core.count.pgfault - before.faults - majors
+    return majors > 0
+
 cdef inline int fault_alone(core_t *core, world_t *w, actor_t *a, uint32_t page,
                             bint write) noexcept nogil:
     # A fault at once, and where its time went.
-    cdef uint64_t majors = core.count.pgmajfault, faults = core.count.pgfault
-    cdef uint64_t reclaimed = core.clock.in_reclaim, tags, later, rest
+    cdef fault_t before = fault_begins(core)
     cdef int status
+    cdef bint major
     a.began = core.clock.now
-    core.in_tags = core.waited = core.waited_tags = 0
     status = fault(core, page, write)
-    reclaimed = core.clock.in_reclaim - reclaimed
-    rest = core.clock.now - a.began - reclaimed - core.waited - core.waited_tags
-    later = core.in_tags - core.waited_tags
-    tags = min(later, reclaimed)
-    a.time[IN_TAGS] += core.in_tags
-    a.time[IN_RECLAIM] += reclaimed - tags
-    a.time[IN_FAULT] += rest - (later - tags)
-    core.in_tags = 0
+    a.time[IN_TAGS] += book_time(core, a, &before) + core.waited_tags
     if status != ST_OK:
         a.timed = core.page[page].pte & (PTE_PRESENT | PTE_SWAP) == 0
         a.stage = AT_CHARGE
         return status
-    majors = core.count.pgmajfault - majors
-    a.majors += majors
-    a.minors += core.count.pgfault - faults - majors
-    if majors:
+    major = book_faults(core, a, &before)
+    if major:
         a.time[IN_WORKINGSET if core.page[home_of(core, page)].folio & F_WORKINGSET
                else IN_READ] += core.waited
     a.t = core.clock.now
-    note_latency(w, a, majors)
+    note_latency(w, a, major)
     a.pos += 1
     a.references += 1
     return ST_OK
@@ -84,7 +109,7 @@ cdef inline int alone(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     core.current_mm = a.mm
     core.clock.now = a.t
     while a.pos < a.n and core.clock.now < end:
-        most = min(allowed(a, core.clock.now, end), a.pos + LOOK_EVERY)
+        most = allowed(a, core.clock.now, end)
         i = hit_run(&core.page[a.base], a.refs, a.pos, most)
         n = i - a.pos
         a.pos = i

@@ -3,6 +3,7 @@
 # - arrays_reserve_pages(core, n), arrays_reserve_slots(core, n), arrays_reserve_mms(core, n)
 #   -> False: no memory, and nothing has changed. Untouched memory costs nothing.
 # - arrays_free(core)
+# - grow(all, n) -> False: no memory, and nothing has changed; release(all): for arrays of others
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.types cimport core_t, home_t, lazy_grow, lazy_unmap, page_t

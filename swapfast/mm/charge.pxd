@@ -1,15 +1,14 @@
 # charge: a page of memory for a memcg (try_charge_memcg, __alloc_pages).
 #
 # - has_room(core, g): no limit from here up and no watermark is in the way
+# - charge_begin(c): before the first step
 # - charge_step(core, g, c) -> ST_OK: there is room; ST_AGAIN: not yet; or an OOM status
 # - take_page(core, g) -> ST_OK or an OOM status: reclaims as needed
 # - untake_page(core, g): it is not used after all
 # - is_limited(core, g): there is a limit from here up
 
 from libc.stdint cimport uint32_t
-from swapfast.mm.reclaim cimport (
-    direct_reclaim, free_pages, try_begin, try_pass, try_to_free,
-)
+from swapfast.mm.reclaim cimport direct_reclaim, free_pages, try_begin, try_pass
 from swapfast.mm.tree cimport charge_page, note_event, over_high, over_max, uncharge_page
 from swapfast.mm.types cimport LIKELY, UNLIKELY, charge_t, core_t, memcg_t
 from swapfast.mm.words cimport (
@@ -27,37 +26,19 @@ cdef inline bint is_limited(core_t *core, memcg_t *g) noexcept nogil:
         g = &core.memcgs[g.parent]
     return False
 
-cdef inline int make_room(core_t *core, memcg_t *g) noexcept nogil:
-    cdef uint32_t tries = 0
-    cdef memcg_t *over
-    while True:
-        over = over_max(core, g)
-        if over == NULL:
-            break
-        if tries >= core.rules.oom_retries:
-            note_event(core, over, EV_OOM)
-            core.error.memcg = over.id
-            return ST_OOM_GROUP
-        # try_charge: only tries that freed nothing count.
-        note_event(core, over, EV_MAX)
-        if try_to_free(core, over, RECLAIM_LIMIT) == 0:
-            tries += 1
-    if free_pages(core) > core.ram.wmark_low:
-        return ST_OK
-    if core.actors:
-        core.kswapd_wanted = True
-        if free_pages(core) > core.ram.wmark_min:
-            return ST_OK
-    return direct_reclaim(core)
+cdef inline void charge_begin(charge_t *c) noexcept nogil:
+    c.busy = False
+    c.tries = 0
+    c.sc.kind = RECLAIM_LIMIT
 
 cdef inline int charge_step(core_t *core, memcg_t *g, charge_t *c) noexcept nogil:
-    # One pass of the same, so that others run between two of them.
+    # One pass, so that others may run between two of them.
     cdef memcg_t *over
     if c.busy:
         if try_pass(core, &c.sc):
             return ST_AGAIN
         c.busy = False
-        if c.sc.freed == 0:
+        if c.sc.freed == 0:   # try_charge: only tries that freed nothing count
             c.tries += 1
         elif c.sc.kind == RECLAIM_DIRECT:
             core.kswapd.failures = 0
@@ -74,6 +55,8 @@ cdef inline int charge_step(core_t *core, memcg_t *g, charge_t *c) noexcept nogi
         return ST_AGAIN
     if free_pages(core) > core.ram.wmark_low:
         return ST_OK
+    if not core.actors:
+        return direct_reclaim(core)
     core.kswapd_wanted = True
     if free_pages(core) > core.ram.wmark_min:
         return ST_OK
@@ -85,6 +68,15 @@ cdef inline int charge_step(core_t *core, memcg_t *g, charge_t *c) noexcept nogi
     try_begin(core, &c.sc, &core.memcgs[0], RECLAIM_DIRECT, SCAN_BATCH)
     c.busy = True
     return ST_AGAIN
+
+cdef inline int make_room(core_t *core, memcg_t *g) noexcept nogil:
+    # All passes at once.
+    cdef charge_t c
+    cdef int status = ST_AGAIN
+    charge_begin(&c)
+    while status == ST_AGAIN:
+        status = charge_step(core, g, &c)
+    return status
 
 cdef inline int take_page(core_t *core, memcg_t *g) noexcept nogil:
     cdef int status

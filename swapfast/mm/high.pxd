@@ -7,6 +7,7 @@
 #
 # - high_reclaim(core, g, pages) -> pages freed: from each level that is too high, bottom up
 # - high_delay(core, g, pages) -> ns to sleep
+# - high_begin(core, h, debt); high_round(core, g, h) -> True: another one follows
 # - high_pay(core, g): the debt of who runs, all at once
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -20,6 +21,12 @@ from swapfast.mm.words cimport (
 cdef enum:
     OVERAGE_SHIFT = 20       # MEMCG_DELAY_PRECISION_SHIFT
     SCALING_SHIFT = 14       # MEMCG_DELAY_SCALING_SHIFT
+
+cdef struct high_t:      # a debt that is being paid
+    uint64_t owed        # pages
+    uint64_t want        # pages, of the next reclaim
+    uint64_t delay       # ns
+    uint32_t tries       # that free nothing, left
 
 cdef inline uint64_t high_reclaim(core_t *core, memcg_t *g, uint64_t pages) noexcept nogil:
     cdef scan_control_t sc
@@ -58,18 +65,24 @@ cdef inline uint64_t high_delay(core_t *core, memcg_t *g, uint64_t pages) noexce
         return 0
     return jiffies * (1000000000 // HZ)
 
+cdef inline void high_begin(core_t *core, high_t *h, uint64_t debt) noexcept nogil:
+    h.owed = h.want = debt
+    h.tries = core.rules.oom_retries
+
+cdef inline bint high_round(core_t *core, memcg_t *g, high_t *h) noexcept nogil:
+    # Reclaims once. True: again; else h.delay is to be slept.
+    cdef uint64_t freed = high_reclaim(core, g, h.want)
+    h.delay = high_delay(core, g, h.owed)
+    h.want = SCAN_BATCH
+    if h.delay == 0 or (freed == 0 and h.tries == 0):
+        return False
+    h.tries -= freed == 0
+    return True
+
 cdef inline void high_pay(core_t *core, memcg_t *g) noexcept nogil:
-    cdef uint64_t pages = core.debt, freed, delay, want = core.debt
-    cdef uint32_t tries = core.rules.oom_retries
+    cdef high_t h
+    high_begin(core, &h, core.debt)
     core.debt = 0
-    while True:
-        freed = high_reclaim(core, g, want)
-        delay = high_delay(core, g, pages)
-        if delay == 0:
-            return
-        if freed == 0:
-            if tries == 0:
-                core.clock.now += delay
-                return
-            tries -= 1
-        want = SCAN_BATCH
+    while high_round(core, g, &h):
+        pass
+    core.clock.now += h.delay

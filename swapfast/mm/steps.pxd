@@ -11,17 +11,18 @@
 # - spend_reclaim(core, a, ns): time of a pass; pay_tags(a): what of it was a wait
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
-from libc.string cimport memset
 from swapfast.mm.actor cimport (
     AT_CHARGE, AT_FAULT, AT_HIGH, AT_MAP, AT_READ, AT_RUN, FEW, FOREVER, IN_FAULT, IN_HIGH, IN_READ,
-    IN_RECLAIM, IN_STALL, IN_TAGS, IN_USER, IN_WORKINGSET, JIFFY, LOOK_EVERY, STEP_AGAIN, STEP_END,
-    STEP_ON, STEP_OOM, STEP_SLEEP, actor_t, note_latency, spend, world_t,
+    IN_RECLAIM, IN_STALL, IN_TAGS, IN_USER, IN_WORKINGSET, JIFFY, STEP_AGAIN, STEP_END, STEP_ON,
+    STEP_OOM, STEP_SLEEP, actor_t, note_latency, spend, world_t,
 )
-from swapfast.mm.alone cimport alone, is_plain
-from swapfast.mm.charge cimport charge_step
+from swapfast.mm.alone cimport (
+    afford, allowed, alone, book_faults, book_time, fault_begins, fault_t, is_plain,
+)
+from swapfast.mm.charge cimport charge_begin, charge_step
 from swapfast.mm.cpus cimport cpu_yields, stalls
-from swapfast.mm.fault cimport fault, fault_needs, fault_once
-from swapfast.mm.high cimport high_delay, high_reclaim
+from swapfast.mm.fault cimport fault_needs, fault_once
+from swapfast.mm.high cimport high_begin, high_round
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.psi cimport PSI_MEMSTALL, PSI_ON_CPU, PSI_RUNNING, psi_set
 from swapfast.mm.reads cimport submit_reads
@@ -30,7 +31,7 @@ from swapfast.mm.touch cimport look_ahead
 from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t, scan_control_t
 from swapfast.mm.words cimport (
     F_WORKINGSET, HIGH_BATCH, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
-    PTE_WRITABLE, RECLAIM_DIRECT, RECLAIM_LIMIT, REF_PAGE, SCAN_BATCH, ST_AGAIN, ST_OK, ST_OOM,
+    PTE_WRITABLE, RECLAIM_DIRECT, REF_PAGE, ST_AGAIN, ST_OK, ST_OOM,
 )
 
 cdef extern from "hits.h" nogil:
@@ -42,27 +43,19 @@ cdef inline bint late(world_t *w, actor_t *a, uint64_t second) noexcept nogil:
 
 cdef inline bint run_hits(world_t *w, core_t *core, actor_t *a, uint64_t second) noexcept nogil:
     # References that hit. True: the next one does not, and its time has passed.
-    cdef uint64_t end = second + w.quantum if second < FOREVER - w.quantum else FOREVER
-    cdef uint64_t most = a.n - a.pos, k, i
-    if most > LOOK_EVERY:
-        most = LOOK_EVERY
+    cdef uint64_t end = second + w.quantum if second < FOREVER - w.quantum else FOREVER, most, i
     if w.until < end:
         end = w.until
     if a.stop < end:
         end = a.stop
     if w.n_ready > 0 and a.slice_end < end:
         end = a.slice_end
-    if end != FOREVER:
-        k = (end - a.t + a.think - 1) // a.think if end > a.t else 1
-        if k < most:
-            most = k if k > 0 else 1
-    i = hit_run(&core.page[a.base], a.refs, a.pos, a.pos + most)
+    most = allowed(a, a.t, end)
+    i = hit_run(&core.page[a.base], a.refs, a.pos, most)
     spend(a, IN_USER, (i - a.pos) * a.think)
     core.clock.in_references += (i - a.pos) * a.think
     a.references += i - a.pos
-    if w.budget > 0:
-        w.budget -= 1
-    most += a.pos
+    afford(w, i - a.pos)
     a.pos = i
     if i == most:
         return False
@@ -90,9 +83,7 @@ cdef inline void at_fault(core_t *core, actor_t *a, uint32_t page) noexcept nogi
     if a.timed:
         core.clock.in_faults += core.times.minor_fault
         spend(a, IN_FAULT, core.times.minor_fault)
-    a.charge.busy = False
-    a.charge.tries = 0
-    a.charge.sc.kind = RECLAIM_LIMIT
+    charge_begin(&a.charge)
     a.stage = AT_CHARGE
 
 cdef inline bint throttled(core_t *core, actor_t *a) noexcept nogil:
@@ -127,8 +118,8 @@ cdef inline bint pay_tags(actor_t *a) noexcept nogil:
 
 cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
                          bint write) noexcept nogil:
-    cdef uint64_t begin = core.clock.now, in_reclaim = core.clock.in_reclaim, reclaimed, tags
-    cdef uint64_t majors = core.count.pgmajfault, minors = core.count.pgfault
+    cdef fault_t before = fault_begins(core)
+    cdef uint64_t waited
     cdef uint32_t _try, k
     cdef int status = ST_AGAIN
     core.n_reads = 0
@@ -137,20 +128,14 @@ cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
         status = fault_once(core, page, write, a.timed)
         if status != ST_AGAIN:
             break
-    # Read-ahead sends what its reclaim wrote when that is over: it may wait for a device then.
-    reclaimed = core.clock.in_reclaim - in_reclaim
-    tags = min(core.in_tags, reclaimed)
-    a.owes_tags += core.in_tags
-    spend(a, IN_RECLAIM, reclaimed - tags)
-    spend(a, IN_FAULT, core.clock.now - begin - reclaimed - (core.in_tags - tags))
-    core.in_tags = 0
+    waited = book_time(core, a, &before)
+    a.owes_tags += waited
+    a.t += core.clock.now - before.now - waited
     a.debt += core.debt
     core.debt = 0
     if status != ST_OK:
         return ST_OOM if status == ST_AGAIN else status
-    majors = core.count.pgmajfault - majors
-    a.majors += majors
-    a.minors += core.count.pgfault - minors - majors
+    a.was_major = book_faults(core, a, &before)
     a.stage = AT_MAP
     a.waits = IN_READ
     if core.n_reads > 0:
@@ -160,7 +145,6 @@ cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
         a.target_read = core.target_read
         core.n_reads = 0
         a.stage = AT_READ
-    a.was_major = majors > 0
     return ST_OK
 
 cdef inline bint at_read(core_t *core, world_t *w, actor_t *a) noexcept nogil:
@@ -192,26 +176,22 @@ cdef inline void at_map(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     a.references += 1
     a.stage = AT_RUN
     if UNLIKELY(a.debt >= HIGH_BATCH):
-        a.owed = a.want = a.debt
+        high_begin(core, &a.high, a.debt)
         a.debt = 0
-        a.tries = core.rules.oom_retries
         a.stage = AT_HIGH
 
 cdef inline bint pay_high(core_t *core, actor_t *a) noexcept nogil:
     # True: it sleeps.
-    cdef memcg_t *g = &core.memcgs[a.memcg]
-    cdef uint64_t begin = core.clock.now, freed = high_reclaim(core, g, a.want), delay
+    cdef uint64_t begin = core.clock.now
+    cdef bint again = high_round(core, &core.memcgs[a.memcg], &a.high)
     spend_reclaim(core, a, core.clock.now - begin)
-    a.left = a.t
-    delay = high_delay(core, g, a.owed)
-    a.want = SCAN_BATCH
-    if delay > 0 and (freed > 0 or a.tries > 0):
-        a.tries -= freed == 0
+    if again:
         return False
     a.stage = AT_RUN
+    a.left = a.t
     a.waits = IN_HIGH
-    spend(a, IN_HIGH, delay)
-    return delay > 0
+    spend(a, IN_HIGH, a.high.delay)
+    return a.high.delay > 0
 
 cdef inline int at_charge(core_t *core, world_t *w, actor_t *a, uint32_t page,
                           bint write) noexcept nogil:
@@ -248,7 +228,7 @@ cdef inline int at_page(core_t *core, world_t *w, actor_t *a, uint64_t second) n
     if status != ST_OK and status != ST_AGAIN:
         a.owes_tags = 0
         w.status = status
-        memset(&a.charge, 0, sizeof(a.charge))
+        charge_begin(&a.charge)
         return STEP_OOM
     if status == ST_AGAIN and throttled(core, a):
         a.left = a.t
