@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from swapfast.checkpoint.disk import Disk
-    from swapfast.together import Device, Together
+    from swapfast.together import Device, Timing, Together
     from swapfast.traces import Trace
 
 __all__ = ["PLUG", "READAHEAD", "STATISTICS", "TIMES", "TLB", "Machine", "restart"]
@@ -192,28 +192,11 @@ class Machine(AbstractContextManager["Machine"]):
 
         return Device(self.kernel, name, preset, seed=seed, **keys)
 
-    def together(
-        self,
-        *,
-        seed: int = 0,
-        quantum: str | int = "20us",
-        cpus: int | None = None,
-        slice: str | int = "3ms",
-        sample: str | int | None = None,
-        jitter: str | int = 0,
-    ) -> Together:
+    def together(self, **timing: Unpack[Timing]) -> Together:
         """Programs side by side in virtual time; see `swapfast.together.Together`."""
         from swapfast.together import Together  # not before programs run
 
-        return Together(
-            self.kernel,
-            seed=seed,
-            quantum=quantum,
-            cpus=cpus,
-            slice=slice,
-            sample=sample,
-            jitter=jitter,
-        )
+        return Together(self.kernel, **timing)
 
     def read_files(self) -> None:
         """A program is started: page cache that was dropped is read again, out of free memory."""

@@ -32,7 +32,15 @@ from swapfast.replay import MEASURED_SLOTS, replay
 from swapfast.traces import Trace, open_trace
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["OBSERVED_NS", "Cell", "Prediction", "Validation", "read_truth", "validate"]
+__all__ = [
+    "OBSERVED_NS",
+    "Cell",
+    "Prediction",
+    "Validation",
+    "read_truth",
+    "truth_bytes",
+    "validate",
+]
 
 FLOOR = 200  # events
 COUNTS = ("majflt", "pswpin", "pswpout")
@@ -175,6 +183,23 @@ class Validation:
         }
 
 
+def truth_bytes(path: str | os.PathLike[str]) -> bytes:
+    """A truth file as it is.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is larger than any.
+    """
+    with open_input(path, pipes=True) as raw:
+        content = raw.read(MOST_BYTES + 1) or b""
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{os.fspath(path)}: larger than {MOST_BYTES} bytes: no truth file is")
+    return content
+
+
 def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
     """Read a truth file.
 
@@ -194,10 +219,7 @@ def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
     name = os.fspath(path)
     cells: list[Cell] = []
     skipped: list[str] = []
-    with open_input(path, pipes=True) as raw:
-        content = raw.read(MOST_BYTES + 1) or b""
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"{name}: larger than {MOST_BYTES} bytes: no truth file is")
+    content = truth_bytes(path)
     with io.TextIOWrapper(io.BytesIO(content), newline="", encoding="utf-8") as file:
         try:
             rows = csv.DictReader(file, strict=True)

@@ -18,10 +18,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from swapfast.inputs import open_input
+from swapfast.validate import truth_bytes
 
 __all__ = ["COUNTS", "DISK_COUNTS", "Measured", "Run", "Truth", "is_several", "read_truth"]
 
-MOST_BYTES = 1 << 26
 MOST_LINES = 100_000
 CLASSIC = "classic"
 REQUIRED = ("scenario", "program", "majflt", "pswpout")
@@ -131,10 +131,7 @@ def read_truth(path: str | os.PathLike[str]) -> Truth:
         A broken line: file, line and cause.
     """
     name = os.fspath(path)
-    with open_input(path, pipes=True) as raw:
-        content = raw.read(MOST_BYTES + 1) or b""
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"{name}: larger than {MOST_BYTES} bytes: no truth file is")
+    content = truth_bytes(path)
     runs: dict[tuple[str, str], Run] = {}
     skipped: Counter[str] = Counter()
     with io.TextIOWrapper(io.BytesIO(content), newline="", encoding="utf-8") as file:

@@ -2,6 +2,7 @@
 
 - ``touch``, ``read``, ``write``: what a program does with a mapping.
 - ``run(mapping, refs)``, ``replay(trace, mapping)``: references as the core takes them.
+- ``account(task, faults, majors, ns)``: what a task did.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["read", "replay", "run", "touch", "write"]
+__all__ = ["account", "read", "replay", "run", "touch", "write"]
 
 REFERENCE_WRITE = np.uint32(0x80000000)
 REPLAY_CHUNK = 1 << 22  # references between two calls of a progress function
@@ -249,12 +250,16 @@ def _begin(mapping: Mapping) -> tuple[int, int, int]:
 
 
 def _account(task: Task, before: tuple[int, int, int]) -> None:
-    core, group = task.kernel.core, task.kernel.groups.rows[task.mm.group]
+    core = task.kernel.core
     faults, majors = core.faults()
-    faults -= before[0]
-    majors -= before[1]
+    account(task, faults - before[0], majors - before[1], core.now - before[2])
+
+
+def account(task: Task, faults: int, majors: int, ns: int) -> None:
+    """What a task did: faults, the major ones among them, and processor time."""
+    group = task.kernel.groups.rows[task.mm.group]
     task.maj_flt += majors
     task.min_flt += faults - majors
     group.pgfault += faults
     group.pgmajfault += majors
-    task.utime_ns += core.now - before[2]
+    task.utime_ns += ns

@@ -11,6 +11,6 @@ from __future__ import annotations
 from swapfast.together.device import Device
 from swapfast.together.pressure import Pressure
 from swapfast.together.program import Program
-from swapfast.together.run import Together
+from swapfast.together.run import Timing, Together
 
-__all__ = ["Device", "Pressure", "Program", "Together"]
+__all__ = ["Device", "Pressure", "Program", "Timing", "Together"]

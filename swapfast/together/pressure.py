@@ -3,9 +3,10 @@
 - ``Pressure``: one resource of one cgroup; ``str`` of it is memory.pressure, io.pressure or
   cpu.pressure.
 - ``PERIOD``: ns between two steps of the averages.
-- ``of_own_cpus(times, weights)``: totals where every program has a processor of its own.
+- ``pressures(totals, averages)``: the numbers of the core, by resource.
+- ``of_own_cpus(stalls, busy)``: totals where every program has a processor of its own.
 
-Source: kernel/sched/psi.c (psi_show, update_averages).
+Source: kernel/sched/psi.c (psi_show); the averages are in mm/psi.pxd.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PERIOD", "RESOURCES", "Averages", "Pressure", "of_own_cpus"]
+__all__ = ["PERIOD", "RESOURCES", "Pressure", "of_own_cpus", "pressures"]
 
 PERIOD = 2_004_000_000  # 2 * HZ + 1 jiffies at HZ 250
 RESOURCES = ("io", "memory", "cpu")
 _FIXED_1 = 2048
-_FACTORS = (1677, 1981, 2034)  # EXP_10s, EXP_60s, EXP_300s
 
 
 @dataclass(frozen=True)
@@ -49,32 +49,6 @@ class Pressure:
             f"{name} avg10={a[0]:.2f} avg60={a[1]:.2f} avg300={a[2]:.2f} total={total // 1000}\n"
             for name, total, a in lines
         )
-
-
-class Averages:
-    """Running averages in the kernel's fixed point, for one cgroup.
-
-    Attributes
-    ----------
-    values : list of int
-        Three for each state, per cent times 2048.
-    """
-
-    def __init__(self) -> None:
-        self.values = [0] * 18
-        self._seen = [0] * 6
-
-    def step(self, totals: list[int]) -> None:
-        """One period is over; ``totals`` in ns, by state."""
-        for state, total in enumerate(totals):
-            sample = min(total - self._seen[state], PERIOD)
-            self._seen[state] += sample
-            share = sample * 100 // PERIOD * _FIXED_1
-            for k, factor in enumerate(_FACTORS):
-                at = 3 * state + k
-                old = self.values[at]
-                new = old * factor + share * (_FIXED_1 - factor)
-                self.values[at] = (new + (_FIXED_1 - 1 if share >= old else 0)) // _FIXED_1
 
 
 def pressures(totals: list[int], averages: list[int]) -> dict[str, Pressure]:

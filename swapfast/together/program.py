@@ -39,7 +39,9 @@ class Program:
     mapping : Mapping
         The pages of the trace.
     cgroup : MemoryGroup or None
-        Who pays for them; None: the root.
+        Who was asked to pay for them; None: the group of the task.
+    memcg : int
+        Number of the group that pays.
     number : int
         Its number in the run.
     killed : bool
@@ -55,10 +57,11 @@ class Program:
         cgroup: MemoryGroup | None,
         number: int,
         *,
+        memcg: int,
         linger: bool,
     ) -> None:
         self.run, self.name, self.task, self.mapping = run, name, task, mapping
-        self.cgroup, self.number, self.linger = cgroup, number, linger
+        self.cgroup, self.memcg, self.number, self.linger = cgroup, memcg, number, linger
         self.killed = False
 
     @property

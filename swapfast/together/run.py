@@ -1,6 +1,6 @@
 """A run: programs side by side, until they are through or a time has come.
 
-- ``Together``: made by `Machine.together`.
+- ``Together``: made by `Machine.together`; ``Timing``: its options, for those who pass them on.
 
 The core runs without the GIL until something is to be decided: a program is through, or one found
 no page and somebody has to die. Then Python decides, and it goes on.
@@ -9,15 +9,16 @@ no page and somebody has to die. Then Python decides, and it goes on.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 
 from swapfast.core import mapping_table, memcg_table, world
 from swapfast.errors import TaskKilled
+from swapfast.kernel.batches import account
 from swapfast.kernel.oom import no_page
 from swapfast.latency import Latency
-from swapfast.together.pressure import PERIOD, Averages, Pressure, of_own_cpus, pressures
+from swapfast.together.pressure import PERIOD, Pressure, of_own_cpus, pressures
 from swapfast.together.program import Program
 from swapfast.together.series import Series
 from swapfast.units import PAGE_SIZE, parse_duration
@@ -29,13 +30,24 @@ if TYPE_CHECKING:
     from swapfast.kernel.state import Kernel, Task
     from swapfast.traces import Trace
 
-__all__ = ["Together"]
+__all__ = ["Timing", "Together"]
 
 FOREVER = (1 << 64) - 1
 _COLUMNS = {name: i for i, name in enumerate(world.PROGRAM_COLUMNS)}
 _FIRST_TIME = _COLUMNS[world.TIME_CLASSES[0]]
 _MEMORY = ("reclaim", "workingset", "high", "stall")  # classes of time that stall on memory
 _IO = ("read", "workingset")
+
+
+class Timing(TypedDict, total=False):
+    """Options by name; see `Together`."""
+
+    seed: int
+    quantum: str | int
+    cpus: int | None
+    slice: str | int
+    sample: str | int | None
+    jitter: str | int
 
 
 class Together:
@@ -96,8 +108,7 @@ class Together:
         self._begin = self._world.now
         self._own_cpus = cpus is None
         self._next_average = self._begin + PERIOD
-        self._averages: dict[int, Averages] = {}
-        self._totals: dict[int, list[int]] = {}
+        self._collected = np.zeros((0, len(world.TIME_CLASSES)))
         self._last_rows: NDArray[np.uint64] | None = None
         self.series = Series()
 
@@ -172,10 +183,11 @@ class Together:
             if cgroup is not None:
                 cgroup.add(task)
             mapping = task.mmap(trace.pages * PAGE_SIZE)
+            memcg = mapping_table.memcg(kernel.core, mapping.number)
             number = self._world.add(
                 mapping.number,
                 trace.refs,
-                memcg=mapping_table.memcg(kernel.core, mapping.number),
+                memcg=memcg,
                 think=time_each,
                 start=self._begin + begins,
                 stop=ends,
@@ -188,7 +200,7 @@ class Together:
             if own:
                 task.exit()
             raise
-        program = Program(self, name, task, mapping, cgroup, number, linger=linger)
+        program = Program(self, name, task, mapping, cgroup, number, memcg=memcg, linger=linger)
         self.programs.append(program)
         self._by_number[number] = program
         self._last_rows = None
@@ -267,16 +279,22 @@ class Together:
                 return False
             if ending == "end":
                 program = self._by_number[number]
-                if not program.linger and program.task.alive:
+                if program.task.alive:
                     self._account(program)
-                    program.task.exit()
+                    if not program.linger:
+                        program.task.exit()
             elif ending == "oom":
                 self._kill(self._by_number[number], status)
 
     def _account(self, program: Program) -> None:
-        task, row = program.task, self._world.row(program.number)
-        task.maj_flt, task.min_flt = row[_COLUMNS["majors"]], row[_COLUMNS["minors"]]
-        task.utime_ns = row[_FIRST_TIME] + row[_FIRST_TIME + 1]  # user and fault
+        row = self._world.row(program.number)
+        faults = row[_COLUMNS["majors"]] + row[_COLUMNS["minors"]]
+        account(
+            program.task,
+            int(faults),
+            int(row[_COLUMNS["majors"]]),
+            int(row[_FIRST_TIME] + row[_FIRST_TIME + 1]),  # user and fault
+        )
 
     def _kill(self, program: Program, status: int) -> None:
         try:
@@ -341,21 +359,14 @@ class Together:
         taken from the classes of time, and nobody waits for a processor.
         """
         number = memcg_table.ROOT if cgroup is None else cgroup.number
-        if not self._own_cpus:
-            return pressures(*self._world.pressure(number))
-        self._collect()
-        return pressures(
-            self._totals.get(number, [0] * 6),
-            self._averages.get(number, Averages()).values,
-        )
+        if self._own_cpus:
+            self._collect()
+        return pressures(*self._world.pressure(number))
 
     def _average(self) -> None:
-        if not self._own_cpus:
-            self._world.average_pressure(PERIOD)
-            return
-        self._collect()
-        for number, totals in self._totals.items():
-            self._averages.setdefault(number, Averages()).step(totals)
+        if self._own_cpus:
+            self._collect()
+        self._world.average_pressure(PERIOD)
 
     def _collect(self) -> None:
         """Totals of all cgroups up to now, where every program has its own processor."""
@@ -365,9 +376,8 @@ class Together:
         ahead = np.where(rows[:, _COLUMNS["alive"]], rows[:, 0].astype(np.float64) - self.now, 0)
         waits = rows[:, _COLUMNS["waits"]].astype(np.intp)
         times[np.arange(len(times)), waits] -= np.clip(ahead, 0, None)
-        before = getattr(self, "_collected", np.zeros((0, times.shape[1])))
         passed = times.copy()
-        passed[: len(before)] -= before
+        passed[: len(self._collected)] -= self._collected
         self._collected = times
         place = {name: i for i, name in enumerate(world.TIME_CLASSES)}
         memory = passed[:, [place[name] for name in _MEMORY]].sum(axis=1)
@@ -376,19 +386,9 @@ class Together:
         stalls = np.stack([io, io, memory, memory, 0 * io, 0 * io], axis=1)
         members: dict[int, list[int]] = {memcg_table.ROOT: [0]}
         for program in self.programs:
-            at: int | None = mapping_group(program)
-            while at is not None:
-                members.setdefault(at, []).append(program.number)
-                at = self._parent(at)
+            if (row := self.kernel.groups.rows.get(program.memcg)) is not None:
+                for group in row.upward():
+                    members.setdefault(group.number, []).append(program.number)
         for number, its in members.items():
-            totals = self._totals.setdefault(number, [0] * 6)
-            for state, ns in enumerate(of_own_cpus(stalls[its], busy[its])):
-                totals[state] += int(ns)
-
-    def _parent(self, number: int) -> int | None:
-        return memcg_table.info(self.kernel.core, number)["parent"]
-
-
-def mapping_group(program: Program) -> int:
-    """The group that a program began in."""
-    return memcg_table.ROOT if program.cgroup is None else program.cgroup.number
+            totals = of_own_cpus(stalls[its], busy[its])
+            self._world.add_pressure(number, totals.astype(np.uint64))

@@ -48,9 +48,7 @@ class Series:
         self._rows.append(rows)
         for program in programs[len(self._numbers) :]:
             self._numbers[program.name] = program.number
-            self._group_of[program.name] = (
-                memcg_table.ROOT if program.cgroup is None else program.cgroup.number
-            )
+            self._group_of[program.name] = program.memcg
         self._groups.append(
             {number: memcg_table.usage(core, number) for number in set(self._group_of.values())}
         )
