@@ -49,7 +49,8 @@ from swapfast.mm.words cimport (
     RECLAIM_ASKED, RECLAIM_LIMIT, SCAN_BATCH, ST_AGAIN, ST_IO, ST_OK, ST_OOM,
     ST_OOM_GROUP, ST_STALL,
 )
-from swapfast.mm.writeback cimport wait_all
+from swapfast.mm.batch cimport batches_free
+from swapfast.mm.plug cimport wait_all
 
 import errno
 
@@ -178,6 +179,7 @@ cdef class Core:
         tlb_free(&c.tlb)
         devices_free(c)
         lazy_unmap(c.plug, sizeof(plug_t))
+        batches_free(c)
         lazy_unmap(self.block, REFS_BLOCK * 4)
 
     cdef int set_times(self, dict times) except -1:

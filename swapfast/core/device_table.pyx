@@ -80,6 +80,7 @@ def add(Core core, config, *, uint64_t seed=0):
         if d.tag == NULL:
             raise MemoryError("no room for the tags of a device")
         d.tags = config.tags
+        core.c.tagged = True
     c.timed = True
     return d.number
 

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from swapfast._core cimport Core
+from swapfast.mm.batch cimport batches_forget
 from swapfast.mm.policy cimport policy_find
 from swapfast.mm.policy_linux618 cimport refresh_due
 from swapfast.mm.ring cimport ring_free, ring_init
@@ -73,6 +74,7 @@ def remove(Core core, uint32_t number):
         raise ValueError(f"{g.mappings} mappings are still charged to group {number}")
     parent = &core.c.memcgs[g.parent]
     parent.stat = sum_of(dict(parent.stat), dict(g.stat))
+    batches_forget(&core.c, number)
     tree_unlink(&core.c, g)
     ring_free(&g.inactive)
     ring_free(&g.active)

@@ -17,7 +17,7 @@ from swapfast.mm.actor cimport (
 from swapfast.mm.arrays cimport grow, release
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
 from swapfast.mm.psi cimport PSI_STATES, psi_average, psi_collect
-from swapfast.mm.together cimport WORLD_END, WORLD_OOM, WORLD_UNTIL, run_world, world_kill
+from swapfast.mm.together cimport WORLD_END, WORLD_OOM, WORLD_UNTIL, run_world, world_begins, world_kill
 from swapfast.mm.types cimport core_t, mapping_t
 from swapfast.mm.words cimport REF_PAGE
 
@@ -73,6 +73,7 @@ cdef class World:
         w.actors[w.kswapd].stage = AT_END
         w.actors[w.kswapd].barrier = NOBODY
         w.now = core.c.clock.now
+        world_begins(&core.c, w)
 
     def __dealloc__(self):
         cdef world_t *w = &self.w
@@ -194,6 +195,7 @@ cdef class World:
         cdef world_t *w = &self.w
         cdef int what
         self.core.idle()
+        self.goes_on()
         self.psi_ready()
         w.until = until
         w.budget = PAUSE_EVENTS
@@ -213,6 +215,11 @@ cdef class World:
         self.core.wipe()
         return ENDINGS[what], w.who, w.status
 
+    cdef int goes_on(self) except -1:
+        if self.w.serial != self.core.c.worlds:
+            raise ValueError("another run of this machine has begun: this one cannot go on")
+        return 0
+
     def is_endless(self, uint32_t number):
         """Whether a program repeats its references for ever, and has no time to stop at."""
         cdef actor_t *a = self.actor(number)
@@ -220,6 +227,7 @@ cdef class World:
 
     def kill(self, uint32_t number):
         """A program is gone; its memory is somebody else's business."""
+        self.goes_on()
         world_kill(&self.core.c, &self.w, self.actor(number), self.w.now)
 
     @property

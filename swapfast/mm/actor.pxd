@@ -16,6 +16,7 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.arrays cimport array_t, arrays_t
 from swapfast.mm.high cimport high_t
 from swapfast.mm.histogram cimport histogram_add, histogram_t
+from swapfast.mm.queue cimport device_t
 from swapfast.mm.types cimport charge_t
 from swapfast.mm.words cimport HZ
 
@@ -64,6 +65,7 @@ cdef enum:
     STEP_OUT = 3         # is not in the heap until somebody wakes it
     STEP_OOM = 4
     STEP_AGAIN = 5       # goes on at once
+    STEP_QUEUE = 6       # waits for a tag, and nobody knows until when
 
 cdef struct event_t:
     uint64_t t
@@ -103,6 +105,13 @@ cdef struct actor_t:
     charge_t charge
     uint64_t debt        # pages above memory.high
     high_t high          # of them those that are being paid
+    device_t *wants      # it waits for a tag of this one
+    uint32_t next_waiter # behind it, if nobody knows until when
+    bint woken           # it has tried again since
+    bint lost            # and another one had been quicker
+    bint thrashes        # the page that it reads had been active
+    uint32_t sent        # of its reads
+    uint64_t read_done   # the one that it waits for
     uint64_t owes_tags   # ns that it waited for a device, within a pass
     uint32_t n_reads
     uint32_t target_read
@@ -147,6 +156,7 @@ cdef struct world_t:
     uint64_t until
     uint64_t budget      # events before somebody looks for signals
     uint64_t events
+    uint32_t serial
     uint64_t now         # of the last event
     uint32_t *reads      # a row for each actor
     uint32_t row
@@ -155,6 +165,7 @@ cdef struct world_t:
     int status           # why its charge failed
     barrier_t *barriers
     uint32_t n_barriers
+    uint32_t n_queued    # actors that wait for a tag, and do not know until when
     # processors; none: as many as there are actors
     uint32_t n_cpus
     uint32_t *running    # actor by processor, NOBODY: idle

@@ -2,6 +2,7 @@
 #
 # - has_room(core, g): no limit from here up and no watermark is in the way
 # - charge_begin(c): before the first step
+# - charge_pass(core, c) -> True: one pass, and the try that has begun is not over
 # - charge_step(core, g, c) -> ST_OK: there is room; ST_AGAIN: not yet; or an OOM status
 # - take_page(core, g) -> ST_OK or an OOM status: reclaims as needed
 # - untake_page(core, g): it is not used after all
@@ -31,18 +32,22 @@ cdef inline void charge_begin(charge_t *c) noexcept nogil:
     c.tries = 0
     c.sc.kind = RECLAIM_LIMIT
 
+cdef inline bint charge_pass(core_t *core, charge_t *c) noexcept nogil:
+    if try_pass(core, &c.sc):
+        return True
+    c.busy = False
+    if c.sc.freed == 0:   # try_charge: only tries that freed nothing count
+        c.tries += 1
+    elif c.sc.kind == RECLAIM_DIRECT:
+        core.kswapd.failures = 0
+        c.tries = 0
+    return False
+
 cdef inline int charge_step(core_t *core, memcg_t *g, charge_t *c) noexcept nogil:
     # One pass, so that others may run between two of them.
     cdef memcg_t *over
-    if c.busy:
-        if try_pass(core, &c.sc):
-            return ST_AGAIN
-        c.busy = False
-        if c.sc.freed == 0:   # try_charge: only tries that freed nothing count
-            c.tries += 1
-        elif c.sc.kind == RECLAIM_DIRECT:
-            core.kswapd.failures = 0
-            c.tries = 0
+    if c.busy and charge_pass(core, c):
+        return ST_AGAIN
     over = over_max(core, g)
     if over != NULL:
         if c.tries >= core.rules.oom_retries:

@@ -8,7 +8,7 @@
 #
 # Requests are served in the order in which they come: a read behind a burst of writes waits its
 # turn, where mq-deadline would let it overtake. Writes are done in order, since the completion
-# queue is one. `tags` bound the requests in flight: whoever submits waits for the oldest.
+# queue is one. Tags bound the requests that are made and not done (tags.pxd).
 #
 # - device_new(number, units, most) -> NULL: no memory; as many writes may be on their way
 # - device_free(d)
@@ -16,7 +16,7 @@
 # - add_device(core, units, most) -> False: no memory, or too many
 # - devices_free(core)
 # - area_device(core, a): the device of an area
-# - submit(core, d, write, slot, pages) -> when it is done; time passes only for want of tags
+# - submit(core, d, write, slot, pages) -> when it is done; it has its tag
 # - flight_add(core, page, done): it is being read
 # - flight_find(core, page) -> when it is read; 0: it is not on its way
 
@@ -25,6 +25,7 @@ from swapfast.mm.draw cimport draw, is_random, seek
 from swapfast.mm.histogram cimport histogram_add
 from swapfast.mm.queue cimport device_t, flight_t, way_t
 from swapfast.mm.random cimport splitmix
+from swapfast.mm.tags cimport tag_put
 from swapfast.mm.types cimport UNLIKELY, area_t, core_t, lazy_map, lazy_unmap
 from swapfast.mm.words cimport NIL, QUEUE_FIRST
 
@@ -152,9 +153,6 @@ cdef inline uint64_t submit(core_t *core, device_t *d, bint write, uint64_t slot
     cdef way_t *way = &d.way[write]
     cdef way_t *shared = way if d.duplex else &d.way[0]   # units and pipe
     cdef uint64_t now, at, done, wait = 0
-    if d.tag != NULL and d.tag[d.tag_at] > core.clock.now:
-        core.in_tags += d.tag[d.tag_at] - core.clock.now
-        core.clock.now = d.tag[d.tag_at]
     now = at = core.clock.now
     if not way.instant:
         if shared.unit_free[0] > at:
@@ -174,9 +172,7 @@ cdef inline uint64_t submit(core_t *core, device_t *d, bint write, uint64_t slot
         if done < d.last_done:
             done = d.last_done
         d.last_done = done
-    if d.tag != NULL:
-        d.tag[d.tag_at] = done
-        d.tag_at = 0 if d.tag_at + 1 == d.tags else d.tag_at + 1
+    tag_put(d, done)
     if UNLIKELY(core.timed):
         note_request(d, way, pages, now, wait, done)
     return done

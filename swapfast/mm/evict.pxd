@@ -30,7 +30,7 @@ from swapfast.mm.words cimport (
     NIL, NO_SLOT, PAGE_SIZE, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, SHADOW_AGE,
     SHADOW_LEVEL, SHADOW_WS,
 )
-from swapfast.mm.writeback cimport plug_add
+from swapfast.mm.plug cimport plug_add
 from swapfast.mm.writer cimport count_leak, note_writers
 from swapfast.core.guard cimport guard_copy
 from libc.string cimport memset
@@ -40,6 +40,7 @@ cdef enum:
     WRITE_DONE = 1
     WRITE_FAILED = 2     # the file is not there: the page has to stay
     WRITE_STORED = 3     # and clean at once
+    WRITE_WAITS = 4      # done, but for a tag (plug_add again)
 
 cdef inline bint has_swap_users(core_t *core, uint32_t home) noexcept nogil:
     # Does a page-table entry of the sharers still hold the swap entry?
@@ -231,8 +232,7 @@ cdef inline int write_out(core_t *core, uint32_t home) noexcept nogil:
     if UNLIKELY(core.timed) and store_now(core, home):
         return WRITE_STORED
     core.page[home].folio |= F_WRITEBACK
-    plug_add(core, home)
-    return WRITE_DONE
+    return WRITE_DONE if plug_add(core, home) else WRITE_WAITS
 
 cdef inline bint read_in(core_t *core, uint32_t home) noexcept nogil:
     # False: the bytes are not to be had.

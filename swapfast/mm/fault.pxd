@@ -25,7 +25,7 @@ from swapfast.mm.words cimport (
     PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO, SCOPE_NOWHERE, SCOPE_UNSET, ST_AGAIN, ST_IO,
     ST_OK, ST_OOM, ST_OOM_GROUP,
 )
-from swapfast.mm.writeback cimport wait_for
+from swapfast.mm.plug cimport wait_for
 from libc.string cimport memcpy
 
 cdef inline bint is_synchronous(core_t *core, uint32_t home) noexcept nogil:

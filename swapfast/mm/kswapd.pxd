@@ -11,9 +11,10 @@ from swapfast.mm.actor cimport (
 )
 from swapfast.mm.policy_linux618 cimport inactive_is_low, scan_active_618
 from swapfast.mm.reclaim cimport drop_cache, free_pages, shrink_node, try_begin
-from swapfast.mm.steps cimport pay_tags, spend_reclaim
+from swapfast.mm.steps cimport may_stop, pay_tags, spend_reclaim
 from swapfast.mm.tree cimport tree_next
-from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
+from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, scan_control_t
+from swapfast.mm.waiters cimport queue_up
 from swapfast.mm.words cimport NO_MEMCG, POLICY_618, RECLAIM_KSWAPD, SCAN_BATCH
 
 cdef inline void age_all(core_t *core) noexcept nogil:
@@ -33,30 +34,35 @@ cdef inline bint balanced(core_t *core) noexcept nogil:
 cdef inline int kswapd_step(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     # balance_pgdat: one full walk at one priority.
     cdef scan_control_t *sc = &a.charge.sc
-    cdef uint64_t begin = core.clock.now, before, freed
+    cdef uint64_t begin = core.clock.now, freed
     if not a.charge.busy:
         core.count.pageoutrun += 1
         drop_cache(core)
         try_begin(core, sc, &core.memcgs[0], RECLAIM_KSWAPD,
                   max(core.ram.wmark_high, <uint64_t>SCAN_BATCH))
         a.charge.busy = True
-    if balanced(core) or sc.priority < 1:
+    if sc.batch == NULL and (balanced(core) or sc.priority < 1):
         core.kswapd.failures += sc.priority < 1 and sc.freed == 0
         a.charge.busy = False
         spend_reclaim(core, a, core.clock.now - begin)
         return STEP_OUT
-    age_all(core)
-    before = sc.freed
-    sc.scanned = 0
+    if sc.batch == NULL:
+        age_all(core)
+        sc.scanned = 0
+    may_stop(core)
     shrink_node(core, sc)
-    freed = sc.freed - before
+    core.may_stop = False
+    freed = sc.freed - sc.before
     if freed > 0:
         core.kswapd.failures = 0
-    if sc.scanned < sc.want or freed == 0:
+    if sc.batch == NULL and (sc.scanned < sc.want or freed == 0):
         sc.priority -= 1
     core.clock.in_reclaim += core.clock.now - begin
     spend_reclaim(core, a, core.clock.now - begin)
     a.left = a.t
+    if UNLIKELY(sc.batch != NULL):
+        return queue_up(core, w, a)
+    a.woken = False
     # reclaim_throttle: it met only pages that are being written.
     if sc.writeback > 0 and sc.writeback >= sc.scanned:
         a.waits = IN_STALL

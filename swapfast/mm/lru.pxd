@@ -9,10 +9,11 @@
 # - putback(core, g, batch, n) -> how many went to the active list: at the heads again, in order
 
 from libc.stdint cimport int64_t, uint32_t, uint8_t
+from swapfast.mm.batch cimport batch_rename
 from swapfast.mm.ring cimport ring_drop, ring_push, ring_push_all, ring_take
 from swapfast.mm.tree cimport active_changes
-from swapfast.mm.types cimport SWAPFAST_CHECK, core_t, memcg_t, prefetch_write, ring_t
-from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, SCAN_BATCH
+from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, core_t, memcg_t, prefetch_write, ring_t
+from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, NIL, SCAN_BATCH
 
 cdef inline void lru_add(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
     if core.page[page].folio & F_ACTIVE:
@@ -22,14 +23,20 @@ cdef inline void lru_add(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
         ring_push(&g.inactive, core.home, page)
 
 cdef inline void lru_leave(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
-    if core.page[page].folio & F_ACTIVE:
+    if UNLIKELY(core.page[page].folio & F_ISOLATED):
+        batch_rename(core, page, NIL)
+    elif core.page[page].folio & F_ACTIVE:
         ring_drop(&g.active, core.home, page)
         active_changes(core, g, -1)
     else:
         ring_drop(&g.inactive, core.home, page)
 
 cdef inline void lru_rehome(core_t *core, memcg_t *g, uint32_t old, uint32_t new) noexcept nogil:
-    cdef ring_t *r = &g.active if core.page[new].folio & F_ACTIVE else &g.inactive
+    cdef ring_t *r
+    if UNLIKELY(core.page[new].folio & F_ISOLATED):
+        batch_rename(core, old, new)
+        return
+    r = &g.active if core.page[new].folio & F_ACTIVE else &g.inactive
     SWAPFAST_CHECK(r.buf[core.home[new].where] == old, b"a page that moves was on its list")
     r.buf[core.home[new].where] = new
 

@@ -27,7 +27,8 @@ from swapfast.mm.words cimport (
     ENTER_AHEAD, ENTER_NEW, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WRITEBACK,
     PTE_DIRTY, PTE_PRESENT, RECLAIM_KSWAPD, RECLAIM_LIMIT, SCAN_BATCH,
 )
-from swapfast.mm.writeback cimport plug_flush, rotation_drain, take_completions
+from swapfast.mm.plug cimport plug_flush
+from swapfast.mm.writeback cimport rotation_drain, take_completions
 
 cdef inline void enter_25(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil:
     # Anonymous pages, copies and swap-ins begin on the active list; page cache, and so the pages of
@@ -138,6 +139,7 @@ cdef inline uint64_t shrink_25(core_t *core, memcg_t *g, scan_control_t *sc) noe
     cdef bint limited = sc.kind == RECLAIM_LIMIT
     cdef uint32_t priority = sc.priority, k
     cdef uint64_t want_active, want_inactive, freed = 0
+    core.may_stop = False
     if limited:
         want_active = g.active.live >> priority
         want_inactive = g.inactive.live >> priority

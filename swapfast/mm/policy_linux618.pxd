@@ -20,25 +20,34 @@
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.area cimport swap_left, vm_swap_full
+from swapfast.mm.batch cimport batch_hold, batch_resume
 from swapfast.mm.device cimport flight_find
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, WRITE_ZERO, release, slot_ready, slot_spare, unmap, write_out,
+    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready, slot_spare, unmap,
+    write_out,
 )
 from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback, take_active
+from swapfast.mm.plug cimport plug_add, plug_finish, wait_for
 from swapfast.mm.ring cimport ring_push_all
 from swapfast.mm.rmap cimport clear_young, make_old, sharer_bits
 from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.tree cimport active_of, age_up, inactive_of
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, scan_control_t
+from swapfast.mm.types cimport LIKELY, UNLIKELY, batch_t, core_t, memcg_t, scan_control_t
 from swapfast.mm.words cimport (
     DEF_PRIORITY, ENTER_AHEAD, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WORKINGSET,
-    F_WRITEBACK, NO_MEMCG, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, RECLAIM_ASKED, RECLAIM_DIRECT,
+    F_WRITEBACK, NIL, NO_MEMCG, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, RECLAIM_ASKED, RECLAIM_DIRECT,
     RECLAIM_KSWAPD, SCAN_BATCH, SHADOW_AGE, SHADOW_LEVEL, SHADOW_LEVELS, SHADOW_WS,
 )
-from swapfast.mm.writeback cimport plug_finish, rotation_drain, take_completions, wait_for
+from swapfast.mm.writeback cimport rotation_drain, take_completions
 # A pass over a tree takes its decisions from the lists of the target, all that is below included;
 # windows are each memcg's own. Decisions read statistics, which the kernel adds up every 2 s unless
 # somebody reads them (flush_memcg_stats_dwork). Scan windows and the charge are always exact.
+
+cdef enum:
+    KEEP = 0
+    ACTIVATE = 1
+    FREED = 2
+    STOP = 3             # its write needs a tag, and others may run meanwhile
 
 cdef inline uint64_t refresh_due(core_t *core, uint64_t when) noexcept nogil:
     # The first refresh at this time or later.
@@ -141,16 +150,16 @@ cdef inline void enter_618(core_t *core, memcg_t *g, uint32_t page, int how) noe
 
 cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_control_t *sc,
                                uint64_t *written) noexcept nogil:
-    # shrink_folio_list for one isolated page: 0 keep, 1 activate, 2 freed.
+    # shrink_folio_list for one isolated page.
     cdef uint32_t folio, bits
     cdef int done
     cdef bint must_write
     if UNLIKELY(core.flight.used > 0) and flight_find(core, page) != 0:
-        return 0   # it is being read, and so locked
+        return KEEP   # it is being read, and so locked
     if UNLIKELY(core.page[page].folio & F_WRITEBACK):
         if not core.rules.waits_for_writeback:
             sc.writeback += 1
-            return 1   # its rotation brings it back when it is written
+            return ACTIVATE   # its rotation brings it back when it is written
         wait_for(core, page)
     folio = core.page[page].folio
     bits = sharer_bits(core, page)
@@ -158,14 +167,14 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_con
         make_old(core, page)
         core.page[page].folio = <uint8_t>(folio | F_REFERENCED)
         if not folio & F_REFERENCED:
-            return 0
+            return KEEP
         if vm_swap_full(core, page):
             slot_spare(core, page)
-        return 1
+        return ACTIVATE
     core.page[page].folio = <uint8_t>(folio & ~F_REFERENCED)
     must_write = bits & PTE_DIRTY != 0 or not folio & F_SWAPCACHE
     if not slot_ready(core, page, bits & PTE_DIRTY != 0):
-        return 1
+        return ACTIVATE
     if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap
     if UNLIKELY(core.tlb.entry != NULL):
@@ -175,9 +184,11 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_con
         done = write_out(core, page)
         written[0] += done != WRITE_ZERO
         if done == WRITE_DONE or done == WRITE_FAILED:
-            return 0
+            return KEEP
+        if UNLIKELY(done == WRITE_WAITS):
+            return STOP
     release(core, g, page)
-    return 2
+    return FREED
 
 cdef inline void count_scan(core_t *core, memcg_t *g, uint32_t kind, uint64_t scanned,
                             uint64_t freed) noexcept nogil:
@@ -196,32 +207,55 @@ cdef inline void count_scan(core_t *core, memcg_t *g, uint32_t kind, uint64_t sc
         g.stat.pgscan_direct += scanned
         g.stat.pgsteal_direct += freed
 
-cdef inline uint64_t scan_inactive_618(core_t *core, memcg_t *g, uint32_t want,
-                                       scan_control_t *sc) noexcept nogil:
-    cdef uint32_t batch[32]
-    cdef uint32_t n, i, kept = 0, verdict, active
-    cdef uint64_t written = 0, freed
-    take_completions(core)
-    rotation_drain(core)
-    n = isolate(core, &g.inactive, batch, want)
-    for i in range(n):
+cdef inline uint64_t judge_batch(core_t *core, memcg_t *g, uint32_t *batch, uint32_t n, uint32_t i,
+                                 uint32_t kept, uint64_t written,
+                                 scan_control_t *sc) noexcept nogil:
+    # From batch[i] on; those in front are kept. Returns how many were freed, when it is through.
+    cdef uint32_t verdict, active
+    while i < n:
         core.clock.now += core.times.scan_page
         verdict = judge_618(core, g, batch[i], sc, &written)
-        if verdict == 1:
+        if verdict == ACTIVATE:
             core.page[batch[i]].folio |= F_ACTIVE
             core.count.pgactivate += 1
             g.stat.pgactivate += 1
+        elif UNLIKELY(verdict == STOP):
+            sc.batch = batch_hold(core, g.id, batch, n, i, kept, written)
+            return 0
         batch[kept] = batch[i]
-        kept += verdict != 2
+        kept += verdict != FREED
+        i += 1
     active = putback(core, g, batch, kept)
     if active > 0:
         age_up(core, g, active)
-    freed = n - kept
     sc.scanned += n
     g.stat.pswpout += written
-    count_scan(core, g, sc.kind, n, freed)
+    count_scan(core, g, sc.kind, n, n - kept)
     note_cost(core, g, written, kept)
-    return freed
+    return n - kept
+
+cdef inline uint64_t scan_inactive_618(core_t *core, memcg_t *g, uint32_t want,
+                                       scan_control_t *sc) noexcept nogil:
+    cdef uint32_t batch[32]
+    cdef uint32_t n
+    take_completions(core)
+    rotation_drain(core)
+    n = isolate(core, &g.inactive, batch, want)
+    return judge_batch(core, g, batch, n, 0, 0, 0, sc)
+
+cdef inline uint64_t resume_618(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
+    # The page that waited has its tag now, or waits again.
+    cdef uint32_t batch[32]
+    cdef uint32_t n, i, kept
+    cdef batch_t *b = sc.batch
+    cdef uint64_t written = b.written
+    if b.gone:
+        sc.inactive = sc.active = 0
+    if b.pending and b.page[b.i] != NIL and not plug_add(core, b.page[b.i]):
+        return 0
+    sc.batch = NULL
+    batch_resume(core, b, batch, &n, &i, &kept)
+    return judge_batch(core, g, batch, n, i, kept, written, sc)
 
 cdef inline void scan_active_618(core_t *core, memcg_t *g, uint32_t want) noexcept nogil:
     cdef uint32_t batch[32]
@@ -264,39 +298,57 @@ cdef inline uint64_t window_of(scan_control_t *sc, uint64_t size) noexcept nogil
             scan = SCAN_BATCH
     return scan >> sc.priority
 
-cdef inline uint64_t shrink_618(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
-    # shrink_lruvec
-    cdef uint64_t want_inactive = window_of(sc, g.inactive.live)
-    cdef uint64_t want_active = window_of(sc, g.active.live)
-    cdef uint64_t total, anon, other, freed = 0
-    cdef uint32_t k
-    cdef bint whole = sc.kind == RECLAIM_DIRECT and sc.priority == DEF_PRIORITY
+cdef inline void windows_618(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
+    # get_scan_count: anonymous against file pages, by swappiness and cost; there are no file pages.
+    cdef uint64_t total, anon, other
+    sc.inactive = window_of(sc, g.inactive.live)
+    sc.active = window_of(sc, g.active.live)
     if swap_left(core, g) == 0:
         # can_reclaim_anon_pages; what is active may still age.
-        want_inactive = 0
+        sc.inactive = 0
     if sc.priority > 0 and not sc.file_is_tiny:
-        # get_scan_count: anonymous against file pages, by swappiness and cost; there are no file
-        # pages.
         total = 3 * sc.cost + 1
         anon = core.rules.swappiness * total // (2 * sc.cost + 1)
         other = (200 - core.rules.swappiness) * total // (sc.cost + 1)
         if anon + other > 0:
-            want_inactive = want_inactive * anon // (anon + other)
-            want_active = want_active * anon // (anon + other)
-    while want_inactive > 0:
-        k = <uint32_t>(want_inactive if want_inactive < SCAN_BATCH else SCAN_BATCH)
-        want_inactive -= k
-        freed += scan_inactive_618(core, g, k, sc)
-        k = <uint32_t>(want_active if want_active < SCAN_BATCH else SCAN_BATCH)
-        want_active -= k
+            sc.inactive = sc.inactive * anon // (anon + other)
+            sc.active = sc.active * anon // (anon + other)
+
+cdef inline void scan_windows(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
+    # Until enough is freed, or it has to stop.
+    cdef uint32_t k
+    cdef bint whole = sc.kind == RECLAIM_DIRECT and sc.priority == DEF_PRIORITY
+    while sc.inactive > 0 or UNLIKELY(sc.batch != NULL):
+        if UNLIKELY(sc.batch != NULL):
+            sc.shrunk += resume_618(core, g, sc)
+        else:
+            k = <uint32_t>(sc.inactive if sc.inactive < SCAN_BATCH else SCAN_BATCH)
+            sc.inactive -= k
+            sc.shrunk += scan_inactive_618(core, g, k, sc)
+        if UNLIKELY(sc.batch != NULL):
+            return
+        k = <uint32_t>(sc.active if sc.active < SCAN_BATCH else SCAN_BATCH)
+        sc.active -= k
         if k > 0:
             if sc.may_deactivate:
                 scan_active_618(core, g, k)
             else:
                 sc.skipped = True
-        if freed >= sc.want and not whole:
-            break
+        if sc.shrunk >= sc.want and not whole:
+            return
+
+cdef inline uint64_t shrink_618(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
+    # shrink_lruvec
+    cdef uint64_t before = 0
+    if UNLIKELY(sc.batch != NULL):
+        before = sc.shrunk
+    else:
+        windows_618(core, g, sc)
+        sc.shrunk = 0
+    scan_windows(core, g, sc)
+    if UNLIKELY(sc.batch != NULL):
+        return sc.shrunk - before
     plug_finish(core)
     if inactive_is_low(core, g):
         scan_active_618(core, g, SCAN_BATCH)
-    return freed
+    return sc.shrunk - before

@@ -30,6 +30,11 @@ cdef struct device_t:
     uint64_t *tag            # ring of completion times; NULL: no limit
     uint32_t tags
     uint32_t tag_at
+    uint32_t unsent          # requests in the plug that have one
+    uint32_t woken           # that wait for one and know until when
+    uint32_t waiting         # that do not: actors, from
+    uint32_t first_waiter
+    uint32_t last_waiter
     bint by_position         # a disk with an arm
     double seek_a
     double seek_b

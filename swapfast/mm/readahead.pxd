@@ -14,7 +14,7 @@ from swapfast.mm.words cimport (
     ENTER_AHEAD, ENTER_SWAPIN, F_READAHEAD, F_RESIDENT, NIL, PMD_PAGES, PTE_SWAP, RA_MOST_HITS,
     ST_OK,
 )
-from swapfast.mm.writeback cimport plug_hold, plug_read, plug_release
+from swapfast.mm.plug cimport plug_hold, plug_read, plug_release
 
 cdef inline uint32_t window_618(uint32_t most, uint64_t at, uint64_t before, uint32_t hits,
                                 uint32_t last) noexcept nogil:

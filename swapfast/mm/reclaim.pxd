@@ -10,20 +10,20 @@
 #
 # - free_pages(core)
 # - try_begin(core, sc, target, kind, want): a try, before its first pass
-# - try_pass(core, sc) -> True: another pass is due
+# - try_pass(core, sc) -> True: another pass is due, or this one has stopped (sc.batch)
 # - try_to_free(core, target, kind) -> pages freed, all passes at once
 # - kswapd(core): works until the high watermark
 # - direct_reclaim(core) -> ST_OK, or ST_OOM: below the low watermark, before a page is given
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
+from swapfast.mm.plug cimport wait_all
 from swapfast.mm.protect cimport may_scan, protect_above
 from swapfast.mm.tree cimport tree_next
-from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, scan_control_t
 from swapfast.mm.words cimport (
     DEF_PRIORITY, NO_MEMCG, POLICY_25, POLICY_PLAIN, RECLAIM_DIRECT, RECLAIM_KSWAPD, RECLAIM_LIMIT,
     SCAN_BATCH, ST_OK, ST_OOM,
 )
-from swapfast.mm.writeback cimport wait_all
 from libc.string cimport memset
 
 cdef inline uint64_t free_pages(core_t *core) noexcept nogil:
@@ -32,6 +32,8 @@ cdef inline uint64_t free_pages(core_t *core) noexcept nogil:
 
 cdef inline uint64_t shrink_memcg(core_t *core, memcg_t *target, memcg_t *g,
                                   scan_control_t *sc) noexcept nogil:
+    if UNLIKELY(sc.batch != NULL):
+        return g.policy.shrink(core, g, sc)
     if core.rules.protection and not may_scan(core, target, g, sc):
         return 0
     if g.inactive.live == 0 and g.active.live == 0:
@@ -45,12 +47,17 @@ cdef inline uint64_t walk(core_t *core, memcg_t *target, scan_control_t *sc) noe
     cdef bint full = sc.kind == RECLAIM_KSWAPD or sc.full
     cdef uint32_t at = sc.target
     cdef uint64_t freed = 0
-    if not full and target.walk_at != NO_MEMCG:
+    if UNLIKELY(sc.batch != NULL):
+        at = sc.at
+    elif not full and target.walk_at != NO_MEMCG:
         at = target.walk_at
     if core.rules.protection:
         protect_above(core, target, &core.memcgs[at])
     while at != NO_MEMCG:
         freed += shrink_memcg(core, target, &core.memcgs[at], sc)
+        if UNLIKELY(sc.batch != NULL):
+            sc.at = at
+            return freed
         at = tree_next(core, sc.target, at)
         if not full and sc.freed + freed >= sc.want:
             break
@@ -61,12 +68,15 @@ cdef inline uint64_t walk(core_t *core, memcg_t *target, scan_control_t *sc) noe
 cdef inline uint64_t shrink_node(core_t *core, scan_control_t *sc) noexcept nogil:
     cdef memcg_t *target = &core.memcgs[sc.target]
     cdef uint64_t freed
-    if target.policy.prepare != NULL:
-        target.policy.prepare(core, target, sc)
-    sc.writeback = 0
-    sc.protected_pages = 0
+    if LIKELY(sc.batch == NULL):
+        if target.policy.prepare != NULL:
+            target.policy.prepare(core, target, sc)
+        sc.writeback = 0
+        sc.protected_pages = 0
+        sc.before = sc.freed
+        sc.at = sc.target
     core.target = target
-    if target.child == NO_MEMCG:
+    if target.child == NO_MEMCG and sc.at == sc.target:
         freed = target.policy.shrink(core, target, sc)
     else:
         freed = walk(core, target, sc)
@@ -146,7 +156,9 @@ cdef inline bint try_pass(core_t *core, scan_control_t *sc) noexcept nogil:
         more = pass_25(core, sc)
     else:
         shrink_node(core, sc)
-        if sc.freed < sc.want and sc.priority > 0:
+        if UNLIKELY(sc.batch != NULL):
+            pass
+        elif sc.freed < sc.want and sc.priority > 0:
             sc.priority -= 1
         else:
             more = next_round(core, sc)

@@ -5,21 +5,23 @@
 #              look         reclaim each  device      its page   owe (AT_HIGH)
 #
 # The state changes of a pass take effect at its beginning, its processor time passes after. A pass
-# that had to wait for a device sleeps at its end.
+# that has to wait for a tag stops where it is.
 #
 # - step_of(core, w, a, second) -> STEP_*: up to the time at which it is somebody else's turn
 # - spend_reclaim(core, a, ns): time of a pass; pay_tags(a): what of it was a wait
+# - may_stop(core): what begins now may stop where it has to wait for a tag
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.actor cimport (
     AT_CHARGE, AT_FAULT, AT_HIGH, AT_MAP, AT_READ, AT_RUN, FEW, FOREVER, IN_FAULT, IN_HIGH, IN_READ,
-    IN_RECLAIM, IN_STALL, IN_TAGS, IN_USER, IN_WORKINGSET, JIFFY, STEP_AGAIN, STEP_END, STEP_ON,
-    STEP_OOM, STEP_SLEEP, actor_t, note_latency, spend, world_t,
+    IN_RECLAIM, IN_STALL, IN_TAGS, IN_USER, IN_WORKINGSET, JIFFY, STEP_AGAIN, STEP_END,
+    STEP_ON, STEP_OOM, STEP_SLEEP, actor_t, note_latency, spend, world_t,
 )
 from swapfast.mm.alone cimport (
     afford, allowed, alone, book_faults, book_time, fault_begins, fault_t, is_plain,
 )
-from swapfast.mm.charge cimport charge_begin, charge_step
+from swapfast.mm.batch cimport batch_spare
+from swapfast.mm.charge cimport charge_begin, charge_pass, charge_step
 from swapfast.mm.cpus cimport cpu_yields, stalls
 from swapfast.mm.fault cimport fault_needs, fault_once
 from swapfast.mm.high cimport high_begin, high_round
@@ -29,6 +31,7 @@ from swapfast.mm.reads cimport submit_reads
 from swapfast.mm.rmap cimport mapping_of
 from swapfast.mm.touch cimport look_ahead
 from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t, scan_control_t
+from swapfast.mm.waiters cimport queue_up
 from swapfast.mm.words cimport (
     F_WORKINGSET, HIGH_BATCH, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
     PTE_WRITABLE, RECLAIM_DIRECT, REF_PAGE, ST_AGAIN, ST_OK, ST_OOM,
@@ -116,6 +119,10 @@ cdef inline bint pay_tags(actor_t *a) noexcept nogil:
     a.owes_tags = 0
     return True
 
+cdef inline void may_stop(core_t *core) noexcept nogil:
+    core.may_stop = core.tagged and core.others and batch_spare(core)
+    core.got_tag = False
+
 cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
                          bint write) noexcept nogil:
     cdef fault_t before = fault_begins(core)
@@ -142,33 +149,42 @@ cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
         for k in range(core.n_reads):
             w.reads[<uint64_t>a.id * w.row + k] = core.reads[k]
         a.n_reads = core.n_reads
+        a.sent = 0
         a.target_read = core.target_read
         core.n_reads = 0
         a.stage = AT_READ
     return ST_OK
 
-cdef inline bint at_read(core_t *core, world_t *w, actor_t *a) noexcept nogil:
-    # False: there is nothing to wait for.
-    cdef uint64_t done, begin = core.clock.now
+cdef inline int at_read(core_t *core, world_t *w, actor_t *a) noexcept nogil:
+    cdef uint64_t begin = core.clock.now
     cdef uint32_t k, home = core.slot_page[a.target_read]
-    a.waits = IN_READ
-    if home != NIL and core.page[home].folio & F_WORKINGSET:
-        a.waits = IN_WORKINGSET
+    cdef bint all_sent
+    if a.sent == 0:
+        a.thrashes = home != NIL and core.page[home].folio & F_WORKINGSET
+        a.read_done = 0
     for k in range(a.n_reads):
         core.reads[k] = w.reads[<uint64_t>a.id * w.row + k]
     core.n_reads = a.n_reads
     core.target_read = a.target_read
     a.left = a.t
-    done = submit_reads(core)
+    core.may_stop = core.tagged and core.others
+    core.got_tag = False
+    all_sent = submit_reads(core, &a.sent, &a.read_done)
+    core.may_stop = False
+    if UNLIKELY(not all_sent):
+        core.n_reads = 0
+        return queue_up(core, w, a)
+    a.woken = False
     spend(a, IN_TAGS, core.clock.now - begin)
     core.in_tags = 0
     a.stage = AT_MAP
-    if done > a.t:
-        spend(a, a.waits, done - a.t)
+    a.waits = IN_WORKINGSET if a.thrashes else IN_READ
+    if a.read_done > a.t:
+        spend(a, a.waits, a.read_done - a.t)
     core.clock.in_swap_in += a.t - begin
     if a.mm < core.token.mms:
         core.token.stalled_until[a.mm] = a.t
-    return a.t > a.left
+    return STEP_SLEEP if a.t > a.left else STEP_AGAIN
 
 cdef inline void at_map(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     note_latency(w, a, a.was_major)
@@ -200,16 +216,33 @@ cdef inline int at_charge(core_t *core, world_t *w, actor_t *a, uint32_t page,
     cdef uint64_t begin = core.clock.now
     cdef int status = ST_OK
     if g != NULL:
+        may_stop(core)
         status = charge_step(core, g, &a.charge)
+        core.may_stop = False
         spend_reclaim(core, a, core.clock.now - begin)
     if status == ST_OK:
         return do_fault(core, w, a, page, write)
     return status
 
+cdef inline int at_batch(core_t *core, world_t *w, actor_t *a, uint64_t second) noexcept nogil:
+    # A pass goes on that had to wait for a tag.
+    cdef uint64_t begin = core.clock.now
+    psi_set(core, w, a, PSI_RUNNING | PSI_ON_CPU | PSI_MEMSTALL, a.t)
+    may_stop(core)
+    charge_pass(core, &a.charge)
+    core.may_stop = False
+    spend_reclaim(core, a, core.clock.now - begin)
+    if a.charge.sc.batch != NULL:
+        return queue_up(core, w, a)
+    a.woken = False
+    return STEP_ON if late(w, a, second) else STEP_AGAIN
+
 cdef inline int at_page(core_t *core, world_t *w, actor_t *a, uint64_t second) noexcept nogil:
     # AT_FAULT and AT_CHARGE: one step towards the page; STEP_AGAIN: another may follow at once.
     cdef uint32_t ref = a.refs[a.pos], page = a.base + (ref & REF_PAGE)
     cdef int status
+    if UNLIKELY(a.charge.sc.batch != NULL):
+        return at_batch(core, w, a, second)
     if second_look(core, a, page, ref >> 31):
         return STEP_AGAIN
     if a.stage == AT_FAULT:
@@ -235,6 +268,8 @@ cdef inline int at_page(core_t *core, world_t *w, actor_t *a, uint64_t second) n
         a.waits = IN_STALL
         spend(a, IN_STALL, JIFFY)
         return STEP_SLEEP
+    if UNLIKELY(a.charge.sc.batch != NULL):
+        return queue_up(core, w, a)
     if pay_tags(a):
         return STEP_SLEEP
     return STEP_ON if late(w, a, second) else STEP_AGAIN
@@ -274,7 +309,7 @@ cdef inline int step_of(core_t *core, world_t *w, actor_t *a, uint64_t second) n
         core.clock.now = a.t
         core.current_mm = a.mm
         if a.stage == AT_READ:
-            step = STEP_SLEEP if at_read(core, w, a) else STEP_AGAIN
+            step = at_read(core, w, a)
         elif a.stage == AT_MAP:
             at_map(core, w, a)
         elif a.stage == AT_HIGH:

@@ -5,23 +5,30 @@
 # and dirty bits, which a scan may see that much too early. An actor that is alone goes from step to
 # step without the heap.
 #
-# A pass of reclaim takes effect at its beginning: the only other place where others see something
-# early.
+# A pass of reclaim takes effect at its beginning, or up to where it stops: the only other place
+# where others see something early.
 #
 # - run_world(core, w) -> WORLD_*: until something is for somebody else to decide
 # - world_kill(core, w, a, t): an actor is gone
+# - world_begins(core, w): it is the one of this machine from now on
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.actor cimport (
-    AT_BARRIER, AT_END, AT_KSWAPD, AT_MAP, AT_RUN, AT_START, FEW, IN_BARRIER, IN_CPU, IN_READ,
-    IN_TAGS, IN_WORKINGSET, NOBODY, STEP_ON, STEP_OOM, STEP_OUT, STEP_SLEEP, actor_t, barrier_t,
+    AT_BARRIER, AT_END, AT_KSWAPD, AT_READ, AT_RUN, AT_START, FEW, IN_BARRIER, IN_CPU, IN_READ,
+    IN_TAGS, IN_WORKINGSET, NOBODY, STEP_ON, STEP_OOM, STEP_OUT, STEP_QUEUE, STEP_SLEEP, actor_t, barrier_t,
     heap_pop, heap_push, heap_sift, second_time, sift_up, spend, world_t,
 )
-from swapfast.mm.cpus cimport cpu_leave, cpu_preempt, cpu_take, cpu_yields
+from swapfast.mm.batch cimport batch_resume
+from swapfast.mm.cpus cimport cpu_fill, cpu_leave, cpu_preempt, cpu_wake, cpu_yields
 from swapfast.mm.kswapd cimport kswapd_step
+from swapfast.mm.lru cimport putback
+from swapfast.mm.plug cimport plug_add, plug_flush
 from swapfast.mm.psi cimport PSI_IOWAIT, PSI_MEMSTALL, psi_set
 from swapfast.mm.steps cimport step_of
-from swapfast.mm.types cimport UNLIKELY, core_t, prefetch_write
+from swapfast.mm.tree cimport age_up
+from swapfast.mm.types cimport UNLIKELY, batch_t, core_t, memcg_t, prefetch_write
+from swapfast.mm.waiters cimport waiter_gone, waiter_woken, wake_waiters
+from swapfast.mm.words cimport NIL
 
 cdef enum:
     WORLD_OVER = 0       # nobody is left
@@ -67,9 +74,10 @@ cdef inline void at_start(world_t *w, actor_t *a) noexcept nogil:
 
 cdef inline uint32_t sleeping(actor_t *a) noexcept nogil:
     # What a task that sleeps is counted as.
-    if a.waits == IN_READ:
+    if a.waits == IN_READ or (a.waits == IN_TAGS and a.stage == AT_READ and a.wants != NULL
+                              and not a.thrashes):
         return PSI_IOWAIT
-    if a.waits == IN_WORKINGSET or (a.waits == IN_TAGS and a.stage != AT_MAP):
+    if a.waits == IN_WORKINGSET or a.waits == IN_TAGS:
         return PSI_IOWAIT | PSI_MEMSTALL
     return PSI_MEMSTALL
 
@@ -87,6 +95,34 @@ cdef inline void drop_actor(world_t *w, uint32_t a) noexcept nogil:
             sift_up(w.ready, n, w.ready[i])
             n += 1
     w.n_ready = n
+
+cdef inline void put_back(core_t *core, batch_t *b) noexcept nogil:
+    # A task that dies ends its pass at once. Its writes go on; it has no time any more.
+    cdef memcg_t *g = &core.memcgs[b.memcg]
+    cdef uint64_t now = core.clock.now
+    cdef uint32_t page[32]
+    cdef uint32_t n, i, kept, k
+    if b.pending and b.page[b.i] != NIL:
+        plug_add(core, b.page[b.i])
+        plug_flush(core)
+    core.clock.now = now
+    core.in_tags = 0
+    batch_resume(core, b, page, &n, &i, &kept)
+    for k in range(i, n):
+        page[kept] = page[k]
+        kept += 1
+    if kept > 0:
+        age_up(core, g, putback(core, g, page, kept))
+
+cdef inline void world_begins(core_t *core, world_t *w) noexcept nogil:
+    # The one before it has ended, wherever it was.
+    cdef uint32_t k
+    while core.stopped != NULL:
+        put_back(core, core.stopped)
+    for k in range(core.n_devices):
+        core.devices[k].woken = core.devices[k].waiting = 0
+    core.worlds += 1
+    w.serial = core.worlds
 
 cdef inline void world_kill(core_t *core, world_t *w, actor_t *a, uint64_t t) noexcept nogil:
     cdef uint32_t what = a.waits
@@ -107,6 +143,11 @@ cdef inline void world_kill(core_t *core, world_t *w, actor_t *a, uint64_t t) no
             psi_set(core, w, a, 0, t)
     came = a.stage == AT_BARRIER
     waits = a.barrier != NOBODY and (came or a.stage == AT_START)
+    if a.wants != NULL:
+        waiter_gone(w, a)
+    if a.charge.sc.batch != NULL:
+        put_back(core, a.charge.sc.batch)
+        a.charge.sc.batch = NULL
     a.stage = AT_END
     a.end = t
     if waits:
@@ -141,6 +182,10 @@ cdef inline int did(core_t *core, world_t *w, actor_t *a, int step) noexcept nog
             cpu_leave(core, w, a, a.left, sleeping(a))
         return WORLD_OOM if step == STEP_OOM else WORLD_UNTIL
     heap_pop(w)
+    if step == STEP_QUEUE:
+        if w.n_cpus > 0:
+            cpu_leave(core, w, a, a.left, sleeping(a))
+        return WORLD_UNTIL
     if w.n_cpus > 0:
         cpu_leave(core, w, a, a.t, 0)
     if step == STEP_OUT:
@@ -150,9 +195,21 @@ cdef inline int did(core_t *core, world_t *w, actor_t *a, int step) noexcept nog
     a.end = a.t
     return WORLD_END
 
+cdef inline void wake_up(core_t *core, world_t *w, actor_t *a) noexcept nogil:
+    # The processors are given away when all are awake that wake up at this instant.
+    cdef uint32_t rank = 1
+    heap_pop(w)
+    if UNLIKELY(a.wants != NULL):
+        rank = 0 if a.lost else 2
+        waiter_woken(a)
+    cpu_wake(core, w, a, rank)
+    if w.n == 0 or w.heap[0].t > a.t or w.actors[w.heap[0].a].on_cpu:
+        cpu_fill(core, w, a.t)
+
 cdef inline int run_world(core_t *core, world_t *w) noexcept nogil:
     cdef actor_t *a
     cdef int what
+    wake_waiters(core, w)   # one of them may have died since
     while w.n > 0:
         if w.heap[0].t >= w.until:
             return WORLD_UNTIL
@@ -165,20 +222,26 @@ cdef inline int run_world(core_t *core, world_t *w) noexcept nogil:
         if UNLIKELY(a.stage == AT_START):
             heap_pop(w)
             at_start(w, a)
+            if w.n_ready > 0:
+                cpu_fill(core, w, a.t)
             continue
-        if w.n_cpus > 0 and not a.on_cpu and not cpu_take(core, w, a):
-            heap_pop(w)
+        if w.n_cpus > 0 and not a.on_cpu:
+            wake_up(core, w, a)
             continue
+        if UNLIKELY(a.wants != NULL):
+            waiter_woken(a)
         if w.n_cpus > 0 and cpu_yields(w, a):   # somebody woke up since
             heap_pop(w)
             cpu_preempt(core, w, a)
             continue
-        core.others = w.n > 1
+        core.others = w.n > 1 or w.n_ready > 0 or w.n_queued > 0
         if w.n > FEW:
             fetch_next(core, w)
         what = did(core, w, a, act(core, w, a))
         if UNLIKELY(core.kswapd_wanted):
             wake_kswapd(core, w)
+        if UNLIKELY(core.tagged):
+            wake_waiters(core, w)
         if UNLIKELY(what != WORLD_UNTIL):
             w.who = a.id
             return what

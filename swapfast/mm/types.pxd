@@ -141,6 +141,18 @@ cdef struct mapping_t:
     uint32_t ra_window
     uint32_t ra_hits
 
+cdef struct batch_t:
+    # Pages that a pass has isolated, while it waits and others run.
+    uint32_t page[32]    # NIL where one is gone
+    uint32_t n
+    uint32_t i           # the one that is written; those before it are judged
+    uint32_t kept        # of those, they are in front
+    uint64_t written
+    bint pending         # page[i] still needs its tag
+    uint32_t memcg       # whose they are
+    bint gone            # it is not there any more
+    batch_t *next
+
 cdef struct scan_control_t:
     # One try to free pages of a memcg and of all below it (struct scan_control). It goes on where
     # it stopped: others may run between two passes.
@@ -156,6 +168,13 @@ cdef struct scan_control_t:
     bint skipped         # skipped_deactivate
     bint low_reclaim     # memcg_low_reclaim
     bint low_skipped     # memcg_low_skipped
+    # a pass that has stopped, since a page that it writes needs a tag
+    batch_t *batch       # where it stopped; NULL: it did not
+    uint32_t at          # the memcg
+    uint64_t inactive    # left of its windows
+    uint64_t active
+    uint64_t shrunk      # freed there so far
+    uint64_t before      # freed when the pass began
     # of the pass, from the target (prepare_scan_control)
     bint may_deactivate
     bint file_is_tiny    # only anonymous pages are worth a look
@@ -400,6 +419,7 @@ cdef struct core_t:
     memcg_t *target          # of the pass that runs, NULL: none
     bint actors              # programs run side by side: kswapd is one of them
     bint others              # there are several in the heap
+    uint32_t worlds          # that have begun; only the last goes on
     bint waits_inline        # the one that runs is alone: it waits for its reads where it is
     uint64_t waited          # ns, for the last of them
     uint64_t waited_tags     # before that, for room in the device
@@ -416,6 +436,12 @@ cdef struct core_t:
     token_t token
     error_t error
     plug_t *plug             # of the context that runs
+    bint tagged              # some device has tags
+    bint may_stop            # who runs may stop where it would wait for one
+    device_t *wants          # of this device
+    bint got_tag             # it had one since it began
+    batch_t *stopped         # of passes that have
+    batch_t *spare_batches
     device_t **devices       # the first is under every area that names none
     uint32_t n_devices
     bint timed               # reads go to the devices, else a swap-in takes its flat time

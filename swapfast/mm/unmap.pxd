@@ -15,7 +15,7 @@ from swapfast.mm.words cimport (
     ENTER_SWAPIN, F_READAHEAD, F_RESIDENT, F_SWAPCACHE, F_WRITEBACK, MIXED_ALLOCATOR, NIL,
     PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO, ST_IO, ST_OK,
 )
-from swapfast.mm.writeback cimport wait_for
+from swapfast.mm.plug cimport wait_for
 from swapfast.mm.writer cimport note_before_fork, note_writer, wrote
 
 cdef inline void forget_folio(core_t *core, uint32_t home) noexcept nogil:
