@@ -75,6 +75,7 @@ cdef inline bint plug_tag(core_t *core, uint32_t slot) noexcept nogil:
         core.wants = d
         return False
     tag_wait(core, d)
+    take_completions(core)   # what is isolated is not rotated
     return True
 
 cdef inline bint plug_request(core_t *core, uint32_t slot, bint read) noexcept nogil:

@@ -249,6 +249,7 @@ cdef inline uint64_t resume_618(core_t *core, memcg_t *g, scan_control_t *sc) no
     cdef uint32_t n, i, kept
     cdef batch_t *b = sc.batch
     cdef uint64_t written = b.written
+    take_completions(core)
     if b.gone:
         sc.inactive = sc.active = 0
     if b.pending and b.page[b.i] != NIL and not plug_add(core, b.page[b.i]):
