@@ -60,6 +60,7 @@ def add(Core core, config, *, uint64_t seed=0):
     d = c.devices[c.n_devices - 1]
     d.seed = seed
     d.duplex = config.duplex
+    d.rotational = config.rotational
     d.cpu_read = 0 if config.synchronous else c.devices[0].cpu_read
     d.synchronous = config.synchronous
     d.load = config.load
@@ -93,6 +94,7 @@ def place(Core core, uint32_t area, uint32_t number, uint64_t slot=0):
         raise ValueError(f"area {area} lies on device {a.device.number} already")
     a.device = device_of(core, number)
     a.device_slot = slot
+    a.rotational = a.device.rotational
     a.device.slots = max(a.device.slots, slot + a.slots)
 
 

@@ -24,32 +24,69 @@ from swapfast.mm.area cimport area_of
 from swapfast.mm.device cimport area_device, submit
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.tags cimport tag_get, tag_wait
-from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, area_t, batch_t, core_t
+from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, area_t, batch_t, core_t, plug_t
 from swapfast.mm.words cimport F_WRITEBACK, MAX_REQUEST, NIL
 from swapfast.mm.writeback cimport (
     complete_one, next_device, queue_push, rotation_drain, take_completions,
 )
 
+cdef inline void send_run(core_t *core, device_t *d, uint32_t slot, uint32_t n,
+                          uint64_t *done) noexcept nogil:
+    cdef area_t *a = area_of(core, slot)
+    core.clock.now += core.times.flush_request
+    done[0] = submit(core, d, True, a.device_slot + slot - a.base, n)
+
+cdef inline void send_device(core_t *core, device_t *d) noexcept nogil:
+    # The requests of one device, of several.
+    cdef plug_t *plug = core.plug
+    cdef uint32_t i = 0, k, last, n
+    cdef uint64_t done
+    while i < plug.n:
+        if area_device(core, area_of(core, plug.slot[i])) != d:
+            i += 1
+            continue
+        n = 1
+        last = i
+        for k in range(i + 1, plug.n):
+            if area_device(core, area_of(core, plug.slot[k])) != d:
+                continue
+            if plug.slot[k] != plug.slot[last] + 1 or n == MAX_REQUEST:
+                break
+            last = k
+            n += 1
+        send_run(core, d, plug.slot[i], n, &done)
+        for k in range(i, last + 1):
+            if area_device(core, area_of(core, plug.slot[k])) == d:
+                queue_push(core, d, plug.page[k], done)
+        i = last + 1
+
 cdef inline void plug_flush(core_t *core) noexcept nogil:
+    cdef plug_t *plug = core.plug
     cdef uint32_t i = 0, n, k
     cdef uint64_t done
-    cdef area_t *a
     cdef device_t *d
-    while i < core.plug.n:
+    if UNLIKELY(plug.several):
+        for k in range(core.n_devices):
+            if core.devices[k].plugged:
+                send_device(core, core.devices[k])
+        i = plug.n
+    while i < plug.n:
         n = 1
-        while (i + n < core.plug.n and n < MAX_REQUEST
-               and core.plug.slot[i + n] == core.plug.slot[i] + n):
+        while (i + n < plug.n and n < MAX_REQUEST
+               and plug.slot[i + n] == plug.slot[i] + n):
             n += 1
-        core.clock.now += core.times.flush_request
-        a = area_of(core, core.plug.slot[i])
-        d = area_device(core, a)
-        done = submit(core, d, True, a.device_slot + core.plug.slot[i] - a.base, n)
+        d = area_device(core, area_of(core, plug.slot[i]))
+        send_run(core, d, plug.slot[i], n, &done)
         for k in range(n):
-            queue_push(core, d, core.plug.page[i + k], done)
+            queue_push(core, d, plug.page[i + k], done)
         i += n
-    core.plug.n = 0
-    core.plug.requests = 0
-    core.plug.last_len = 0
+    plug.n = 0
+    plug.requests = 0
+    plug.last_len = 0
+    plug.several = False
+    if UNLIKELY(core.n_devices > 1):
+        for k in range(core.n_devices):
+            core.devices[k].plugged = False
 
 cdef inline void plug_finish(core_t *core) noexcept nogil:
     if not core.plug.held:
@@ -78,11 +115,31 @@ cdef inline bint plug_tag(core_t *core, uint32_t slot) noexcept nogil:
     take_completions(core)   # what is isolated is not rotated
     return True
 
+cdef inline bint joins_own(core_t *core, uint32_t slot) noexcept nogil:
+    # In a plug of several devices: the last request of this one (blk_attempt_plug_merge).
+    cdef device_t *d = area_device(core, area_of(core, slot))
+    if not core.plug.several or not d.plugged or d.plug_end != slot or d.plug_len == MAX_REQUEST:
+        return False
+    d.plug_end = slot + 1
+    d.plug_len += 1
+    return True
+
+cdef inline void note_device(core_t *core, uint32_t slot) noexcept nogil:
+    # Of the last request.
+    cdef device_t *d = area_device(core, area_of(core, slot))
+    core.plug.several |= core.plug.requests > 1 and core.plug.last_device != d
+    core.plug.last_device = d
+    d.plugged = True
+    d.plug_end = slot + 1
+    d.plug_len = core.plug.last_len
+
 cdef inline bint plug_request(core_t *core, uint32_t slot, bint read) noexcept nogil:
     # One page joins the last request, or begins another.
     if (slot == core.plug.last_slot + 1 and core.plug.requests > 0
             and core.plug.last_read == read and core.plug.last_len < MAX_REQUEST):
         core.plug.last_len += 1
+    elif UNLIKELY(core.n_devices > 1) and not read and joins_own(core, slot):
+        return True
     else:
         if core.plug.requests == 1:
             core.plug.first_len = core.plug.last_len
@@ -95,6 +152,8 @@ cdef inline bint plug_request(core_t *core, uint32_t slot, bint read) noexcept n
         core.plug.last_len = 1
         core.plug.last_read = read
     core.plug.last_slot = slot
+    if UNLIKELY(core.n_devices > 1) and not read:
+        note_device(core, slot)
     return True
 
 cdef inline void plug_read(core_t *core, uint32_t slot) noexcept nogil:

@@ -31,10 +31,14 @@ cdef struct device_t:
     uint32_t tags
     uint32_t tag_at
     uint32_t unsent          # requests in the plug that have one
+    bint plugged             # the plug has requests of it; the last one
+    uint32_t plug_end        # ends before this slot
+    uint32_t plug_len        # and has so many pages
     uint32_t woken           # that wait for one and know until when
     uint32_t waiting         # that do not: actors, from
     uint32_t first_waiter
     uint32_t last_waiter
+    bint rotational          # the kernel takes it for one that turns
     bint by_position         # a disk with an arm
     double seek_a
     double seek_b

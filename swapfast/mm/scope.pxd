@@ -51,7 +51,8 @@ cdef inline uint32_t alloc_rotating(core_t *core, scope_t *o) noexcept nogil:
 
 cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o) noexcept nogil:
     # 6.18 folio_alloc_swap: the current cluster's area serves until the cluster is used up,
-    # whatever other areas gain meanwhile; then equal priorities take turns, cluster by cluster.
+    # whatever other areas gain meanwhile; then equal priorities take turns, cluster by cluster. A
+    # disk that turns has no current cluster of a processor, so there they do page by page.
     cdef uint32_t entry, i, k, start, group_end
     cdef area_t *a
     cdef uint32_t current = 0
@@ -63,7 +64,7 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o) noexcept nogil:
     if o.current != 0:
         current = o.current - 1
         a = &core.areas[current]
-        if (a.used and a.position != 0
+        if (a.used and not a.rotational and a.position != 0
                 and cluster_find(a, a.position // CLUSTER, a.position) != NO_SLOT):
             entry = take_from(core, a)
             if entry != NO_SLOT:

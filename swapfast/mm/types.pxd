@@ -74,6 +74,7 @@ cdef struct area_t:
     uint32_t inuse
     int32_t prio
     uint32_t scope       # swap namespace it is on in
+    bint rotational      # the kernel takes its device for a disk that turns
     device_t *device     # it lies on, from
     uint64_t device_slot # this slot
     bint used
@@ -360,6 +361,8 @@ cdef struct plug_t:
     uint32_t last_slot
     uint32_t first_len       # pages of the first request
     bint last_read           # the last request is of reads: no write joins it
+    device_t *last_device
+    bint several             # it has requests of more than one device
     bint held                # read-ahead has the plug: the end of a shrink does not flush
 
 cdef struct rotation_t:
