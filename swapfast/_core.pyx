@@ -26,18 +26,19 @@ from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
 from swapfast.mm.policy cimport POLICIES, policy_fill
+from swapfast.mm.queue cimport plug_t
 from swapfast.mm.reclaim cimport free_pages, try_begin, try_pass
 from swapfast.mm.ring cimport ring_free
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.rules cimport rules_of_kernel
+from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.slots cimport slots_free
 from swapfast.mm.state cimport push_flush, push_page, push_t
 from swapfast.mm.table cimport table_free
 from swapfast.mm.tlb cimport tlb_access, tlb_drop, tlb_flush, tlb_free, tlb_init
 from swapfast.mm.touch cimport TAG_BYTES, TAG_TEXT, batch_t, charge_time, touch_every, touch_hits
 from swapfast.mm.types cimport (
-    LIKELY, area_t, core_t, lazy_map, lazy_unmap, mapping_t, memcg_t, plug_t, policy_t,
-    scan_control_t, scope_t,
+    LIKELY, area_t, core_t, lazy_map, lazy_unmap, mapping_t, memcg_t, policy_t, scope_t,
 )
 from swapfast.mm.unmap cimport swapoff_slot
 from swapfast.mm.verify cimport verify_core

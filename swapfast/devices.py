@@ -217,6 +217,7 @@ _QUEUED: dict[str, Callable[[str, Any], Mapping[str, Any]]] = {
     "duplex": _flag,
     "tags": _tags,
     "rotational": _flag,
+    "cpu": _time,
 }
 _COMPRESSED: dict[str, Callable[[str, Any], Mapping[str, Any]]] = {
     "load": _time,
@@ -259,6 +260,9 @@ class DeviceConfig:
         Requests in flight at most; 0 is no limit.
     rotational : bool
         The kernel takes it for a rotating disk.
+    cpu : int or None
+        Time of the processor for a swap-in, beside the device. None: what the machine's ``swap_in``
+        has of it.
     synchronous : bool
         The processor does it all: ``load`` and ``store`` and what follows count, nothing above.
     load, store : int
@@ -286,6 +290,7 @@ class DeviceConfig:
     duplex: bool = False
     tags: int = 0
     rotational: bool = False
+    cpu: int | None = None
     synchronous: bool = False
     load: int = 0
     store: int = 0
@@ -311,7 +316,7 @@ class DeviceConfig:
         units : int
         tags : int or "unlimited"
         duplex, rotational, synchronous : bool
-        load, store : str or int
+        cpu, load, store : str or int
         ratio, incompressible : float
         limit, endurance : str or int
             Sizes.

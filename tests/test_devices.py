@@ -266,7 +266,7 @@ anything = st.recursive(
     max_leaves=6,
 )  # fmt: skip
 KEYS = ["read", "write", "units", "request", "page", "latency", "duplex", "tags", "rotational"]
-KEYS += ["synchronous", "load", "store", "ratio", "incompressible", "limit", "endurance"]
+KEYS += ["cpu", "synchronous", "load", "store", "ratio", "incompressible", "limit", "endurance"]
 
 
 @given(st.sampled_from([*PRESETS]), st.dictionaries(st.sampled_from(KEYS), anything, max_size=3))

@@ -17,7 +17,9 @@ from swapfast.mm.actor cimport (
 from swapfast.mm.arrays cimport grow, release
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
 from swapfast.mm.psi cimport PSI_STATES, psi_average, psi_collect
-from swapfast.mm.together cimport WORLD_END, WORLD_OOM, WORLD_UNTIL, run_world, world_begins, world_kill
+from swapfast.mm.together cimport (
+    WORLD_END, WORLD_OOM, WORLD_UNTIL, run_world, world_begins, world_kill,
+)
 from swapfast.mm.types cimport core_t, mapping_t
 from swapfast.mm.words cimport REF_PAGE
 

@@ -17,7 +17,7 @@ from swapfast.mm.arrays cimport array_t, arrays_t
 from swapfast.mm.high cimport high_t
 from swapfast.mm.histogram cimport histogram_add, histogram_t
 from swapfast.mm.queue cimport device_t
-from swapfast.mm.types cimport charge_t
+from swapfast.mm.scan cimport charge_t
 from swapfast.mm.words cimport HZ
 
 cdef extern from *:

@@ -1,8 +1,8 @@
 # batch: pages that a pass of reclaim has isolated when it has to wait, so that others run.
 #
-# A page that is written needs a request, and a request a tag (tags.pxd). Where none is free the task
-# sleeps in the middle of its scan: what it has isolated is on no list until it goes on, while pages
-# are touched, freed and reclaimed by others.
+# A page that is written needs a request, and a request a tag (tags.pxd). Where none is free the
+# task sleeps in the middle of its scan: what it has isolated is on no list until it goes on, while
+# pages are touched, freed and reclaimed by others.
 #
 # - batch_spare(core) -> False: there is no memory for one more
 # - batch_hold(core, memcg, page, n, i, kept, written): a pass stops at page[i]
@@ -14,17 +14,18 @@
 # - batches_free(core)
 
 from libc.stdint cimport uint32_t, uint64_t
-from swapfast.mm.types cimport SWAPFAST_CHECK, batch_t, core_t, lazy_map, lazy_unmap
+from swapfast.mm.scan cimport isolated_t
+from swapfast.mm.types cimport SWAPFAST_CHECK, core_t, lazy_map, lazy_unmap
 from swapfast.mm.words cimport NIL
 
 cdef inline bint batch_spare(core_t *core) noexcept nogil:
     if core.spare_batches == NULL:
-        core.spare_batches = <batch_t *>lazy_map(sizeof(batch_t))
+        core.spare_batches = <isolated_t *>lazy_map(sizeof(isolated_t))
     return core.spare_batches != NULL
 
-cdef inline batch_t *batch_hold(core_t *core, uint32_t memcg, const uint32_t *page, uint32_t n,
+cdef inline isolated_t *batch_hold(core_t *core, uint32_t memcg, const uint32_t *page, uint32_t n,
                                 uint32_t i, uint32_t kept, uint64_t written) noexcept nogil:
-    cdef batch_t *b = core.spare_batches
+    cdef isolated_t *b = core.spare_batches
     cdef uint32_t k
     core.spare_batches = b.next
     b.next = core.stopped
@@ -35,15 +36,15 @@ cdef inline batch_t *batch_hold(core_t *core, uint32_t memcg, const uint32_t *pa
     b.n, b.i, b.kept, b.written = n, i, kept, written
     return b
 
-cdef inline void batch_drop(core_t *core, batch_t *b) noexcept nogil:
-    cdef batch_t **at = &core.stopped
+cdef inline void batch_drop(core_t *core, isolated_t *b) noexcept nogil:
+    cdef isolated_t **at = &core.stopped
     while at[0] != b:
         at = &at[0].next
     at[0] = b.next
     b.next = core.spare_batches
     core.spare_batches = b
 
-cdef inline void batch_resume(core_t *core, batch_t *b, uint32_t *page, uint32_t *n, uint32_t *i,
+cdef inline void batch_resume(core_t *core, isolated_t *b, uint32_t *page, uint32_t *n, uint32_t *i,
                               uint32_t *kept) noexcept nogil:
     # The page that waited is kept: it is being written.
     cdef uint32_t k, freed = b.i - b.kept, rest
@@ -60,14 +61,14 @@ cdef inline void batch_resume(core_t *core, batch_t *b, uint32_t *page, uint32_t
     n[0] = i[0] + rest
     batch_drop(core, b)
 
-cdef inline uint32_t batch_pages(const batch_t *b) noexcept nogil:
+cdef inline uint32_t batch_pages(const isolated_t *b) noexcept nogil:
     cdef uint32_t k, n = 0
     for k in range(b.n):
         n += b.page[k] != NIL
     return n
 
 cdef inline void batch_rename(core_t *core, uint32_t old, uint32_t new) noexcept nogil:
-    cdef batch_t *b = core.stopped
+    cdef isolated_t *b = core.stopped
     cdef uint32_t k
     while b != NULL:
         for k in range(b.n):
@@ -78,17 +79,17 @@ cdef inline void batch_rename(core_t *core, uint32_t old, uint32_t new) noexcept
     SWAPFAST_CHECK(False, b"a page is isolated by a pass that has stopped")
 
 cdef inline void batches_forget(core_t *core, uint32_t memcg) noexcept nogil:
-    cdef batch_t *b = core.stopped
+    cdef isolated_t *b = core.stopped
     while b != NULL:
         if b.memcg == memcg:
             b.gone = True
         b = b.next
 
-cdef inline void unmap_all(batch_t *b) noexcept nogil:
-    cdef batch_t *next
+cdef inline void unmap_all(isolated_t *b) noexcept nogil:
+    cdef isolated_t *next
     while b != NULL:
         next = b.next
-        lazy_unmap(b, sizeof(batch_t))
+        lazy_unmap(b, sizeof(isolated_t))
         b = next
 
 cdef inline void batches_free(core_t *core) noexcept nogil:

@@ -5,9 +5,9 @@
 # the place of the one that has had the most, if that is half a slice ahead, at its next step.
 #
 # On an idle processor nobody is owed anything (place_entity drops the lag), and the scheduler sees
-# all that wake up at an instant before it picks one: first who has waited for a tag and lost it to
-# another one, then whose request is done, then who waits for the tag that it gives free. So two that
-# share a device with one tag take turns of two requests, as they do in Linux 6.18.
+# all that wake up at an instant before it picks one. First comes who was woken for a tag before and
+# lost it, then whose request is done, then who waits for the tag that this one gives back. So two
+# that share a device with one tag take turns of two requests, as was measured on Linux 6.18.
 #
 # - stalls(a): the bit of a task that reclaims
 # - cpu_wake(core, w, a, rank): it is ready; rank: of those that wake up at this instant

@@ -12,8 +12,9 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.reclaim cimport try_begin, try_pass
+from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.tree cimport note_event
-from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
+from swapfast.mm.types cimport core_t, memcg_t
 from swapfast.mm.words cimport (
     EV_HIGH, EV_SWAP_HIGH, HIGH_BATCH, HZ, NO_MEMCG, RECLAIM_LIMIT, SCAN_BATCH,
 )

@@ -11,9 +11,10 @@ from swapfast.mm.actor cimport (
 )
 from swapfast.mm.policy_linux618 cimport inactive_is_low, scan_active_618
 from swapfast.mm.reclaim cimport drop_cache, free_pages, shrink_node, try_begin
+from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.steps cimport may_stop, pay_tags, spend_reclaim
 from swapfast.mm.tree cimport tree_next
-from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, scan_control_t
+from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t
 from swapfast.mm.waiters cimport queue_up
 from swapfast.mm.words cimport NO_MEMCG, POLICY_618, RECLAIM_KSWAPD, SCAN_BATCH
 

@@ -6,8 +6,9 @@
 # request has 32 pages (blk_add_rq_to_plug), and that is a read. Without reads in front, first and
 # last hardly differ, and the last decides here, as before.
 #
-# A request has its tag from the beginning, so where none is free the plug is sent and the task waits
-# in the middle of its scan. A pass of reclaim that may, stops there, and others run (batch.pxd).
+# A request has its tag from the beginning, so where none is free the plug is sent and the task
+# waits in the middle of its scan. A pass of reclaim that may, stops there, and others run
+# (batch.pxd).
 #
 # Sources: block/blk-mq.c (blk_add_rq_to_plug, blk_attempt_plug_merge, blk_mq_get_tag).
 #
@@ -22,9 +23,10 @@
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.area cimport area_of
 from swapfast.mm.device cimport area_device, submit
-from swapfast.mm.queue cimport device_t
+from swapfast.mm.queue cimport device_t, plug_t
+from swapfast.mm.scan cimport isolated_t
 from swapfast.mm.tags cimport tag_get, tag_wait
-from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, area_t, batch_t, core_t, plug_t
+from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, area_t, core_t
 from swapfast.mm.words cimport F_WRITEBACK, MAX_REQUEST, NIL
 from swapfast.mm.writeback cimport (
     complete_one, next_device, queue_push, rotation_drain, take_completions,
@@ -171,7 +173,7 @@ cdef inline bint plug_add(core_t *core, uint32_t page) noexcept nogil:
     return True
 
 cdef inline void plugs_flush(core_t *core) noexcept nogil:
-    cdef batch_t *b = core.stopped
+    cdef isolated_t *b = core.stopped
     while b != NULL:
         if b.pending and b.page[b.i] != NIL:
             plug_add(core, b.page[b.i])

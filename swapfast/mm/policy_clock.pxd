@@ -11,7 +11,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.evict cimport evict_now
 from swapfast.mm.ring cimport ring_pop, ring_push
 from swapfast.mm.rmap cimport clear_young
-from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
+from swapfast.mm.scan cimport scan_control_t
+from swapfast.mm.types cimport core_t, memcg_t
 
 cdef inline uint64_t shrink_clock(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
     cdef uint32_t page

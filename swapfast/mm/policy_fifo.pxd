@@ -8,7 +8,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.evict cimport evict_now
 from swapfast.mm.lru cimport lru_add
 from swapfast.mm.ring cimport ring_pop, ring_push
-from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
+from swapfast.mm.scan cimport scan_control_t
+from swapfast.mm.types cimport core_t, memcg_t
 from swapfast.mm.words cimport F_ACTIVE
 
 cdef inline void enter_fifo(core_t *core, memcg_t *g, uint32_t page, int how) noexcept nogil:

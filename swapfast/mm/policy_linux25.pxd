@@ -20,9 +20,10 @@ from swapfast.mm.evict cimport (
 )
 from swapfast.mm.lru cimport isolate, lru_add, putback
 from swapfast.mm.rmap cimport clear_young, sharer_bits
+from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.token cimport token_protects
 from swapfast.mm.tree cimport active_changes, usage_of
-from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
+from swapfast.mm.types cimport core_t, memcg_t
 from swapfast.mm.words cimport (
     ENTER_AHEAD, ENTER_NEW, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WRITEBACK,
     PTE_DIRTY, PTE_PRESENT, RECLAIM_KSWAPD, RECLAIM_LIMIT, SCAN_BATCH,

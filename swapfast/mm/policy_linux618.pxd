@@ -30,9 +30,10 @@ from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback, take_acti
 from swapfast.mm.plug cimport plug_add, plug_finish, wait_for
 from swapfast.mm.ring cimport ring_push_all
 from swapfast.mm.rmap cimport clear_young, make_old, sharer_bits
+from swapfast.mm.scan cimport isolated_t, scan_control_t
 from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.tree cimport active_of, age_up, inactive_of
-from swapfast.mm.types cimport LIKELY, UNLIKELY, batch_t, core_t, memcg_t, scan_control_t
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport (
     DEF_PRIORITY, ENTER_AHEAD, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WORKINGSET,
     F_WRITEBACK, NIL, NO_MEMCG, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, RECLAIM_ASKED, RECLAIM_DIRECT,
@@ -247,7 +248,7 @@ cdef inline uint64_t resume_618(core_t *core, memcg_t *g, scan_control_t *sc) no
     # The page that waited has its tag now, or waits again.
     cdef uint32_t batch[32]
     cdef uint32_t n, i, kept
-    cdef batch_t *b = sc.batch
+    cdef isolated_t *b = sc.batch
     cdef uint64_t written = b.written
     take_completions(core)
     if b.gone:

@@ -8,8 +8,9 @@
 # - may_scan(core, target, g, sc): is a page to be had here? Says in sc how much is protected.
 
 from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.tree cimport note_event, parent_of, usage_of
-from swapfast.mm.types cimport core_t, memcg_t, scan_control_t
+from swapfast.mm.types cimport core_t, memcg_t
 from swapfast.mm.words cimport EV_LOW, MOST_DEPTH, NO_MEMCG
 
 cdef inline void sum_children(core_t *core, memcg_t *g) noexcept nogil:

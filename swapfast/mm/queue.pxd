@@ -1,4 +1,5 @@
-# queue: what a device is made of. Its rules are in device.pxd.
+# queue: what a device is made of, and what is on its way there. The rules are in device.pxd,
+# plug.pxd and writeback.pxd.
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.draw cimport draw_t
@@ -61,6 +62,24 @@ cdef struct device_t:
     uint32_t tail
     uint32_t len
     uint64_t last_done
+
+cdef struct plug_t:
+    # Writes, and reads ahead, that one context has not sent yet (struct blk_plug).
+    uint32_t page[8160]      # MAX_PLUG; NIL where one is gone
+    uint32_t slot[8160]
+    uint32_t n
+    uint32_t requests
+    uint32_t last_len
+    uint32_t last_slot
+    uint32_t first_len       # pages of the first request
+    bint last_read           # the last request is of reads: no write joins it
+    device_t *last_device
+    bint several             # it has requests of more than one device
+    bint held                # read-ahead has the plug: the end of a shrink does not flush
+
+cdef struct rotation_t:
+    uint32_t page[32]        # written pages that wait for their rotation
+    uint32_t n
 
 cdef struct flight_t:
     # Pages that are being read, by open addressing; what is done by now is dead.

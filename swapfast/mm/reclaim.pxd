@@ -18,8 +18,9 @@
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from swapfast.mm.plug cimport wait_all
 from swapfast.mm.protect cimport may_scan, protect_above
+from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.tree cimport tree_next
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, scan_control_t
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport (
     DEF_PRIORITY, NO_MEMCG, POLICY_25, POLICY_PLAIN, RECLAIM_DIRECT, RECLAIM_KSWAPD, RECLAIM_LIMIT,
     SCAN_BATCH, ST_OK, ST_OOM,

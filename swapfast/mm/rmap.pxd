@@ -21,7 +21,7 @@
 from libc.stdint cimport uint32_t
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.tree cimport charge_page, charge_swap, uncharge_page, uncharge_swap
-from swapfast.mm.types cimport LIKELY, batch_t, core_t, mapping_t, memcg_t
+from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
     BLOCK_SHIFT, ENTER_MOVE, F_RESIDENT, F_SWAPCACHE, MIXED_ALLOCATOR, NIL, PTE_ACCESSED,
     PTE_MEMBER,

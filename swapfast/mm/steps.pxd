@@ -29,8 +29,9 @@ from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.psi cimport PSI_MEMSTALL, PSI_ON_CPU, PSI_RUNNING, psi_set
 from swapfast.mm.reads cimport submit_reads
 from swapfast.mm.rmap cimport mapping_of
+from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.touch cimport look_ahead
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t, scan_control_t
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t
 from swapfast.mm.waiters cimport queue_up
 from swapfast.mm.words cimport (
     F_WORKINGSET, HIGH_BATCH, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,

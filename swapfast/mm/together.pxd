@@ -15,8 +15,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.actor cimport (
     AT_BARRIER, AT_END, AT_KSWAPD, AT_READ, AT_RUN, AT_START, FEW, IN_BARRIER, IN_CPU, IN_READ,
-    IN_TAGS, IN_WORKINGSET, NOBODY, STEP_ON, STEP_OOM, STEP_OUT, STEP_QUEUE, STEP_SLEEP, actor_t, barrier_t,
-    heap_pop, heap_push, heap_sift, second_time, sift_up, spend, world_t,
+    IN_TAGS, IN_WORKINGSET, NOBODY, STEP_ON, STEP_OOM, STEP_OUT, STEP_QUEUE, STEP_SLEEP, actor_t,
+    barrier_t, heap_pop, heap_push, heap_sift, second_time, sift_up, spend, world_t,
 )
 from swapfast.mm.batch cimport batch_resume
 from swapfast.mm.cpus cimport cpu_fill, cpu_leave, cpu_preempt, cpu_wake, cpu_yields
@@ -24,9 +24,10 @@ from swapfast.mm.kswapd cimport kswapd_step
 from swapfast.mm.lru cimport putback
 from swapfast.mm.plug cimport plug_add, plug_flush
 from swapfast.mm.psi cimport PSI_IOWAIT, PSI_MEMSTALL, psi_set
+from swapfast.mm.scan cimport isolated_t
 from swapfast.mm.steps cimport step_of
 from swapfast.mm.tree cimport age_up
-from swapfast.mm.types cimport UNLIKELY, batch_t, core_t, memcg_t, prefetch_write
+from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, prefetch_write
 from swapfast.mm.waiters cimport waiter_gone, waiter_woken, wake_waiters
 from swapfast.mm.words cimport NIL
 
@@ -96,7 +97,7 @@ cdef inline void drop_actor(world_t *w, uint32_t a) noexcept nogil:
             n += 1
     w.n_ready = n
 
-cdef inline void put_back(core_t *core, batch_t *b) noexcept nogil:
+cdef inline void put_back(core_t *core, isolated_t *b) noexcept nogil:
     # A task that dies ends its pass at once. Its writes go on; it has no time any more.
     cdef memcg_t *g = &core.memcgs[b.memcg]
     cdef uint64_t now = core.clock.now

@@ -19,7 +19,8 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 from swapfast.mm.counts cimport clock_t, counters_t, times_t
-from swapfast.mm.queue cimport device_t, flight_t
+from swapfast.mm.queue cimport device_t, flight_t, plug_t, rotation_t
+from swapfast.mm.scan cimport isolated_t, charge_t, scan_control_t
 
 cdef extern from "check.h" nogil:
     void SWAPFAST_CHECK(bint cond, const char *sentence)
@@ -141,55 +142,6 @@ cdef struct mapping_t:
     uint64_t ra_at       # virtual page of the last fault that found a swap entry
     uint32_t ra_window
     uint32_t ra_hits
-
-cdef struct batch_t:
-    # Pages that a pass has isolated, while it waits and others run.
-    uint32_t page[32]    # NIL where one is gone
-    uint32_t n
-    uint32_t i           # the one that is written; those before it are judged
-    uint32_t kept        # of those, they are in front
-    uint64_t written
-    bint pending         # page[i] still needs its tag
-    uint32_t memcg       # whose they are
-    bint gone            # it is not there any more
-    batch_t *next
-
-cdef struct scan_control_t:
-    # One try to free pages of a memcg and of all below it (struct scan_control). It goes on where
-    # it stopped: others may run between two passes.
-    uint32_t target      # number of the memcg
-    int32_t priority
-    uint32_t kind        # RECLAIM_*
-    uint64_t want
-    uint64_t freed
-    uint64_t scanned
-    uint32_t writeback   # pages that were under writeback, of the pass
-    bint full            # memcg_full_walk
-    bint force           # force_deactivate
-    bint skipped         # skipped_deactivate
-    bint low_reclaim     # memcg_low_reclaim
-    bint low_skipped     # memcg_low_skipped
-    # a pass that has stopped, since a page that it writes needs a tag
-    batch_t *batch       # where it stopped; NULL: it did not
-    uint32_t at          # the memcg
-    uint64_t inactive    # left of its windows
-    uint64_t active
-    uint64_t shrunk      # freed there so far
-    uint64_t before      # freed when the pass began
-    # of the pass, from the target (prepare_scan_control)
-    bint may_deactivate
-    bint file_is_tiny    # only anonymous pages are worth a look
-    uint64_t cost
-    # of the memcg that is scanned
-    uint64_t protected_pages
-    uint64_t usage
-
-cdef struct charge_t:
-    # A page that is charged, try by try (try_charge_memcg, __alloc_pages_slowpath).
-    scan_control_t sc
-    bint busy            # a try has begun
-    uint32_t tries       # that freed nothing
-    uint32_t over        # the memcg at whose limit it failed
 
 cdef struct policy_t:
     const char *name
@@ -351,24 +303,6 @@ cdef struct kswapd_t:
     bint all_unreclaimable   # 2.6.25
     uint32_t failures        # 6.18
 
-cdef struct plug_t:
-    # Writes, and reads ahead, that one context has not sent yet (struct blk_plug).
-    uint32_t page[8160]      # MAX_PLUG; NIL where one is gone
-    uint32_t slot[8160]
-    uint32_t n
-    uint32_t requests
-    uint32_t last_len
-    uint32_t last_slot
-    uint32_t first_len       # pages of the first request
-    bint last_read           # the last request is of reads: no write joins it
-    device_t *last_device
-    bint several             # it has requests of more than one device
-    bint held                # read-ahead has the plug: the end of a shrink does not flush
-
-cdef struct rotation_t:
-    uint32_t page[32]        # written pages that wait for their rotation
-    uint32_t n
-
 cdef struct readahead_t:
     uint32_t hits
     uint32_t prev            # slot
@@ -443,8 +377,8 @@ cdef struct core_t:
     bint may_stop            # who runs may stop where it would wait for one
     device_t *wants          # of this device
     bint got_tag             # it had one since it began
-    batch_t *stopped         # of passes that have
-    batch_t *spare_batches
+    isolated_t *stopped         # of passes that have
+    isolated_t *spare_batches
     device_t **devices       # the first is under every area that names none
     uint32_t n_devices
     bint timed               # reads go to the devices, else a swap-in takes its flat time

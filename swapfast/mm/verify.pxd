@@ -5,8 +5,9 @@
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.bitmap cimport bitmap_test
 from swapfast.mm.rmap cimport home_of, memcg_of
+from swapfast.mm.scan cimport isolated_t
 from swapfast.mm.slots cimport slot_bit
-from swapfast.mm.types cimport area_t, batch_t, core_t, mapping_t, memcg_t, ring_t
+from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t, ring_t
 from swapfast.mm.words cimport (
     F_ACTIVE, F_ISOLATED, F_RESIDENT, F_SWAPCACHE, MAP_OBJECT, NIL, NO_MEMCG, PTE_MEMBER,
     PTE_PRESENT, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
@@ -85,7 +86,7 @@ cdef inline const char *verify_list(core_t *core, ring_t *r, bint active,
 cdef inline const char *verify_stopped(core_t *core, uint32_t memcg,
                                        uint64_t *total) noexcept nogil:
     # What passes have isolated that wait for a tag.
-    cdef batch_t *b = core.stopped
+    cdef isolated_t *b = core.stopped
     cdef uint32_t k
     while b != NULL:
         for k in range(b.n):

@@ -1,7 +1,7 @@
 # waiters: actors that wait for a tag of a device.
 #
-# One completion wakes one of them, in the order in which they came. It tries again when it runs, and
-# may find that another one was quicker; then it queues up behind the others.
+# One completion wakes one of them, in the order in which they came. It tries again when it runs,
+# and may find that another one was quicker; then it queues up behind the others.
 #
 # - queue_up(core, w, a) -> STEP_*: for a tag of core.wants
 # - wake_waiters(core, w): those that now know until when, since more requests are under way
