@@ -84,6 +84,7 @@ cdef struct actor_t:
     bint timed           # the minor fault's time has passed
     bint on_cpu
     bint resched         # another one has a better claim
+    bint asleep          # until t
     bint was_major       # the fault that is under way
     uint32_t id
     uint64_t began       # the present fault

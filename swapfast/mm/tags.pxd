@@ -15,7 +15,7 @@ from swapfast.mm.queue cimport device_t
 from swapfast.mm.types cimport core_t
 
 cdef inline uint32_t tag_after(device_t *d, uint32_t k) noexcept nogil:
-    # Place of the k-th tag, in the order of sending.
+    # Place of the k-th tag, in the order in which they become free.
     k += d.tag_at
     return k - d.tags if k >= d.tags else k
 
@@ -29,10 +29,16 @@ cdef inline bint tag_get(core_t *core, device_t *d) noexcept nogil:
     return True
 
 cdef inline void tag_put(device_t *d, uint64_t done) noexcept nogil:
-    if d.tag != NULL:
-        d.tag[d.tag_at] = done
-        d.tag_at = tag_after(d, 1)
-        d.unsent -= 1
+    # Kept in the order of completion; most requests are done after all that were sent before.
+    cdef uint32_t k = d.tags - 1
+    if d.tag == NULL:
+        return
+    d.tag_at = tag_after(d, 1)
+    while k > 0 and d.tag[tag_after(d, k - 1)] > done:
+        d.tag[tag_after(d, k)] = d.tag[tag_after(d, k - 1)]
+        k -= 1
+    d.tag[tag_after(d, k)] = done
+    d.unsent -= 1
 
 cdef inline void tag_wait(core_t *core, device_t *d) noexcept nogil:
     cdef uint64_t free = d.tag[d.tag_at]

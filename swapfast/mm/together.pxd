@@ -131,8 +131,12 @@ cdef inline void world_kill(core_t *core, world_t *w, actor_t *a, uint64_t t) no
     if a.stage == AT_END:
         return
     drop_actor(w, a.id)
-    if a.t > t:   # a sleep is booked when it begins
-        a.time[what] -= min(a.time[what], a.t - t)
+    if a.asleep and a.t > t:   # a sleep is booked when it begins
+        a.time[what] -= a.t - t
+    elif a.t > t:   # what it does cannot be taken back
+        t = a.t
+    elif a.wants != NULL:
+        a.time[IN_TAGS] += t - a.t
     elif a.stage == AT_BARRIER:
         a.time[IN_BARRIER] += t - a.ready_since
     elif w.n_cpus > 0 and not a.on_cpu and t > a.ready_since:
@@ -173,6 +177,7 @@ cdef inline int act(core_t *core, world_t *w, actor_t *a) noexcept nogil:
 
 cdef inline int did(core_t *core, world_t *w, actor_t *a, int step) noexcept nogil:
     # The heap and the processors after a step. WORLD_*, or WORLD_UNTIL: nothing for others.
+    a.asleep = step == STEP_SLEEP
     if step == STEP_ON and w.n_cpus > 0 and cpu_yields(w, a):
         heap_pop(w)
         cpu_preempt(core, w, a)
