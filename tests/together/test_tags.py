@@ -68,7 +68,7 @@ def test_two_readers_take_turns_of_two() -> None:
 @pytest.mark.parametrize("cpus", [None, 1, 2])
 @pytest.mark.parametrize("tags", [1, 2])
 def test_nobody_starves(cpus: int | None, tags: int) -> None:
-    machine, run, device = crowd(5, tags=tags, cpus=cpus)
+    machine, run, _device = crowd(5, tags=tags, cpus=cpus)
     run.until()
     machine.verify()
     walls = [program.wall for program in run.programs]
@@ -80,7 +80,7 @@ def test_slots_of_two_that_reclaim_alternate() -> None:
     """Each waits for a tag in the middle of its scan, so neither gets a run of slots."""
     requests = []
     for programs in (1, 2):
-        machine, run, device = crowd(programs, tags=1, cpus=1, pages=2000, refs=12_000)
+        _machine, run, device = crowd(programs, tags=1, cpus=1, pages=2000, refs=12_000)
         run.until()
         told = device.counters()
         requests.append(told["writes"] / told["pages_out"])
@@ -99,7 +99,7 @@ def test_others_go_on_while_a_pass_waits(
     programs: int, tags: int, cpus: int | None, stops: list[int], data: st.DataObject
 ) -> None:
     """Looked at wherever it stands; programs die, and their cgroups are removed."""
-    machine, run, device = crowd(programs, tags=tags, cpus=cpus, refs=400)
+    machine, run, _device = crowd(programs, tags=tags, cpus=cpus, refs=400)
     for ms in sorted(stops):
         run.until(f"{ms}ms")
         machine.verify()
@@ -140,7 +140,7 @@ def test_where_it_was_interrupted_does_not_matter(
 
 
 def test_a_run_that_was_given_up_leaves_nothing_behind() -> None:
-    machine, run, device = crowd(3, tags=1, cpus=1)
+    machine, run, _device = crowd(3, tags=1, cpus=1)
     run.until("40ms")
     again = machine.together(cpus=1)
     machine.verify()
@@ -153,7 +153,7 @@ def test_a_run_that_was_given_up_leaves_nothing_behind() -> None:
 
 
 def test_swapoff_while_a_pass_waits() -> None:
-    machine, run, device = crowd(3, tags=1, cpus=1)
+    machine, run, _device = crowd(3, tags=1, cpus=1)
     run.until("40ms")
     machine.add_swap("16MiB")
     machine.init.swapoff(machine.areas[0].path)
@@ -178,5 +178,5 @@ def test_disks_that_turn_alternate_page_by_page(rotational: bool) -> None:
     machine.memory_group(100 * PAGE, policy="fifo").add(task)
     trace = Trace(np.arange(160, dtype=np.uint32) | WRITE, 160)
     machine.run(task.mmap(160 * PAGE), trace.refs)
-    used = sorted(area.used for area in areas)
+    used = sorted(area.used // PAGE for area in areas)
     assert used == ([30, 30] if rotational else [0, 60])
