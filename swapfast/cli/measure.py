@@ -49,6 +49,13 @@ __all__ = ["measure"]
     help="File to make and remove.  [OUT.swap]",
 )
 @click.option("--group", default="swapfast-measure", show_default=True, help="Group to make.")
+@click.option(
+    "--lru",
+    default="host",
+    show_default=True,
+    metavar="host|classic|mglru|MASK",
+    help="Which LRU to measure: the one that is on, or one that is turned on for the measurement.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing; the default.")
 @click.option("--yes-change-this-machine", "yes", is_flag=True, help="Do it. Needs root.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
@@ -60,6 +67,7 @@ def measure(
     page_cluster: int,
     swapfile: Path | None,
     group: str,
+    lru: str,
     dry_run: bool,
     yes: bool,
     quiet: bool,
@@ -94,6 +102,7 @@ def measure(
             page_cluster=page_cluster,
             swapfile=swapfile,
             group=group,
+            lru=lru,
             host=host,
         )
         if yes and not dry_run:

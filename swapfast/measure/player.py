@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from swapfast.measure._walk import walk
-from swapfast.measure.host import Group, read_table
+from swapfast.measure.host import Group
+from swapfast.measure.readings import grown, readings
 from swapfast.traces import open_trace
 from swapfast.traces.trace import PAGE_MASK
 from swapfast.units import PAGE_SIZE
@@ -35,7 +36,6 @@ EVERY = 64  # references between two flushes of the TLB
 SCRATCH = 64 * PAGE_SIZE  # more than the 33 pages that x86 flushes one by one
 TABLE = 512 * PAGE_SIZE  # bytes that a page of the lowest page table maps
 SETTLE = 2.5  # seconds; the kernel brings all statistics up to date every 2
-COUNTERS = ("pswpin", "pswpout")
 MCL_CURRENT, MCL_FUTURE, PR_SET_PDEATHSIG = 1, 2, 1  # include/uapi
 FAILED = ctypes.c_void_p(-1).value
 
@@ -98,14 +98,6 @@ class Area:
         _check(libc.munmap(self.address, self.size), "munmap")
 
 
-def _swapped(group: Group) -> dict[str, int]:
-    """Pages swapped in and out: of the group where the kernel counts that, or of the machine."""
-    stat = read_table(group.stat)
-    if not all(name in stat for name in COUNTERS):
-        stat = read_table(Path("/proc/vmstat"))
-    return {name: stat[name] for name in COUNTERS}
-
-
 def main(argv: list[str]) -> int:
     """Play; arguments as in the module's description."""
     path, limit, folder, version, parent = argv
@@ -130,12 +122,11 @@ def main(argv: list[str]) -> int:
     area.make_tables()
     time.sleep(SETTLE)
     group.limit.write_text(str(group.charged() + int(limit) * PAGE_SIZE))
-    before, faults = _swapped(group), _major_faults()
+    before, faults = readings(group), _major_faults()
     walk(refs, area.address, scratch.address, SCRATCH, stat, EVERY)
     faults = _major_faults() - faults
     time.sleep(SETTLE)
-    after = _swapped(group)
-    print(json.dumps({"majflt": faults, **{c: after[c] - before[c] for c in COUNTERS}}))
+    print(json.dumps({"majflt": faults, **grown(before, readings(group))}))
     return 0
 
 

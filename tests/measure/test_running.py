@@ -10,6 +10,19 @@ def root(tmp_path):
     return tmp_path / "host"
 
 
+@pytest.fixture
+def tree(root):
+    """Nothing is there until it is put there."""
+
+    def put(name, text):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return put
+
+
 @pytest.mark.parametrize(
     ("text", "mask", "profile"),
     [
@@ -35,7 +48,8 @@ def test_the_release_is_what_uname_says(tree, root):
     assert running(root).kernel == "6.18.15-cloud-amd64"
 
 
-def test_the_version_of_the_memory_controller(tree, root, v2):
+def test_the_version_of_the_memory_controller(tree, root):
+    tree("sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n")
     assert running(root).cgroup == 2
     tree("sys/fs/cgroup/cgroup.controllers", "cpu pids\n")
     assert running(root).cgroup is None
