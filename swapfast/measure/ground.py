@@ -25,6 +25,7 @@ __all__ = [
     "Setting",
     "ground_lines",
     "make_ground",
+    "many",
     "undo_lines",
     "wanted_lru",
 ]
@@ -216,6 +217,11 @@ def undo_lines(plan: Planned, *, nested: bool = False) -> list[str]:
         "          should the machine stop in between:",
         *(f"            {command}" for command in undo),
     ]
+
+
+def many(count: int, what: str) -> str:
+    """``"1 run"``, ``"2 runs"``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _sysctl(host: Host, name: str, during: int) -> Setting:

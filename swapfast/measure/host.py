@@ -105,6 +105,8 @@ class Host:
         Effective user.
     page_size : int
         Bytes.
+    cpus : tuple of int
+        Processors that this process may use.
     free_disk : callable
         Free bytes of the file system that holds a folder.
     """
@@ -112,6 +114,7 @@ class Host:
     root: Path = Path("/")
     uid: int = field(default_factory=os.geteuid)
     page_size: int = field(default_factory=lambda: os.sysconf("SC_PAGE_SIZE"))
+    cpus: tuple[int, ...] = field(default_factory=lambda: tuple(sorted(os.sched_getaffinity(0))))
     free_disk: Callable[[Path], int] = _free_disk
 
     def path(self, name: str) -> Path:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from swapfast.measure.ground import HOST, Setting, ground_lines, make_ground, undo_lines
+from swapfast.measure.ground import HOST, Setting, ground_lines, make_ground, many, undo_lines
 from swapfast.measure.host import Group, Host
 from swapfast.replay import MEASURED_SLOTS
 from swapfast.running import Running
@@ -97,10 +97,11 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan for a person, with the commands that undo it should the machine stop."""
+        cells = many(len(self.cells), "cell")
         return [
             f"swapfile  {self.swapfile}, {format_size(self.swap_bytes)}, on during each run",
             *ground_lines(self),
-            f"runs      {len(self.cells) * self.runs}: {len(self.cells)} cells, {self.runs} each",
+            f"runs      {len(self.cells) * self.runs}: {cells}, {self.runs} each",
             *(
                 f"  {c.trace} {c.frac}: {c.refs} references to {c.pages} pages, limit {c.limit}"
                 for c in self.cells

@@ -30,7 +30,15 @@ from swapfast.measure.undo import Stop, Undo
 from swapfast.running import Running, lru_mask
 from swapfast.swapfile import mkswap
 
-__all__ = ["Refused", "System", "child_environment", "measure", "prepare"]
+__all__ = [
+    "Progress",
+    "Refused",
+    "System",
+    "child_environment",
+    "measure",
+    "prepare",
+    "system_call",
+]
 
 Progress = Callable[[str, int, int], None]
 PACKAGE = Path(__file__).resolve().parents[2]  # the folder that holds swapfast/
@@ -63,11 +71,11 @@ class System:
 
     def swapon(self, path: Path) -> None:
         """swapon(2), without flags."""
-        _call("swapon", path, 0)
+        system_call("swapon", path, 0)
 
     def swapoff(self, path: Path) -> None:
         """swapoff(2)."""
-        _call("swapoff", path)
+        system_call("swapoff", path)
 
     def mkdir(self, path: Path) -> None:
         """Make a group."""
@@ -135,7 +143,14 @@ def counts_of(told: dict[str, int]) -> Counts:
     return Counts(told["majflt"], told["pswpin"], told["pswpout"], more)
 
 
-def _call(name: str, path: Path, *arguments: int) -> None:
+def system_call(name: str, path: Path, *arguments: int) -> None:
+    """Swapon(2) or swapoff(2).
+
+    Raises
+    ------
+    OSError
+        As the kernel says.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, name)(os.fsencode(path), *arguments):
         code = ctypes.get_errno()

@@ -49,7 +49,7 @@ def test_done_for_real_only_when_asked(run, plan, monkeypatch):
         command, "run_measure", lambda plan, host, progress: [Result(plan.cells[0], runs)]
     )
     said = run("--frac", "0.5", "--yes-change-this-machine").stdout
-    assert said == f"{plan.out}: 1 cells, 2 runs each, 1 killed\n"
+    assert said == f"{plan.out}: 1 cell, 2 runs each, 1 killed\n"
 
 
 def test_a_refused_measurement_says_every_reason_and_ends_with_3(run, tree, monkeypatch):
