@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from swapfast.cli.options import no_stream
+from swapfast.cli.options import no_stream, size_of
 from swapfast.cli.output import EXIT_NO, echo, progress, reported
 from swapfast.measure import Host, make_plan, refusals
 from swapfast.measure import measure as run_measure
@@ -75,6 +75,22 @@ PATH = click.Path(path_type=Path)
     metavar="NAME=PATH",
     help="With --scenarios: the swapfile of a disk; again.  [OUT.NAME.swap]",
 )
+@click.option(
+    "--device",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="How long the device below PATH takes: a folder, or a file or device that is only read.",
+)
+@click.option(
+    "--size", default="1GiB", show_default=True, help="With --device: of the file in a folder."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 3600, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="With --device: for each depth.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing; the default.")
 @click.option("--yes-change-this-machine", "yes", is_flag=True, help="Do it. Needs root.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
@@ -88,6 +104,10 @@ def measure(context: click.Context, /, **options: Any) -> None:
 
     With --scenarios programs run side by side, each in a group of its own, and OUT is a truth of
     several programs. Limits other than max, and pressure, need cgroup v2.
+
+    With --device requests of 4 KiB are sent past the page cache to the device below a folder, in a
+    file that is made there and has no name; a file or block device is only read. What comes out are
+    a table and a [[disk]] for --scenarios; OUT has its samples beside it. No root is needed.
 
     Which LRU runs says `cat /sys/kernel/mm/lru_gen/enabled`: an odd number is the
     multi-generational one, an even number or no such file the classic one. OUT names it, and --lru
@@ -106,24 +126,33 @@ def measure(context: click.Context, /, **options: Any) -> None:
       swapfast validate truth.csv --traces .
       swapfast measure --scenarios two.toml --traces . --out two.csv --only own-limits
       swapfast validate two.csv --traces . --scenarios two.toml
+      swapfast measure --device /var/tmp -o disk.toml
 
     Exit code: 0 done, or the plan could be carried out; 1 it could not; 2 a broken trace, file or
     option; 3 refused, or the system failed.
     """
     with reported():
         _check_options(context)
-        if options["scenarios"] is not None:
+        if options["device"] is not None:
+            _device(**options)
+        elif options["scenarios"] is not None:
             _side_by_side(**options)
         else:
             _alone(**options)
 
 
-NEEDED = {"alone": ("out", "traces"), "scenarios": ("out", "folder")}
-OF = {
-    "alone": ("traces", "frac", "page_cluster", "swapfile"),
-    "scenarios": ("scenarios", "folder", "only", "disks"),
+KINDS = {  # what is measured: the options that it needs, and those that nothing else has
+    "traces alone": (("traces", "out"), ("traces", "frac", "page_cluster", "swapfile")),
+    "programs side by side": (("out", "folder"), ("scenarios", "folder", "only", "disks")),
+    "a device": ((), ("device", "size", "seconds")),
 }
-NAMES = {"folder": "--traces", "traces": "TRACES", "disks": "--disk"}
+OF_A_KERNEL = ("runs", "group", "lru", "yes")
+NAMES = {
+    "folder": "--traces",
+    "traces": "TRACES",
+    "disks": "--disk",
+    "yes": "--yes-change-this-machine",
+}
 
 
 def _check_options(context: click.Context) -> None:
@@ -135,16 +164,24 @@ def _check_options(context: click.Context) -> None:
         One was given, or one is missing.
     """
     values = context.params
-    kind = "scenarios" if values["scenarios"] is not None else "alone"
-    unset = click.core.ParameterSource.DEFAULT
-    for other, names in OF.items():
+    alone, several, device = KINDS
+    kind = device if values["device"] else several if values["scenarios"] else alone
+    if values["device"] and values["scenarios"]:
+        raise ValueError("--device and --scenarios are measured one at a time")
+    for other, (_, names) in KINDS.items():
         for name in names if other != kind else ():
-            if context.get_parameter_source(name) is not unset and values[name]:
-                what = "programs side by side" if other == "scenarios" else "traces alone"
-                raise ValueError(f"{_name(name)} is for {what}")
-    for name in NEEDED[kind]:
+            _unset(context, name, other)
+    for name in OF_A_KERNEL if kind == device else ():
+        _unset(context, name, f"{alone} or {several}")
+    for name in KINDS[kind][0]:
         if not values[name]:
             raise ValueError(f"{_name(name)} is missing")
+
+
+def _unset(context: click.Context, name: str, what: str) -> None:
+    given = context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    if given and context.params[name]:
+        raise ValueError(f"{_name(name)} is for {what}")
 
 
 def _name(name: str) -> str:
@@ -222,6 +259,21 @@ def _side_by_side(
     killed = sum(seen.told is None for run in results for seen in run.programs)
     each = f"{many(len(plan.scenarios), 'scenario')}, {many(runs, 'run')} each"
     echo(f"{plan.out}: {each}, {many(killed, 'program')} killed")
+
+
+def _device(
+    device: Path,
+    out: Path | None,
+    size: str,
+    seconds: float,
+    dry_run: bool,
+    quiet: bool,
+    **_: Any,
+) -> None:
+    from swapfast.cli.service import ask_device
+
+    wanted = size_of("--size", size, least=256, what="such a file")
+    ask_device(device, out, size=wanted, seconds=seconds, dry_run=dry_run, quiet=quiet)
 
 
 def _show_plan(lines: list[str], reasons: list[str]) -> None:
