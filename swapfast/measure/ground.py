@@ -91,22 +91,28 @@ class Planned(Protocol):
     """What the plan of any measurement has."""
 
     @property
-    def group(self) -> Group | None: ...
+    def group(self) -> Group | None:
+        """Made for each run; None: there is no memory controller."""
 
     @property
-    def files(self) -> tuple[tuple[Path, int], ...]: ...
+    def files(self) -> tuple[tuple[Path, int], ...]:
+        """The swapfiles to make, and their bytes."""
 
     @property
-    def settings(self) -> tuple[Setting, ...]: ...
+    def settings(self) -> tuple[Setting, ...]:
+        """Set for all runs, and put back."""
 
     @property
-    def running(self) -> Running: ...
+    def running(self) -> Running:
+        """The kernel before anything is set."""
 
     @property
-    def memory(self) -> int: ...
+    def memory(self) -> int:
+        """Bytes that the largest run locks or may keep in memory."""
 
     @property
-    def out(self) -> Path: ...
+    def out(self) -> Path:
+        """The truth file."""
 
 
 @dataclass(frozen=True, slots=True)

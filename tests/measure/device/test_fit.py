@@ -78,7 +78,7 @@ def test_a_queue_that_nobody_knows():
 
 
 def test_samples_are_an_empirical_distribution(tmp_path):
-    reads = (Point(False, 1, np.arange(5_000, 8_000, dtype=np.uint64), 1.5e5),)
+    reads = (Point(False, 1, np.arange(5_000, 8_000, dtype=np.uint64), 1.8e5),)
     service = Service(reads, {False: 4.096 * GB})
     found, path = fit(service), tmp_path / 'a "file".csv'
     path.write_text(samples(reads[0], found.read))
