@@ -194,10 +194,11 @@ def ground_lines(plan: Planned) -> list[str]:
     if plan.group is not None:
         group = f"{plan.group.path} (cgroup v{plan.group.version}), made for each run"
     now = plan.running
+    release = now.kernel or "unknown"
     mask = "not built in" if now.lru_gen is None else f"{now.lru_gen:#06x}"
     return [
         f"group     {group}",
-        f"kernel    {now.kernel or 'unknown'}, {now.lru} LRU (lru_gen {mask})",
+        f"kernel    {release}, lru {now.lru} (lru_gen {mask}), profile {now.profile}",
         *(s.line for s in plan.settings),
     ]
 

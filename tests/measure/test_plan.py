@@ -12,7 +12,7 @@ def test_every_line(trace, host, tmp_path):
     assert plan.lines() == [
         f"swapfile  {tmp_path}/t.csv.swap, 512 MiB, on during each run",
         f"group     {group} (cgroup v1), made for each run",
-        "kernel    6.18.15-test, classic LRU (lru_gen 0x0000)",
+        "kernel    6.18.15-test, lru classic (lru_gen 0x0000), profile 6.18",
         "sysctl    vm.page-cluster 3 -> 0",
         "runs      6: 2 cells, 3 each",
         "  zipf 0.5: 1100 references to 100 pages, limit 50",

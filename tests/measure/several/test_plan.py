@@ -17,7 +17,7 @@ def test_every_line(make, host, tmp_path):
     assert make(only=["own"], runs=3).lines() == [
         f"swapfile  {tmp_path}/two.csv.ssd.swap, 64 MiB, disk ssd",
         f"group     {group} (cgroup v1), made for each run",
-        "kernel    6.18.15-test, classic LRU (lru_gen 0x0000)",
+        "kernel    6.18.15-test, lru classic (lru_gen 0x0000), profile 6.18",
         "sysctl    vm.page-cluster 3 -> 3",
         "programs  think 1 us a reference; statistics are read every 64 references",
         "runs      3: 1 scenario, 3 each",
