@@ -21,11 +21,11 @@ from swapfast.measure.device import (
     toml,
 )
 from swapfast.publish import publish, target
-from swapfast.units import format_count, format_ns, format_size
+from swapfast.units import format_ns, format_size
 
 __all__ = ["ask_device"]
 
-QUANTILES = (0.5, 0.9, 0.99, 0.999)
+QUANTILES = (0.5, 0.99)
 
 
 def ask_device(
@@ -94,11 +94,10 @@ def _show_points(points: tuple[Point, ...], settings: Fit) -> None:
                 f"{point.rate:,.0f}",
                 f"{way.rate(point.depth):,.0f}",
                 *map(format_ns, (float(point.took.mean()), *times, float(point.took.max()))),
-                format_count(len(point.took)),
             )
         )
-    titles = ("4 KiB", "depth", "a second", "as set", "mean", "p50", "p90", "p99", "p99.9", "max")
-    console.table((*titles, "requests"), rows, left=titles[:1])
+    titles = ("4 KiB", "depth", "a second", "as set", "mean", "p50", "p99", "max")
+    console.table(titles, rows, left=titles[:1])
     console.say("as set: what a device with these settings serves at most")
 
 
