@@ -6,6 +6,8 @@
 - ``swapfast._kernels``: some of these headers alone, for benchmarks and tests.
 - ``swapfast.replacement._replay``: replacement policies alone, one header each.
 - ``swapfast.measure._walk``: the loop that plays a trace to the kernel of this machine.
+- ``swapfast.measure._timed``: the same for one program among others, with the time of references.
+- ``swapfast.measure._requests``: requests to a device, and how long each took.
 - ``swapfast.mrc._stack``: LRU stack distances.
 - ``swapfast.traces._survey``: the highest page among references, and how many write.
 - ``swapfast.traces._text``: the readers of text traces.
@@ -100,6 +102,8 @@ setup(
             *(extension(f"swapfast.core.{name}", CORE) for name in TABLES),
             extension("swapfast._kernels", headers("swapfast/mm")),
             extension("swapfast.replacement._replay", headers("swapfast/replacement")),
+            extension("swapfast.measure._requests", []),
+            extension("swapfast.measure._timed", headers("swapfast/mm")),
             extension("swapfast.measure._walk", []),
             extension("swapfast.mrc._stack", headers("swapfast/mrc")),
             extension("swapfast.traces._survey", []),

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
+from swapfast.measure.ground import LRU_NAME, Planned
 from swapfast.measure.host import Host
-from swapfast.measure.plan import Plan
 from swapfast.publish import target
 from swapfast.units import PAGE_SIZE, format_size
 
@@ -25,31 +26,26 @@ SPARE_MEMORY = 512 << 20  # bytes left to others, and for the interpreter that r
 NO_SWAPFILE = {"9p", "btrfs", "cifs", "nfs", "nfs4", "overlay", "ramfs", "tmpfs", "virtiofs", "zfs"}
 
 
-def not_root(plan: Plan, host: Host) -> str | None:
+def not_root(plan: Planned, host: Host) -> str | None:
     """Swapon, sysctls and groups are root's."""
     return None if host.uid == 0 else "not root; run it with sudo"
 
 
-def no_controller(plan: Plan, host: Host) -> str | None:
+def no_controller(plan: Planned, host: Host) -> str | None:
     """A limit needs a memory controller."""
     if plan.group is not None:
         return None
-    if "memory" in (host.text("sys/fs/cgroup/cgroup.controllers") or "").split():
-        return (
-            "the memory controller is not given to child groups; "
-            "echo +memory > /sys/fs/cgroup/cgroup.subtree_control"
-        )
     return "no memory controller under /sys/fs/cgroup; boot a kernel with CONFIG_MEMCG, or mount it"
 
 
-def wrong_page_size(plan: Plan, host: Host) -> str | None:
+def wrong_page_size(plan: Planned, host: Host) -> str | None:
     """Traces are of 4096-byte pages."""
     if host.page_size == PAGE_SIZE:
         return None
     return f"pages of {host.page_size} bytes; use a kernel with pages of {PAGE_SIZE}"
 
 
-def other_swap(plan: Plan, host: Host) -> str | None:
+def other_swap(plan: Planned, host: Host) -> str | None:
     """With a second area on, pages and counters would mix."""
     areas = host.swaps()
     if not areas:
@@ -57,63 +53,62 @@ def other_swap(plan: Plan, host: Host) -> str | None:
     return f"other swap is on; turn it off for the measurement: swapoff {' '.join(areas)}"
 
 
-def zswap(plan: Plan, host: Host) -> str | None:
+def zswap(plan: Planned, host: Host) -> str | None:
     """Zswap keeps in memory what should be swapped out."""
     if host.text("sys/module/zswap/parameters/enabled") not in ("Y", "1"):
         return None
     return "zswap is on; echo N > /sys/module/zswap/parameters/enabled"
 
 
-def multi_gen_lru(plan: Plan, host: Host) -> str | None:
-    """The policies of this package are those of the classic lists."""
-    text = host.text("sys/kernel/mm/lru_gen/enabled")
-    try:
-        on = text is not None and int(text, 0) & 1
-    except ValueError:
-        on = 1
-    if not on:
+def no_multi_gen_lru(plan: Planned, host: Host) -> str | None:
+    """What was not built in cannot be turned on."""
+    if all(s.before is not None for s in plan.settings if s.name == LRU_NAME):
         return None
-    return "the multi-generational LRU is on; echo n > /sys/kernel/mm/lru_gen/enabled"
+    return (
+        "this kernel was built without the multi-generational LRU (no /sys/kernel/mm/lru_gen); "
+        "use --lru classic, or boot one with CONFIG_LRU_GEN"
+    )
 
 
-def settings_missing(plan: Plan, host: Host) -> str | None:
+def settings_missing(plan: Planned, host: Host) -> str | None:
     """What cannot be read cannot be put back."""
-    missing = [s.name for s in plan.settings if s.before is None]
+    missing = [s.name for s in plan.settings if s.before is None and s.name != LRU_NAME]
     if not missing:
         return None
     return f"no {', '.join(missing)} to save and put back; use a kernel with CONFIG_SWAP and /proc"
 
 
-def group_exists(plan: Plan, host: Host) -> str | None:
+def group_exists(plan: Planned, host: Host) -> str | None:
     """Somebody else's group, or what an earlier run could not remove."""
     if plan.group is None or not plan.group.path.exists():
         return None
     return f"{plan.group.path} exists; choose another --group, or rmdir it if it is a leftover"
 
 
-def swapfile_exists(plan: Plan, host: Host) -> str | None:
+def swapfile_exists(plan: Planned, host: Host) -> str | None:
     """No file of the user is written over."""
-    if not os.path.lexists(plan.swapfile):
-        return None
-    return f"{plan.swapfile} exists; choose another --swapfile, or remove it if it is a leftover"
+    for path, _ in plan.files:
+        if os.path.lexists(path):
+            return f"{path} exists; choose another --swapfile, or remove it if it is a leftover"
+    return None
 
 
-def out_exists(plan: Plan, host: Host) -> str | None:
+def out_exists(plan: Planned, host: Host) -> str | None:
     """Nor an earlier result."""
     if not os.path.lexists(plan.out):
         return None
     return f"{plan.out} exists; choose another --out, or remove it"
 
 
-def no_folder(plan: Plan, host: Host) -> str | None:
-    """Both files need a folder."""
-    for path in (plan.swapfile, plan.out):
+def no_folder(plan: Planned, host: Host) -> str | None:
+    """All files need a folder."""
+    for path in (*(path for path, _ in plan.files), plan.out):
         if not path.parent.is_dir():
             return f"no folder {path.parent}; make it first"
     return None
 
 
-def out_not_writable(plan: Plan, host: Host) -> str | None:
+def out_not_writable(plan: Planned, host: Host) -> str | None:
     """Better known now than after hours of measuring."""
     if os.path.lexists(plan.out) or not plan.out.parent.is_dir():
         return None  # said already
@@ -124,29 +119,32 @@ def out_not_writable(plan: Plan, host: Host) -> str | None:
     return None
 
 
-def file_system(plan: Plan, host: Host) -> str | None:
+def file_system(plan: Planned, host: Host) -> str | None:
     """Not every file system can hold a swapfile."""
-    kind = host.file_system(plan.swapfile.parent)
-    if kind not in NO_SWAPFILE and not kind.startswith("fuse"):
-        return None
-    return f"{plan.swapfile.parent} is on {kind}; choose a --swapfile on ext4 or xfs"
+    for path, _ in plan.files:
+        kind = host.file_system(path.parent)
+        if kind in NO_SWAPFILE or kind.startswith("fuse"):
+            return f"{path.parent} is on {kind}; choose a --swapfile on ext4 or xfs"
+    return None
 
 
-def disk_too_small(plan: Plan, host: Host) -> str | None:
+def disk_too_small(plan: Planned, host: Host) -> str | None:
     """Others keep some room."""
-    if not plan.swapfile.parent.is_dir():
-        return None  # said already
-    need = plan.swap_bytes + SPARE_DISK
-    free = host.free_disk(plan.swapfile.parent)
-    if free >= need:
-        return None
-    return (
-        f"{format_size(free)} free in {plan.swapfile.parent}, {format_size(need)} are needed; "
-        "choose a --swapfile elsewhere"
-    )
+    needed: dict[Path, int] = {}
+    for path, size in plan.files:
+        if path.parent.is_dir():  # or it was said already
+            needed[path.parent] = needed.get(path.parent, SPARE_DISK) + size
+    for folder, need in needed.items():
+        free = host.free_disk(folder)
+        if free < need:
+            return (
+                f"{format_size(free)} free in {folder}, {format_size(need)} are needed; "
+                "choose a --swapfile elsewhere"
+            )
+    return None
 
 
-def memory_too_small(plan: Plan, host: Host) -> str | None:
+def memory_too_small(plan: Planned, host: Host) -> str | None:
     """Others must not be pushed out, least of all to the file that is measured."""
     need = plan.memory + SPARE_MEMORY
     free = host.available()
@@ -158,14 +156,14 @@ def memory_too_small(plan: Plan, host: Host) -> str | None:
     )
 
 
-Check = Callable[[Plan, Host], str | None]
+Check = Callable[[Planned, Host], str | None]
 CHECKS: tuple[Check, ...] = (
     not_root,
     no_controller,
     wrong_page_size,
     other_swap,
     zswap,
-    multi_gen_lru,
+    no_multi_gen_lru,
     settings_missing,
     group_exists,
     swapfile_exists,
@@ -178,7 +176,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def refusals(plan: Plan, host: Host | None = None) -> list[str]:
+def refusals(plan: Planned, host: Host | None = None) -> list[str]:
     """Why the plan must not be carried out on this host, one sentence each; empty: it may."""
     found = (check(plan, host or Host()) for check in CHECKS)
     return [sentence for sentence in found if sentence is not None]

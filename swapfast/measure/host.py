@@ -14,7 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Group", "Host"]
+from swapfast.running import V2, Running, running
+
+__all__ = ["Group", "Host", "read_table"]
+
+KERNEL = ("kernel_stack", "pagetables", "sec_pagetables", "percpu", "sock", "vmalloc", "slab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,20 @@ class Group:
         """A process that writes 0 here moves itself into the group."""
         return self.path / "cgroup.procs"
 
+    @property
+    def peak(self) -> Path:
+        """Bytes that the group used at most."""
+        return self.path / ("memory.peak" if self.version == 2 else "memory.max_usage_in_bytes")
+
+    def child(self, path: str) -> Group:
+        """The group ``path`` below this one."""
+        return Group(self.path / path.strip("/"), self.version)
+
     def charged(self) -> int:
         """Bytes that the statistics know of: pages, and the kernel's own for the group.
 
-        ``memory.current`` would count what CPUs took in advance as well.
+        Those of groups below count too. ``memory.current`` would count what CPUs took in advance
+        as well.
 
         Raises
         ------
@@ -61,9 +75,12 @@ class Group:
         """
         stat = read_table(self.stat)
         if self.version == 2:
-            return stat["anon"] + stat["file"] + stat["kernel"]
+            kernel = stat.get("kernel")  # since Linux 5.18
+            if kernel is None:
+                kernel = sum(stat.get(name, 0) for name in KERNEL)
+            return stat["anon"] + stat["file"] + kernel
         kernel = int((self.path / "memory.kmem.usage_in_bytes").read_text())
-        return stat["rss"] + stat["cache"] + kernel
+        return stat["total_rss"] + stat["total_cache"] + kernel
 
 
 def read_table(path: Path) -> dict[str, int]:
@@ -88,6 +105,8 @@ class Host:
         Effective user.
     page_size : int
         Bytes.
+    cpus : tuple of int
+        Processors that this process may use.
     free_disk : callable
         Free bytes of the file system that holds a folder.
     """
@@ -95,6 +114,7 @@ class Host:
     root: Path = Path("/")
     uid: int = field(default_factory=os.geteuid)
     page_size: int = field(default_factory=lambda: os.sysconf("SC_PAGE_SIZE"))
+    cpus: tuple[int, ...] = field(default_factory=lambda: tuple(sorted(os.sched_getaffinity(0))))
     free_disk: Callable[[Path], int] = _free_disk
 
     def path(self, name: str) -> Path:
@@ -108,15 +128,29 @@ class Host:
         except OSError:
             return None
 
-    def group(self, name: str) -> Group | None:
-        """A group of that name below the memory controller's root, v1 where both are mounted.
+    def running(self) -> Running:
+        """Which kernel runs here.
 
-        None: no memory controller, or a v2 one that is not given to children.
+        Raises
+        ------
+        ValueError
+            lru_gen/enabled says what no kernel does.
         """
-        if self.path("sys/fs/cgroup/memory/memory.limit_in_bytes").exists():
+        return running(self.root)
+
+    def group(self, name: str) -> Group | None:
+        """A group of that name below the memory controller's root; None: there is no controller."""
+        version = self.running().cgroup
+        if version == 1:
             return Group(self.path(f"sys/fs/cgroup/memory/{name}"), 1)
-        if "memory" in (self.text("sys/fs/cgroup/cgroup.subtree_control") or "").split():
-            return Group(self.path(f"sys/fs/cgroup/{name}"), 2)
+        control = self.control()
+        return None if control is None else Group(control.parent / name, 2)
+
+    def control(self) -> Path | None:
+        """cgroup v2: the file that gives controllers to the groups below the root."""
+        for folder in V2:
+            if "memory" in (self.text(f"{folder}/cgroup.controllers") or "").split():
+                return self.path(f"{folder}/cgroup.subtree_control")
         return None
 
     def swaps(self) -> list[str]:

@@ -2,29 +2,28 @@
 
 - ``make_plan(traces, out, ...)``: read the traces, look at the host; nothing is changed.
 - ``Plan``: everything that will be made, set and run; ``Plan.lines()`` for people.
-- ``Cell``: one trace under one limit. ``Setting``: a sysctl and its two values.
+- ``Cell``: one trace under one limit.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from swapfast.measure.ground import HOST, Setting, ground_lines, make_ground, many, undo_lines
 from swapfast.measure.host import Group, Host
 from swapfast.replay import MEASURED_SLOTS
+from swapfast.running import Running
 from swapfast.traces import StreamedTrace, open_trace
 from swapfast.units import PAGE_SIZE, format_size
 
-__all__ = ["Cell", "Plan", "Setting", "make_plan"]
+__all__ = ["Cell", "Plan", "make_plan"]
 
 PACKED = (".gz", ".xz", ".zst")
-SWAPPINESS = 60
-MOST_RUNS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +54,6 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """A sysctl for the time of the measurement; ``before`` is None where it does not exist."""
-
-    path: Path
-    name: str
-    before: str | None
-    during: str
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """All that will be made, set and run.
 
@@ -77,6 +66,9 @@ class Plan:
     swap_bytes : int
         Its size: the area of the published truth runs, or twice the longest trace's pages.
     settings : tuple of Setting
+        Sysctls, the LRU, the controller of cgroup v2: set for all runs, and put back.
+    running : Running
+        The kernel before anything is set.
     cells : tuple of Cell
     runs : int
         For each cell.
@@ -88,9 +80,15 @@ class Plan:
     swapfile: Path
     swap_bytes: int
     settings: tuple[Setting, ...]
+    running: Running
     cells: tuple[Cell, ...]
     runs: int
     out: Path
+
+    @property
+    def files(self) -> tuple[tuple[Path, int], ...]:
+        """The swapfiles to make, and their bytes."""
+        return ((self.swapfile, self.swap_bytes),)
 
     @property
     def memory(self) -> int:
@@ -99,28 +97,16 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan for a person, with the commands that undo it should the machine stop."""
-        file = shlex.quote(str(self.swapfile))
-        if self.group is None:
-            group = "none: no memory controller found"
-        else:
-            group = f"{self.group.path} (cgroup v{self.group.version}), made for each run"
-        undo = [f"swapoff {file}", f"rm {file}"]
-        if self.group is not None:
-            undo.append(f"rmdir {shlex.quote(str(self.group.path))}")
-        undo += [f"sysctl {s.name}={s.before}" for s in self.settings if s.before is not None]
+        cells = many(len(self.cells), "cell")
         return [
             f"swapfile  {self.swapfile}, {format_size(self.swap_bytes)}, on during each run",
-            f"group     {group}",
-            *(f"sysctl    {s.name} {s.before or 'missing'} -> {s.during}" for s in self.settings),
-            f"runs      {len(self.cells) * self.runs}: {len(self.cells)} cells, {self.runs} each",
+            *ground_lines(self),
+            f"runs      {len(self.cells) * self.runs}: {cells}, {self.runs} each",
             *(
                 f"  {c.trace} {c.frac}: {c.refs} references to {c.pages} pages, limit {c.limit}"
                 for c in self.cells
             ),
-            f"result    {self.out}",
-            "after     everything above but the result is undone, on errors and signals as well;",
-            "          should the machine stop in between:",
-            *(f"            {command}" for command in undo),
+            *undo_lines(self),
         ]
 
 
@@ -133,6 +119,7 @@ def make_plan(
     page_cluster: int = 0,
     swapfile: str | os.PathLike[str] | None = None,
     group: str = "swapfast-measure",
+    lru: str = HOST,
     host: Host | None = None,
 ) -> Plan:
     """Plan a measurement. Traces and settings are read; nothing is changed.
@@ -153,6 +140,9 @@ def make_plan(
         ``OUT.swap`` by default. Its file system must be able to hold one.
     group : str
         Name of the group, a single folder.
+    lru : str
+        "host" measures the LRU that is on; "classic", "mglru", or a mask for lru_gen/enabled is
+        set for the measurement.
     host : Host, optional
 
     Raises
@@ -163,12 +153,7 @@ def make_plan(
         A trace that cannot be read.
     """
     host = host or Host()
-    if not 1 <= runs <= MOST_RUNS:
-        raise ValueError(f"runs is 1 to {MOST_RUNS}, not {runs}")
-    if not 0 <= page_cluster <= 5:
-        raise ValueError(f"page_cluster is 0 to 5, not {page_cluster}")
-    if not group or "/" in group or group.startswith(".") or any(c.isspace() for c in group):
-        raise ValueError(f"{group!r:.40} is not the name of a group: one word, without /")
+    ground = make_ground(host, group, lru=lru, runs=runs, page_cluster=page_cluster)
     cells: list[Cell] = []
     for path in map(Path, traces):
         cells += _cells(path.absolute(), fracs, {c.trace for c in cells})
@@ -176,24 +161,16 @@ def make_plan(
         raise ValueError("no trace or no share: nothing to measure")
     slots = max(MEASURED_SLOTS, *(2 * c.pages + 1 for c in cells))
     target = Path(out).absolute()
-    own = host.group(group)
-    settings = [_setting(host, "vm.page-cluster", page_cluster)]
-    if own is None or own.version == 2:  # a v1 group has a swappiness of its own
-        settings.append(_setting(host, "vm.swappiness", SWAPPINESS))
     return Plan(
-        own,
+        ground.group,
         Path(f"{target}.swap") if swapfile is None else Path(swapfile).absolute(),
         (slots + 1) * PAGE_SIZE,  # one for the header
-        tuple(settings),
+        ground.settings,
+        ground.running,
         tuple(cells),
         runs,
         target,
     )
-
-
-def _setting(host: Host, name: str, during: int) -> Setting:
-    file = f"proc/sys/{name.replace('.', '/')}"
-    return Setting(host.path(file), name, host.text(file), str(during))
 
 
 def _cells(path: Path, fracs: Sequence[str], taken: set[str]) -> list[Cell]:

@@ -2,6 +2,7 @@
 
 - ``python -m swapfast.measure.player TRACE LIMIT GROUP VERSION PARENT``: one JSON object.
 - ``Area``: memory that is swapped, in a process of which all else is locked.
+- ``enter(path, group, cpus)``: read a trace, lock, move into the group: a ``Stage``.
 
 So that exactly LIMIT pages are there for the trace, everything else is either locked before the
 process moves into the group, and charged outside it, or is in the group before the limit is set,
@@ -19,23 +20,25 @@ import resource
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swapfast.measure._walk import walk
-from swapfast.measure.host import Group, read_table
+from swapfast.measure.host import Group
+from swapfast.measure.readings import grown, readings
 from swapfast.traces import open_trace
 from swapfast.traces.trace import PAGE_MASK
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["Area", "main"]
+__all__ = ["Area", "Stage", "die_with", "enter", "main", "major_faults"]
 
 EVERY = 64  # references between two flushes of the TLB
 SCRATCH = 64 * PAGE_SIZE  # more than the 33 pages that x86 flushes one by one
 TABLE = 512 * PAGE_SIZE  # bytes that a page of the lowest page table maps
 SETTLE = 2.5  # seconds; the kernel brings all statistics up to date every 2
-COUNTERS = ("pswpin", "pswpout")
 MCL_CURRENT, MCL_FUTURE, PR_SET_PDEATHSIG = 1, 2, 1  # include/uapi
 FAILED = ctypes.c_void_p(-1).value
 
@@ -98,48 +101,88 @@ class Area:
         _check(libc.munmap(self.address, self.size), "munmap")
 
 
-def _swapped(group: Group) -> dict[str, int]:
-    """Pages swapped in and out: of the group where the kernel counts that, or of the machine."""
-    stat = read_table(group.stat)
-    if not all(name in stat for name in COUNTERS):
-        stat = read_table(Path("/proc/vmstat"))
-    return {name: stat[name] for name in COUNTERS}
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A process that is ready to play.
+
+    Attributes
+    ----------
+    refs : uint32 array
+        Checked: every page is in the area.
+    area, scratch : Area
+    stat : int
+        File descriptor of the statistics.
+    """
+
+    refs: NDArray[np.uint32]
+    area: Area
+    scratch: Area
+    stat: int
 
 
-def main(argv: list[str]) -> int:
-    """Play; arguments as in the module's description."""
-    path, limit, folder, version, parent = argv
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):
-        return 1  # gone before that was set
-    group = Group(Path(folder), int(version))
+def enter(path: str, group: Group, cpus: set[int], stat: Path) -> Stage:
+    """Read a trace, lock all that there is, move into the group, and have page tables made.
+
+    Parameters
+    ----------
+    path : str
+        The trace.
+    group : Group
+    cpus : set of int
+        Where the process may run.
+    stat : Path
+        The statistics that are read between references.
+
+    Raises
+    ------
+    OSError
+        A call was refused.
+    ValueError
+        The trace has changed.
+    """
     trace = open_trace(path)
     refs = np.array(trace.refs)  # nobody changes these any more: they are not checked again
     if int((refs & PAGE_MASK).max()) >= trace.pages:
         raise ValueError(f"{path}: changed while it was read")
     area, scratch = Area(trace.pages * PAGE_SIZE), Area(SCRATCH)
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, cpus)
     _check(libc.mlockall(MCL_CURRENT | MCL_FUTURE), "mlockall")
     area.open()
     scratch.open()
     ctypes.memset(scratch.address, 1, SCRATCH)
     _check(libc.mlock(scratch.address, SCRATCH), "mlock")
-    stat = os.open(group.stat, os.O_RDONLY | os.O_CLOEXEC)
-    os.pread(stat, 8192, 0)  # its buffer is made now
+    file = os.open(stat, os.O_RDONLY | os.O_CLOEXEC)
+    os.pread(file, 8192, 0)  # its buffer is made now
     group.tasks.write_text("0")
     area.make_tables()
+    return Stage(refs, area, scratch, file)
+
+
+def die_with(parent: int) -> bool:
+    """Have the kernel end this process when its parent ends; False: it is gone already."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
+
+
+def main(argv: list[str]) -> int:
+    """Play; arguments as in the module's description."""
+    path, limit, folder, version, parent = argv
+    if not die_with(int(parent)):
+        return 1
+    group = Group(Path(folder), int(version))
+    stage = enter(path, group, {min(os.sched_getaffinity(0))}, group.stat)
     time.sleep(SETTLE)
     group.limit.write_text(str(group.charged() + int(limit) * PAGE_SIZE))
-    before, faults = _swapped(group), _major_faults()
-    walk(refs, area.address, scratch.address, SCRATCH, stat, EVERY)
-    faults = _major_faults() - faults
+    before, faults = readings(group), major_faults()
+    walk(stage.refs, stage.area.address, stage.scratch.address, SCRATCH, stage.stat, EVERY)
+    faults = major_faults() - faults
     time.sleep(SETTLE)
-    after = _swapped(group)
-    print(json.dumps({"majflt": faults, **{c: after[c] - before[c] for c in COUNTERS}}))
+    print(json.dumps({"majflt": faults, **grown(before, readings(group))}))
     return 0
 
 
-def _major_faults() -> int:
+def major_faults() -> int:
+    """Of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_majflt
 
 

@@ -16,17 +16,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from swapfast.errors import system_error
 from swapfast.measure.checks import refusals
+from swapfast.measure.ground import LRU_NAME, ON, SWAPPINESS, Planned, Setting
 from swapfast.measure.host import Group, Host, read_table
-from swapfast.measure.plan import SWAPPINESS, Cell, Plan
+from swapfast.measure.plan import Cell, Plan
+from swapfast.measure.readings import MORE
 from swapfast.measure.truth import Counts, Result, write_truth
 from swapfast.measure.undo import Stop, Undo
+from swapfast.running import Running, lru_mask
 from swapfast.swapfile import mkswap
 
-__all__ = ["Refused", "System", "measure"]
+__all__ = [
+    "Progress",
+    "Refused",
+    "System",
+    "child_environment",
+    "measure",
+    "prepare",
+    "system_call",
+]
 
 Progress = Callable[[str, int, int], None]
 PACKAGE = Path(__file__).resolve().parents[2]  # the folder that holds swapfast/
@@ -59,11 +71,11 @@ class System:
 
     def swapon(self, path: Path) -> None:
         """swapon(2), without flags."""
-        _call("swapon", path, 0)
+        system_call("swapon", path, 0)
 
     def swapoff(self, path: Path) -> None:
         """swapoff(2)."""
-        _call("swapoff", path)
+        system_call("swapoff", path)
 
     def mkdir(self, path: Path) -> None:
         """Make a group."""
@@ -84,18 +96,21 @@ class System:
         """Set a sysctl, or a file of a group."""
         path.write_text(text)
 
+    def read(self, path: Path) -> str:
+        """What is in a file of the kernel."""
+        return path.read_text()
+
     def play(self, cell: Cell, group: Group, stop: Stop) -> Counts | None:
         """Play a trace in the group, in a process of its own; None: the OOM killer took it."""
         # -P: nothing is imported from the folder that root happens to be in.
         command = [sys.executable, "-P", "-m", "swapfast.measure.player", str(cell.path)]
         command += [str(cell.limit), str(group.path), str(group.version), str(os.getpid())]
-        paths = filter(None, (str(PACKAGE), os.environ.get("PYTHONPATH")))
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"},
+            env=child_environment(),
             start_new_session=True,  # Ctrl-C reaches it through `stop` alone
         )
         stop.on_signal = child.kill
@@ -113,10 +128,29 @@ class System:
         if child.returncode:
             cause = (err.decode("utf-8", "replace").strip().splitlines() or ["no message"])[-1]
             raise system_error(errno.EIO, f"the player of {cell.trace} failed: {cause}")
-        return Counts(**json.loads(out))
+        return counts_of(json.loads(out))
 
 
-def _call(name: str, path: Path, *arguments: int) -> None:
+def child_environment() -> dict[str, str]:
+    """Of a process that imports this package, and starts no threads."""
+    paths = filter(None, (str(PACKAGE), os.environ.get("PYTHONPATH")))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def counts_of(told: dict[str, int]) -> Counts:
+    """What a player printed."""
+    more = {name: told[name] for name in MORE if name in told}
+    return Counts(told["majflt"], told["pswpin"], told["pswpout"], more)
+
+
+def system_call(name: str, path: Path, *arguments: int) -> None:
+    """Swapon(2) or swapoff(2).
+
+    Raises
+    ------
+    OSError
+        As the kernel says.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, name)(os.fsencode(path), *arguments):
         code = ctypes.get_errno()
@@ -159,7 +193,7 @@ def measure(
         reasons = refusals(plan, host)
         if reasons or plan.group is None:
             raise Refused(reasons)
-        _prepare(plan, system, undo)
+        running = prepare(plan, system, undo)
         for cell in plan.cells:
             runs = []
             for run in range(plan.runs):
@@ -170,21 +204,47 @@ def measure(
                 with undo.scope():
                     runs.append(_run(plan, cell, plan.group, system, undo, stop))
             results.append(Result(cell, tuple(runs)))
-            write_truth(plan.out, results)
+            write_truth(plan.out, results, running)
     return results
 
 
-def _prepare(plan: Plan, system: System, undo: Undo) -> None:
-    """What stays for all runs: the file, the sysctls."""
-    file = plan.swapfile
-    undo.do(lambda: system.mkswap(file, plan.swap_bytes), f"rm {file}", lambda: system.unlink(file))
+def prepare(plan: Planned, system: System, undo: Undo) -> Running:
+    """What stays for all runs: the files, the settings. Returns the kernel as it is then.
+
+    Raises
+    ------
+    OSError
+        A step failed; EOPNOTSUPP: the processor lacks a part of the LRU that was asked for.
+    """
+    for file, size in plan.files:
+        undo.do(
+            lambda file=file, size=size: system.mkswap(file, size),  # type: ignore[misc]
+            f"rm {file}",
+            lambda file=file: system.unlink(file),  # type: ignore[misc]
+        )
+    running = plan.running
     for s in plan.settings:
-        before = str(s.before)  # known, or it was refused
         undo.do(
             lambda s=s: system.write(s.path, s.during),  # type: ignore[misc]
-            f"sysctl {s.name}={before}",
-            lambda s=s, before=before: system.write(s.path, before),  # type: ignore[misc]
+            s.command,
+            lambda s=s: system.write(s.path, s.back),  # type: ignore[misc]
         )
+        if s.name == LRU_NAME:
+            running = replace(running, lru_gen=_now_on(s, system))
+    return running
+
+
+def _now_on(setting: Setting, system: System) -> int:
+    """The mask after it was set; a processor may lack bits, which the kernel leaves out."""
+    mask = lru_mask(system.read(setting.path))
+    wanted = mask if setting.during == ON else lru_mask(setting.during)
+    if mask != wanted or (setting.during == ON and not mask & 1):
+        raise system_error(
+            errno.EOPNOTSUPP,
+            f"{mask:#06x} after {setting.during} was written: this processor lacks the rest",
+            setting.path,
+        )
+    return mask
 
 
 def _run(

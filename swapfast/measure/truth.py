@@ -11,12 +11,22 @@ import io
 import os
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from swapfast.measure.plan import Cell
+from swapfast.measure.readings import MORE
 from swapfast.publish import publish
+from swapfast.running import Running
 
-__all__ = ["COLUMNS", "Counts", "Result", "write_truth"]
+__all__ = [
+    "COLUMNS",
+    "KERNEL_COLUMNS",
+    "Counts",
+    "Result",
+    "kernel_row",
+    "write_rows",
+    "write_truth",
+]
 
 FLOOR = 200  # events; spreads are relative to at least so many
 COLUMNS = (
@@ -33,16 +43,23 @@ COLUMNS = (
     "pswpin_spread",
     "pswpout",
     "pswpout_spread",
+    *MORE,
 )
+#: Which kernel it was; `swapfast validate` reads ``lru``.
+KERNEL_COLUMNS = ("lru", "lru_gen", "cgroup", "kernel")
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What one run cost, in events; None in place of it: killed by the group's OOM killer."""
+    """What one run cost, in events; None in place of it: killed by the group's OOM killer.
+
+    ``more`` has what else this kernel says of the group, by the names of `MORE`.
+    """
 
     majflt: int
     pswpin: int
     pswpout: int
+    more: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,10 @@ class Result:
             values = [getattr(r, count) for r in alive]
             row[count] = f"{statistics.median(values):.12g}"
             row[f"{count}_spread"] = _spread(values)
+        for name in MORE:
+            values = [r.more[name] for r in alive if name in r.more]
+            if values:
+                row[name] = f"{statistics.median(values):.12g}"
         return row
 
 
@@ -81,19 +102,55 @@ def _spread(values: Sequence[int]) -> str:
     return f"{(max(values) - min(values)) / max(statistics.median(values), FLOOR):.5g}"
 
 
-def write_truth(path: str | os.PathLike[str], results: Sequence[Result]) -> None:
+def kernel_row(running: Running | None) -> dict[str, str]:
+    """The columns that say which kernel it was; none where nobody knows."""
+    if running is None:
+        return {}
+    return {
+        "lru": running.lru,
+        "lru_gen": "" if running.lru_gen is None else f"{running.lru_gen:#06x}",
+        "cgroup": "" if running.cgroup is None else f"v{running.cgroup}",
+        "kernel": running.kernel,
+    }
+
+
+def write_truth(
+    path: str | os.PathLike[str], results: Sequence[Result], running: Running | None = None
+) -> None:
     """Write a truth file; a reader sees the old one or the new one.
+
+    Parameters
+    ----------
+    path : path
+    results : sequence of Result
+    running : Running, optional
+        The kernel that was asked.
 
     Raises
     ------
     OSError
         No such folder, no room, a link, ...; the old file, if any, is as it was.
     """
+    kernel = kernel_row(running)
+    rows = [{**r.row(), **kernel} for r in results]
+    write_rows(path, (*COLUMNS, *KERNEL_COLUMNS), rows)
+
+
+def write_rows(
+    path: str | os.PathLike[str], columns: Sequence[str], rows: Sequence[dict[str, str]]
+) -> None:
+    """Write lines of a CSV file, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        As `write_truth`.
+    """
     # Root writes into somebody's folder: never through a name that was there.
     with (
         publish(path, follow=False) as raw,
         io.TextIOWrapper(raw, encoding="utf-8", newline="") as file,
     ):
-        rows = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(r.row() for r in results)
+        lines = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(rows)

@@ -23,6 +23,7 @@ def tree(tmp_path):
     put("proc/swaps", SWAPS)
     put("proc/meminfo", "MemTotal:       8000000 kB\nMemAvailable:    4000000 kB\n")
     put("proc/self/mounts", "/dev/vda / ext4 rw 0 0\n")
+    put("proc/sys/kernel/osrelease", "6.18.15-test\n")
     put("proc/sys/vm/page-cluster", "3\n")
     put("proc/sys/vm/swappiness", "45\n")
     put("sys/module/zswap/parameters/enabled", "N\n")

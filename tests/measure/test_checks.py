@@ -37,12 +37,6 @@ def test_no_controller(trace, host, tree, tmp_path):
     assert "group     none: no memory controller found" in plan.lines()
 
 
-def test_controller_not_given_to_children(trace, host, v2, tree, tmp_path):
-    tree("sys/fs/cgroup/cgroup.subtree_control", "cpu\n")
-    plan = make_plan([trace], tmp_path / "t", host=host)
-    assert "echo +memory > /sys/fs/cgroup/cgroup.subtree_control" in only(plan, host)
-
-
 def test_other_swap(plan, host, tree):
     tree("proc/swaps", SWAP_ON)
     assert only(plan, host).endswith("swapoff /dev/sda2 /s1")
@@ -54,10 +48,20 @@ def test_zswap(plan, host, tree, on):
     assert only(plan, host).startswith("zswap is on; echo N")
 
 
-@pytest.mark.parametrize("mask", ["0x0007\n", "0x0001\n", "y\n"])
-def test_multi_gen_lru(plan, host, tree, mask):
+@pytest.mark.parametrize("mask", ["0x0007\n", "0x0001\n", "0x0000\n"])
+def test_either_lru_may_be_measured(trace, host, tree, tmp_path, mask):
     tree("sys/kernel/mm/lru_gen/enabled", mask)
-    assert only(plan, host).startswith("the multi-generational LRU is on; echo n")
+    for lru in ("host", "classic", "mglru", "5"):
+        assert refusals(make_plan([trace], tmp_path / "t", lru=lru, host=host), host) == []
+
+
+def test_an_lru_that_is_not_built_in_cannot_be_turned_on(trace, host, tmp_path):
+    (tmp_path / "host/sys/kernel/mm/lru_gen/enabled").unlink()
+    for lru, refused in (("host", 0), ("classic", 0), ("0", 0), ("mglru", 1), ("1", 1)):
+        plan = make_plan([trace], tmp_path / "t", lru=lru, host=host)
+        reasons = refusals(plan, host)
+        assert len(reasons) == refused
+        assert all("built without the multi-generational LRU" in reason for reason in reasons)
 
 
 def test_kernels_without_zswap_and_multi_gen_lru(plan, host, tmp_path):

@@ -14,6 +14,8 @@ from swapfast.measure.player import SCRATCH, Area
 from swapfast.traces import generate
 
 PAGE = 4096
+PSI = "".join(f"{k} avg10=0.00 avg60=0.00 avg300=0.00 total=77\n" for k in ("some", "full"))
+PSI_COLUMNS = ("psi_mem_some_us", "psi_mem_full_us")
 MAIN = """
 import os, sys
 from swapfast.measure import player
@@ -91,7 +93,10 @@ def test_the_player_moves_sets_its_limit_and_counts(trace, tmp_path):
     """In a "group" of plain files; the process has all its memory."""
     group = tmp_path / "group"
     group.mkdir()
-    (group / "memory.stat").write_text("anon 8192\nfile 0\nkernel 4096\npswpin 3\npswpout 4\n")
+    stat = "anon 8192\nfile 0\nkernel 4096\npswpin 3\npswpout 4\npgscan 9\n"
+    (group / "memory.stat").write_text(stat)
+    (group / "memory.peak").write_text("40960\n")
+    (group / "memory.pressure").write_text(PSI)
     done = subprocess.run(
         [sys.executable, "-c", MAIN, str(trace), "50", str(group), "2"],
         capture_output=True,
@@ -101,6 +106,9 @@ def test_the_player_moves_sets_its_limit_and_counts(trace, tmp_path):
     if "mlockall" in done.stderr or done.returncode < 0:
         pytest.skip("this user may not lock so much memory")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"majflt": 0, "pswpin": 0, "pswpout": 0}
+    told = json.loads(done.stdout)
+    assert told.pop("peak_pages") == 10, "of the whole life of the group"
+    assert set(told) == {"majflt", "pswpin", "pswpout", "pgscan", *PSI_COLUMNS}
+    assert not any(told.values())
     assert (group / "cgroup.procs").read_text() == "0"
     assert int((group / "memory.max").read_text()) == 8192 + 4096 + 50 * PAGE

@@ -3,6 +3,7 @@
 The system is a fake that writes down what it is asked; no test turns a swap area on.
 """
 
+import csv
 import dataclasses
 import errno
 import os
@@ -12,14 +13,16 @@ import pytest
 
 from swapfast.measure import Counts, make_plan, measure
 from swapfast.measure.run import System
+from swapfast.measure.truth import KERNEL_COLUMNS
 from swapfast.measure.undo import Stop, Undo
 
 
 class Fake(System):
     """Keeps a log, and what exists; ``fail`` names the calls that are refused, as "swapon 2"."""
 
-    def __init__(self, fail=(), runs=(), on_play=None):
+    def __init__(self, fail=(), runs=(), on_play=None, able=7):
         self.fail, self.runs, self.on_play = set(fail), list(runs), on_play
+        self.able = able  # bits of lru_gen that the processor has
         self.log, self.counted = [], {}
         self.files, self.on, self.groups, self.settings = set(), set(), set(), {}
 
@@ -61,6 +64,10 @@ class Fake(System):
         self._called("write", path, f" {text}")
         self.settings[path.name] = text
 
+    def read(self, path):
+        text = self.settings[path.name]
+        return f"{self.able if text == 'y' else int(text, 0) & self.able:#06x}"
+
     def play(self, cell, group, stop):
         self._called("play", group.path)
         assert self.on and group.path in self.groups
@@ -71,7 +78,8 @@ class Fake(System):
 
     def is_clean(self):
         left = {k: v for k, v in self.settings.items() if k != "memory.swappiness"}
-        before = {"page-cluster": "3", "swappiness": "45"}
+        before = {"page-cluster": "3", "swappiness": "45", "enabled": "0x0000"}
+        before["cgroup.subtree_control"] = "-memory"
         return not (self.files or self.on or self.groups) and all(
             before[k] == v for k, v in left.items()
         )
@@ -112,6 +120,51 @@ def test_cgroup_v2_sets_the_swappiness_of_the_machine_and_puts_it_back(trace, ho
         "write page-cluster 3",
         "unlink truth.csv.swap",
     ]
+    assert system.is_clean()
+
+
+def kernel_of(plan):
+    with open(plan.out) as file:
+        (row,) = csv.DictReader(file)
+    return [row[name] for name in KERNEL_COLUMNS]
+
+
+def test_the_truth_says_which_kernel_it_is_of(plan, host):
+    measure(plan, host, system=Fake())
+    assert kernel_of(plan) == ["classic", "0x0000", "v1", "6.18.15-test"]
+
+
+@pytest.mark.parametrize(
+    ("lru", "able", "mask"), [("mglru", 7, 7), ("mglru", 3, 3), ("1", 7, 1), ("6", 7, 6)]
+)
+def test_another_lru_is_set_named_and_put_back(trace, host, tmp_path, v2, lru, able, mask):
+    system = Fake(able=able)
+    plan = make_plan([trace], tmp_path / "t.csv", fracs=["0.5"], lru=lru, host=host)
+    measure(plan, host, system=system)
+    name = "mglru" if mask & 1 else "classic"
+    assert kernel_of(plan) == [name, f"{mask:#06x}", "v2", "6.18.15-test"]
+    assert system.log[-4] == "write enabled 0x0000" and system.is_clean()
+
+
+@pytest.mark.parametrize(("lru", "able"), [("7", 3), ("mglru", 0)])
+def test_what_the_processor_lacks_is_an_error_and_put_back(trace, host, tmp_path, lru, able):
+    system = Fake(able=able)
+    plan = make_plan([trace], tmp_path / "t.csv", fracs=["0.5"], lru=lru, host=host)
+    with pytest.raises(OSError, match="this processor lacks the rest") as caught:
+        measure(plan, host, system=system)
+    assert caught.value.errno == errno.EOPNOTSUPP and system.is_clean()
+    assert not any(line.startswith("swapon") for line in system.log)
+
+
+def test_the_controller_of_cgroup_v2_is_taken_back_at_the_end(trace, host, v2, tree, tmp_path):
+    tree("sys/fs/cgroup/cgroup.subtree_control", "cpu\n")
+    system = Fake(on_play=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    plan = make_plan([trace], tmp_path / "t.csv", fracs=["0.5"], host=host)
+    with pytest.raises(KeyboardInterrupt):
+        measure(plan, host, system=system)
+    assert system.log.index("write cgroup.subtree_control +memory") < system.log.index(
+        "mkdir swapfast-measure"
+    )
     assert system.is_clean()
 
 
@@ -280,6 +333,13 @@ def test_counts_come_from_the_player(plan, tmp_path, monkeypatch):
     Player(monkeypatch, tmp_path, """echo '{"majflt": 1, "pswpin": 2, "pswpout": 3}'""")
     counts = System().play(plan.cells[0], grouped(plan, tmp_path), Stop())
     assert counts == Counts(1, 2, 3)
+
+
+def test_what_else_the_kernel_counts_comes_too(plan, tmp_path, monkeypatch):
+    told = '{"majflt": 1, "pswpin": 2, "pswpout": 3, "pgscan": 4, "pgmajfault": 1}'
+    Player(monkeypatch, tmp_path, f"echo '{told}'")
+    counts = System().play(plan.cells[0], grouped(plan, tmp_path), Stop())
+    assert counts.more == {"pgscan": 4}
 
 
 def test_a_killed_player_is_an_oom_kill_if_the_group_says_so(plan, tmp_path, monkeypatch):

@@ -5,6 +5,8 @@ import csv
 import pytest
 
 from swapfast.measure import Cell, Counts, Result, write_truth
+from swapfast.measure.truth import KERNEL_COLUMNS
+from swapfast.running import Running
 from swapfast.validate import read_truth, validate
 
 
@@ -37,6 +39,17 @@ def test_one_run_has_no_spread(tmp_path):
         (row,) = csv.DictReader(file)
     assert row["majflt_spread"] == "nan" and row["majflt"] == "1234567"
     assert read_truth(path)[0][0].spread == {"majflt": 0.0, "pswpin": 0.0, "pswpout": 0.0}
+
+
+def test_what_not_every_kernel_counts_has_columns_of_its_own(tmp_path):
+    runs = (Counts(1, 1, 1, {"pgscan": 10, "peak_pages": 50}), Counts(1, 1, 1, {"pgscan": 20}))
+    path = tmp_path / "t.csv"
+    write_truth(path, [Result(cell(), runs)], Running("6.18", 7, 2))
+    with open(path) as file:
+        (row,) = csv.DictReader(file)
+    assert (row["pgscan"], row["peak_pages"], row["pgsteal"]) == ("15", "50", "")
+    assert [row[name] for name in KERNEL_COLUMNS] == ["mglru", "0x0007", "v2", "6.18"]
+    assert read_truth(path)[0][0].measured["majflt"] == 1
 
 
 def test_killed_runs(tmp_path):
