@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
 from swapfast._core cimport Core
 from swapfast.mm.arrays cimport arrays_reserve_mms, arrays_reserve_pages
+from swapfast.mm.mglru_age cimport forget_tables
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.tlb cimport tlb_flush
@@ -58,6 +59,7 @@ def add(Core core, uint32_t kind, uint64_t base, uint64_t pages, uint32_t mm,
     for block in range(base >> BLOCK_SHIFT,
                        (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
         c.block_mapping[block] = number
+    forget_tables(c, m)
     return number
 
 
@@ -200,3 +202,4 @@ def forget_mm(Core core, uint32_t mm):
     core.idle()
     if mm < core.c.token.mms:
         put_token(&core.c.token, mm)
+        core.c.mglru.mm[mm] = 0

@@ -3,17 +3,25 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from swapfast._core cimport Core
+from swapfast.mm.gens cimport gens_t
+from swapfast.mm.mglru_lists cimport (
+    active_pages, gens_free, gens_new, inactive_pages, lru_drain,
+)
 from swapfast.mm.policy cimport policy_find
 from swapfast.mm.policy_linux618 cimport refresh_due
 from swapfast.mm.ring cimport ring_free, ring_init
 from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.tree cimport note_event, tree_link, tree_unlink, usage_of
 from swapfast.mm.types cimport core_t, memcg_t, policy_t
-from swapfast.mm.words cimport DEF_PRIORITY, EVENTS, MOST_DEPTH, NO_LIMIT, NO_MEMCG
+from swapfast.mm.words cimport (
+    DEF_PRIORITY, EVENTS, GENS, MOST_DEPTH, NO_LIMIT, NO_MEMCG, POLICY_MGLRU, SEEN_ALWAYS, SEEN_FAULT,
+    SEEN_TICKS,
+)
 
 from swapfast._core import policy_names
 
 ROOT = 0
+SEEN_RULES = {"always": SEEN_ALWAYS, "fault": SEEN_FAULT, "ticks": SEEN_TICKS}
 EVENT_NAMES = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill", "swap_high", "swap_max",
                "swap_fail")
 
@@ -49,11 +57,13 @@ def add(Core core, policy, uint64_t limit=0, uint32_t parent=ROOT):
     g.prev_priority = DEF_PRIORITY
     if c.rules.stat_period:
         g.seen.due = refresh_due(c, c.clock.now)
-    if not ring_init(&g.inactive, FIRST_PAGES) or not ring_init(&g.active, FIRST_PAGES):
+    if (not ring_init(&g.inactive, FIRST_PAGES) or not ring_init(&g.active, FIRST_PAGES)
+            or (p.kind == POLICY_MGLRU and not gens_new(c, g))):
         ring_free(&g.inactive)
         ring_free(&g.active)
         table_give(&c.memcg_numbers, <uint32_t>number)
         raise MemoryError("no room for the lists of a memory group")
+    c.mglru.groups += g.gens != NULL
     g.used = True
     if not first:
         tree_link(c, &c.memcgs[parent], g)
@@ -76,6 +86,8 @@ def remove(Core core, uint32_t number):
     tree_unlink(&core.c, g)
     ring_free(&g.inactive)
     ring_free(&g.active)
+    core.c.mglru.groups -= g.gens != NULL
+    gens_free(g)
     g.used = False
     table_give(&core.c.memcg_numbers, number)
 
@@ -147,7 +159,7 @@ def info(Core core, uint32_t number):
     cdef memcg_t *g = core.memcg(number)
     cdef uint32_t i
     return {"limit": 0 if g.max == NO_LIMIT else g.max, "usage": usage_of(&core.c, g),
-            "inactive": g.inactive.live, "active": g.active.live,
+            "inactive": inactive_pages(g), "active": active_pages(g),
             "policy": (<bytes>g.policy.name).decode(),
             "parent": None if g.parent == NO_MEMCG else g.parent, "depth": g.depth,
             "max": limit_of(g.max), "high": limit_of(g.high), "low": limit_of(g.low),
@@ -171,6 +183,43 @@ def children(Core core, uint32_t number):
         found.append(at)
         at = core.c.memcgs[at].next
     return found
+
+
+def use_mglru(Core core, bint walks, rule):
+    """Whether an aging walks page tables, and of which programs: a name of ``SEEN_RULES``."""
+    core.idle()
+    core.c.mglru.walks = walks
+    core.c.mglru.rule = SEEN_RULES[rule]
+
+
+def drain(Core core):
+    """Empty the batches of pages that wait to be rotated or activated (lru_add_drain)."""
+    core.idle()
+    lru_drain(&core.c)
+
+
+def generations(Core core, uint32_t number):
+    """What the generations of a memcg are; None: it has an active and an inactive list.
+
+    Returns
+    -------
+    dict
+        max_seq, min_seq; pages, born: oldest first, born in simulated nanoseconds; tiers: for pages
+        seen accessed once or never, and twice, the sums of the controller.
+    """
+    cdef memcg_t *g = core.memcg(number)
+    cdef gens_t *gens = g.gens
+    cdef uint32_t i
+    cdef uint64_t seq
+    if gens == NULL:
+        return None
+    here = range(gens.min_seq, gens.max_seq + 1)
+    return {"max_seq": gens.max_seq, "min_seq": gens.min_seq,
+            "pages": [gens.pages[seq % GENS] for seq in here],
+            "born": [gens.born[seq % GENS] for seq in here],
+            "tiers": [{"refaulted": gens.refaulted[i], "evicted": gens.evicted[i],
+                       "protected": gens.protected[i], "avg_refaulted": gens.avg_refaulted[i],
+                       "avg_total": gens.avg_total[i]} for i in range(2)]}
 
 
 def failed(Core core):

@@ -12,6 +12,7 @@ from swapfast.mm.evict cimport slot_drop, slot_spare
 from swapfast.mm.folio cimport new_folio, swap_in
 from swapfast.mm.frames cimport frame_at, frame_take
 from swapfast.mm.high cimport high_pay
+from swapfast.mm.policy_mglru cimport keeps_slot
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.readahead cimport read_ahead, read_ahead_hit, read_ahead_vma
 from swapfast.mm.reads cimport wait_reads
@@ -101,20 +102,22 @@ cdef inline void mark_accessed_25(core_t *core, uint32_t home) noexcept nogil:
 cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nogil:
     # do_swap_page
     cdef uint32_t home = home_of(core, page), bits
+    cdef bint major = not core.page[home].folio & F_RESIDENT, exclusive
     cdef int status = bring_in(core, home, page)
-    cdef bint exclusive
     if status != ST_OK:
         return status
     if core.rules.swapin_activates:
         mark_accessed_25(core, home)
     exclusive = is_single(core, home)
-    bits = (core.page[page].pte & PTE_MEMBER) | PTE_PRESENT | PTE_ACCESSED
+    bits = (core.page[page].pte & (PTE_MEMBER | PTE_DIRTY)) | PTE_PRESENT | PTE_ACCESSED
     if exclusive and (write or core.rules.swapin_writable):
         bits |= PTE_WRITABLE
     if exclusive and write:
         bits |= PTE_DIRTY
     core.page[page].pte = <uint8_t>bits
-    if UNLIKELY(core.timed) and core.page[home].folio & F_SWAPCACHE and is_synchronous(core, home):
+    if UNLIKELY(core.mglru.groups > 0) and keeps_slot(core, home, write and exclusive, major):
+        pass
+    elif UNLIKELY(core.timed) and core.page[home].folio & F_SWAPCACHE and is_synchronous(core, home):
         slot_drop(core, home)   # swap_free at once: the next eviction writes again
     elif core.rules.frees_slot_on_write:
         # should_try_to_free_swap; folio_free_swap asks only whether an entry still refers to it.

@@ -28,7 +28,7 @@ from swapfast.mm.queue cimport device_t
 from swapfast.mm.ring cimport ring_drop, ring_push_tail
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.tree cimport active_changes
-from swapfast.mm.types cimport LIKELY, SWAPFAST_CHECK, area_t, core_t, memcg_t
+from swapfast.mm.types cimport LIKELY, SWAPFAST_CHECK, UNLIKELY, area_t, core_t, memcg_t
 from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_WRITEBACK, MAX_REQUEST, NIL
 
 cdef inline void rotation_drain(core_t *core) noexcept nogil:
@@ -39,6 +39,9 @@ cdef inline void rotation_drain(core_t *core) noexcept nogil:
         if page == NIL or core.page[page].folio & F_ISOLATED:
             continue
         g = memcg_of(core, page)
+        if UNLIKELY(g.policy.rotate != NULL):
+            g.policy.rotate(core, g, page)
+            continue
         if core.page[page].folio & F_ACTIVE:
             if core.rules.waits_for_writeback:
                 continue
