@@ -43,13 +43,13 @@ class Machine(AbstractContextManager["Machine"]):
     ----------
     memory : int or str
         RAM: bytes, or "2GiB"; at least 256 KiB.
-    profile : {"6.18", "2.6.25"}
+    profile : {"6.18", "6.18-mglru", "2.6.25"}
         The kernel.
     **keywords
         ``contents``, ``rules``, ``cache``, ``bits``, ``overcommit``, ``policy``, ``page_cluster``,
         ``swappiness``, ``checksums``, ``max_swapfiles``, ``times``, ``statistics``,
-        ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``cgroup``, ``seed``: see
-        `swapfast.kernel.options.KernelOptions`.
+        ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``cgroup``, ``lru_gen``,
+        ``lru_gen_rule``, ``lru_drain``, ``seed``: see `swapfast.kernel.options.KernelOptions`.
 
     Attributes
     ----------

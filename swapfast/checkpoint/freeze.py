@@ -23,6 +23,7 @@ from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.checkpoint.groups import group_facts
 from swapfast.core import area_table, images, mapping_table, memcg_table, slot_pins
 from swapfast.errors import system_error
+from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.profile import PROFILES
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
 from swapfast.kernel.state import Kernel, Mapping, Mm, SwapArea, SwapNamespace, Task
@@ -226,11 +227,23 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
             "readahead": options.readahead,
             "plug": options.plug,
             "cgroup": "v2" if memcg_table.is_v2(kernel.core) else "v1",
+            **_generations(options),
         },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,
         "next_namespace": kernel.next_namespace,
         "least_priority": kernel.ranks.least,
+    }
+
+
+def _generations(options: KernelOptions) -> dict[str, Any]:
+    # Older readers know an image without them.
+    if options.lru_gen == 0:
+        return {}
+    return {
+        "lru_gen": options.lru_gen,
+        "lru_gen_rule": options.lru_gen_rule,
+        "lru_drain": options.lru_drain,
     }
 
 

@@ -14,8 +14,8 @@ from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.tree cimport note_event, tree_link, tree_unlink, usage_of
 from swapfast.mm.types cimport core_t, memcg_t, policy_t
 from swapfast.mm.words cimport (
-    DEF_PRIORITY, EVENTS, GENS, MOST_DEPTH, NO_LIMIT, NO_MEMCG, POLICY_MGLRU, SEEN_ALWAYS, SEEN_FAULT,
-    SEEN_TICKS,
+    DEF_PRIORITY, EVENTS, GENS, MOST_DEPTH, NO_LIMIT, NO_MEMCG, POLICY_MGLRU, SEEN_ALWAYS,
+    SEEN_FAULT, SEEN_TICKS,
 )
 
 from swapfast._core import policy_names

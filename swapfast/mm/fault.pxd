@@ -117,7 +117,8 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
     core.page[page].pte = <uint8_t>bits
     if UNLIKELY(core.mglru.groups > 0) and keeps_slot(core, home, write and exclusive, major):
         pass
-    elif UNLIKELY(core.timed) and core.page[home].folio & F_SWAPCACHE and is_synchronous(core, home):
+    elif (UNLIKELY(core.timed) and core.page[home].folio & F_SWAPCACHE
+            and is_synchronous(core, home)):
         slot_drop(core, home)   # swap_free at once: the next eviction writes again
     elif core.rules.frees_slot_on_write:
         # should_try_to_free_swap; folio_free_swap asks only whether an entry still refers to it.

@@ -17,6 +17,7 @@
 # to have been waited for; "ticks" also takes the timer's 4 ms.
 #
 # - see_young(core, g, page, own) -> SEEN_*: one page-table entry
+# - next_accessed(core, page, end) -> the next page from here on whose entry is accessed, or end
 # - look_around(core, g, page): the neighbours of an accessed entry
 # - age(core, g): walks, then makes a generation
 # - forget_tables(core, m): of a new mapping no filter knows anything
@@ -25,7 +26,7 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.gens cimport gens_t
 from swapfast.mm.mglru_lists cimport activate_later, relabel
 from swapfast.mm.rmap cimport home_of, mapping_of, memcg_of
-from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t, page_t
+from swapfast.mm.types cimport core_t, mapping_t, memcg_t, page_t
 from swapfast.mm.words cimport (
     BLOCK_SHIFT, F_ISOLATED, F_REFERENCED, F_WORKINGSET, G_GEN, GENS, MAP_FREE, MAP_OBJECT,
     MM_KNOWN, MM_SEEN, PMD_PAGES, PTE_ACCESSED, PTE_MEMBER, PTE_PRESENT, PTE_ZERO, SEEN_ALWAYS,
@@ -62,6 +63,23 @@ cdef inline int see_young(core_t *core, memcg_t *g, uint32_t page, bint own) noe
         return YOUNG
     core.page[home].folio = <uint8_t>((folio & ~F_REFERENCED) | F_WORKINGSET)
     return YOUNG if core.mglru.page[home] & G_GEN == g.gens.max_seq % GENS else PROMOTE
+
+cdef inline uint32_t next_accessed(core_t *core, uint32_t page, uint32_t end) noexcept nogil:
+    # The first from here on whose entry is accessed; `end`: none is. Four are looked at as one word.
+    cdef uint64_t word, accessed
+    cdef page_t four[4]
+    cdef uint32_t k
+    for k in range(WORD_PAGES):
+        four[k] = page_t(PTE_ACCESSED, 0)
+    memcpy(&accessed, four, sizeof(accessed))
+    while page + WORD_PAGES <= end:
+        memcpy(&word, &core.page[page], sizeof(word))
+        if word & accessed != 0:
+            break
+        page += WORD_PAGES
+    while page < end and not core.page[page].pte & PTE_ACCESSED:
+        page += 1
+    return page
 
 # ---------------------------------------------------------------- page tables
 
@@ -105,38 +123,27 @@ cdef inline void look_around(core_t *core, memcg_t *g, uint32_t page) noexcept n
         else:
             begin = page - LOOK_WINDOW // 2
             end = page + LOOK_WINDOW // 2
-    for q in range(begin, end):
-        if LIKELY(not core.page[q].pte & PTE_ACCESSED):
-            continue
+    q = next_accessed(core, begin, end)
+    while q < end:
         seen = see_young(core, g, q, own)
         young += seen != NOT_YOUNG
         if seen == PROMOTE:
             activate_later(core, g, home_of(core, q))
+        q = next_accessed(core, q + 1, end)
     if young * YOUNG_SHARE >= end - begin and g.gens.filter[g.gens.max_seq & 1]:
         filter_of(core, m, table)[0] |= 1 << (g.gens.max_seq & 1)
 
-cdef inline uint32_t walk_table(core_t *core, memcg_t *g, uint32_t begin, uint32_t end,
-                                bint own) noexcept nogil:
-    # walk_pte_range -> how many entries were young. Four are looked at as one word.
-    cdef uint32_t page = begin, young = 0, k
-    cdef uint64_t word, accessed
-    cdef page_t four[4]
+cdef inline uint32_t walk_table(core_t *core, memcg_t *g, uint32_t begin,
+                                uint32_t end) noexcept nogil:
+    # walk_pte_range -> how many entries were young.
+    cdef uint32_t page = next_accessed(core, begin, end), young = 0
     cdef int seen
-    for k in range(WORD_PAGES):
-        four[k] = page_t(PTE_ACCESSED, 0)
-    memcpy(&accessed, four, sizeof(accessed))
     while page < end:
-        if page + WORD_PAGES <= end:
-            memcpy(&word, &core.page[page], sizeof(word))
-            if word & accessed == 0:
-                page += WORD_PAGES
-                continue
-        for page in range(page, min(page + WORD_PAGES, end)):
-            seen = see_young(core, g, page, own)
-            young += seen != NOT_YOUNG
-            if seen == PROMOTE:
-                relabel(core, g.gens, home_of(core, page), g.gens.max_seq)
-        page += 1
+        seen = see_young(core, g, page, True)
+        young += seen != NOT_YOUNG
+        if seen == PROMOTE:
+            relabel(core, g.gens, home_of(core, page), g.gens.max_seq)
+        page = next_accessed(core, page + 1, end)
     return young
 
 cdef inline void walk_mapping(core_t *core, memcg_t *g, mapping_t *m, bint whole) noexcept nogil:
@@ -149,7 +156,7 @@ cdef inline void walk_mapping(core_t *core, memcg_t *g, mapping_t *m, bint whole
         if filtered and not known[0] & now:
             continue
         table_range(m, table, &begin, &end)
-        if walk_table(core, g, begin, end, True) * YOUNG_SHARE >= end - begin:
+        if walk_table(core, g, begin, end) * YOUNG_SHARE >= end - begin:
             known[0] |= next
         core.clock.now += (end - begin) * core.times.scan_page // WALK_SHARE
 

@@ -30,7 +30,7 @@ from swapfast.mm.policy_linux618 cimport count_scan
 from swapfast.mm.ring cimport ring_pop, ring_push
 from swapfast.mm.rmap cimport make_old, next_mapper, sharer_bits
 from swapfast.mm.tlb cimport tlb_drop_folio
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, prefetch_write, scan_control_t
+from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, prefetch_write, scan_control_t
 from swapfast.mm.words cimport (
     F_ACTIVE, F_ISOLATED, F_REFERENCED, F_SWAPCACHE, F_WORKINGSET, F_WRITEBACK, G_GEN, G_LIST,
     G_LIST_SHIFT, G_PINNED, GENS, LEAST_GENS, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
@@ -41,7 +41,7 @@ from swapfast.mm.writeback cimport take_completions
 cdef enum:
     EVICT_BATCH = 64     # MIN_LRU_BATCH
     MOST_LOOKS = 4096    # MAX_LRU_BATCH
-    FETCH_AHEAD = 12     # pages that a scan will meet
+    FETCH_AHEAD = 16     # pages that a scan will meet
 
 # ---------------------------------------------------------------- refaults, and what they decide
 
@@ -98,7 +98,8 @@ cdef inline void move_head(core_t *core, gens_t *gens, uint32_t page, uint32_t g
     core.mglru.page[page] = <uint8_t>((core.mglru.page[page] & ~G_LIST) | gen << G_LIST_SHIFT)
     ring_push(&gens.list[gen], core.home, page)
 
-cdef inline bint passed_over(core_t *core, gens_t *gens, uint32_t page, bint protect) noexcept nogil:
+cdef inline bint passed_over(core_t *core, gens_t *gens, uint32_t page,
+                             bint protect) noexcept nogil:
     # sort_folio. True: it went to another list.
     cdef uint32_t gen = core.mglru.page[page] & G_GEN, folio = core.page[page].folio
     if gen != gens.min_seq % GENS:

@@ -23,7 +23,7 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.gens cimport gens_t, ring_t
 from swapfast.mm.ring cimport ring_drop, ring_free, ring_init, ring_push, ring_push_tail
 from swapfast.mm.rmap cimport memcg_of
-from swapfast.mm.types cimport core_t, lazy_map, lazy_unmap, memcg_t
+from swapfast.mm.types cimport core_t, lazy_map, lazy_unmap, memcg_t, prefetch_write
 from swapfast.mm.words cimport (
     F_ACTIVE, F_ISOLATED, F_SWAPCACHE, F_WORKINGSET, F_WRITEBACK, G_GEN, G_LIST, G_LIST_SHIFT,
     G_PINNED, GENS, LEAST_GENS, NIL,
@@ -104,6 +104,12 @@ cdef inline void activation_drain(core_t *core) noexcept nogil:
     # lru_activate. A page that a scan has isolated is left to it.
     cdef uint32_t i, page
     cdef memcg_t *g
+    for i in range(core.mglru.n):   # their places are anywhere in the lists
+        page = core.mglru.batch[i]
+        if page == NIL:
+            continue
+        g = memcg_of(core, page)
+        prefetch_write(&list_of(core, g.gens, page).buf[core.home[page].where])
     for i in range(core.mglru.n):
         page = core.mglru.batch[i]
         if page == NIL:
@@ -121,6 +127,7 @@ cdef inline void activation_drain(core_t *core) noexcept nogil:
 cdef inline void activate_later(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
     # folio_activate
     core.mglru.page[page] |= G_PINNED
+    prefetch_write(&core.home[page])
     core.mglru.batch[core.mglru.n] = page
     core.mglru.n += 1
     if core.mglru.n == FOLIO_BATCH:

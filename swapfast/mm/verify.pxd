@@ -87,7 +87,7 @@ cdef inline const char *verify_list(core_t *core, ring_t *r, bint active,
 cdef inline const char *verify_gens(core_t *core, gens_t *gens, uint64_t *total) noexcept nogil:
     # Each page is on the list that its byte names, and counted under its label.
     cdef uint64_t pages[4]
-    cdef uint32_t i, k, page, at
+    cdef uint32_t i, _k, page, at
     cdef const char *why
     if gens == NULL:
         return NULL
@@ -98,7 +98,7 @@ cdef inline const char *verify_gens(core_t *core, gens_t *gens, uint64_t *total)
         if why != NULL:
             return why
         at = gens.list[i].tail
-        for k in range(gens.list[i].span):
+        for _k in range(gens.list[i].span):
             page = gens.list[i].buf[at]
             at = 0 if at + 1 == gens.list[i].cap else at + 1
             if page == NIL:

@@ -114,7 +114,7 @@ def test_the_files_here_can_be_read() -> None:
 def test_a_table(tmp_path: Path) -> None:
     code, text = command(tmp_path, "--scenarios", str(tmp_path / "setup.toml"), "--each")
     assert code == 0, text
-    assert "policy linux-6.18-mglru is not there yet" in text
+    assert "lines: of the mglru LRU, not of linux-6.18" in text
     assert "other is not described" in text
     assert "2 of 2 programs ended" in text
     for count in ("majflt", "pswpout", "wall", "refs", "disk pages written"):
