@@ -17,22 +17,25 @@
 # to have been waited for; "ticks" also takes the timer's 4 ms.
 #
 # - see_young(core, g, page, own) -> SEEN_*: one page-table entry
-# - next_accessed(core, page, end) -> the next page from here on whose entry is accessed, or end
+# - see_range(core, g, begin, end, own, walking) -> young entries of a part of a page table
 # - look_around(core, g, page): the neighbours of an accessed entry
 # - age(core, g): walks, then makes a generation
 # - forget_tables(core, m): of a new mapping no filter knows anything
 
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from swapfast.mm.gens cimport gens_t
 from swapfast.mm.mglru_lists cimport activate_later, relabel
 from swapfast.mm.rmap cimport home_of, mapping_of, memcg_of
-from swapfast.mm.types cimport core_t, mapping_t, memcg_t, page_t
+from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t, page_t
 from swapfast.mm.words cimport (
     BLOCK_SHIFT, F_ISOLATED, F_REFERENCED, F_WORKINGSET, G_GEN, GENS, MAP_FREE, MAP_OBJECT,
     MM_KNOWN, MM_SEEN, PMD_PAGES, PTE_ACCESSED, PTE_MEMBER, PTE_PRESENT, PTE_ZERO, SEEN_ALWAYS,
     SEEN_TICKS,
 )
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
+
+cdef extern from "young.h" nogil:
+    uint32_t see_run(page_t *page, uint32_t n, uint16_t *twice)
 
 cdef enum:
     NOT_YOUNG = 0
@@ -40,7 +43,6 @@ cdef enum:
     PROMOTE = 2          # young for the second time, and not in the youngest generation
     LOOK_WINDOW = 64     # entries, MIN_LRU_BATCH
     YOUNG_SHARE = 8      # one entry in so many is young (suitable_to_scan)
-    WORD_PAGES = 4       # page_t in 8 bytes
     TICK = 4000000       # ns, at HZ 250
     WALK_SHARE = 30      # an entry of a walk costs so much less than a page of a scan: 20 ns
 
@@ -64,22 +66,40 @@ cdef inline int see_young(core_t *core, memcg_t *g, uint32_t page, bint own) noe
     core.page[home].folio = <uint8_t>((folio & ~F_REFERENCED) | F_WORKINGSET)
     return YOUNG if core.mglru.page[home] & G_GEN == g.gens.max_seq % GENS else PROMOTE
 
-cdef inline uint32_t next_accessed(core_t *core, uint32_t page, uint32_t end) noexcept nogil:
-    # The first from here on whose entry is accessed; `end`: none is. Four are looked at as one word.
-    cdef uint64_t word, accessed
-    cdef page_t four[4]
-    cdef uint32_t k
-    for k in range(WORD_PAGES):
-        four[k] = page_t(PTE_ACCESSED, 0)
-    memcpy(&accessed, four, sizeof(accessed))
-    while page + WORD_PAGES <= end:
-        memcpy(&word, &core.page[page], sizeof(word))
-        if word & accessed != 0:
-            break
-        page += WORD_PAGES
-    while page < end and not core.page[page].pte & PTE_ACCESSED:
-        page += 1
-    return page
+cdef inline void promote(core_t *core, memcg_t *g, uint32_t home, bint walking) noexcept nogil:
+    # A walk changes the label alone (folio_update_gen), look-around moves the page.
+    if walking:
+        relabel(core, g.gens, home, g.gens.max_seq)
+    else:
+        activate_later(core, g, home)
+
+cdef inline uint32_t see_range(core_t *core, memcg_t *g, uint32_t begin, uint32_t end, bint own,
+                               bint walking) noexcept nogil:
+    # Entries of one page table -> how many were young. Where no page has sharers all are looked at
+    # together, and then those that were seen for the second time.
+    cdef uint16_t twice[512]
+    cdef uint64_t four
+    cdef uint32_t young = 0, n = end - begin, i = 0
+    cdef int seen
+    if LIKELY(own and core.shared_ptes == 0):
+        memset(&twice[n & ~<uint32_t>3], 0, 8 if n < PMD_PAGES else 0)
+        young = see_run(&core.page[begin], n, twice)
+        while i < n:
+            if i & 3 == 0:
+                memcpy(&four, &twice[i], sizeof(four))
+                if four == 0:
+                    i += 4
+                    continue
+            if twice[i] and core.mglru.page[begin + i] & G_GEN != g.gens.max_seq % GENS:
+                promote(core, g, begin + i, walking)
+            i += 1
+        return young
+    for i in range(begin, end):
+        seen = see_young(core, g, i, own)
+        young += seen != NOT_YOUNG
+        if seen == PROMOTE:
+            promote(core, g, home_of(core, i), walking)
+    return young
 
 # ---------------------------------------------------------------- page tables
 
@@ -109,9 +129,8 @@ cdef inline void look_around(core_t *core, memcg_t *g, uint32_t page) noexcept n
     # lru_gen_look_around. The entry itself is one of the young.
     cdef mapping_t *m = mapping_of(core, page)
     cdef uint32_t table = <uint32_t>((m.first % PMD_PAGES + (page - m.base)) // PMD_PAGES)
-    cdef uint32_t begin, end, q, young = 1
+    cdef uint32_t begin, end, young = 1
     cdef bint own = &core.memcgs[m.memcg] == g
-    cdef int seen
     table_range(m, table, &begin, &end)
     if end - begin == 1:
         return
@@ -123,31 +142,12 @@ cdef inline void look_around(core_t *core, memcg_t *g, uint32_t page) noexcept n
         else:
             begin = page - LOOK_WINDOW // 2
             end = page + LOOK_WINDOW // 2
-    q = next_accessed(core, begin, end)
-    while q < end:
-        seen = see_young(core, g, q, own)
-        young += seen != NOT_YOUNG
-        if seen == PROMOTE:
-            activate_later(core, g, home_of(core, q))
-        q = next_accessed(core, q + 1, end)
+    young += see_range(core, g, begin, end, own, False)
     if young * YOUNG_SHARE >= end - begin and g.gens.filter[g.gens.max_seq & 1]:
         filter_of(core, m, table)[0] |= 1 << (g.gens.max_seq & 1)
 
-cdef inline uint32_t walk_table(core_t *core, memcg_t *g, uint32_t begin,
-                                uint32_t end) noexcept nogil:
-    # walk_pte_range -> how many entries were young.
-    cdef uint32_t page = next_accessed(core, begin, end), young = 0
-    cdef int seen
-    while page < end:
-        seen = see_young(core, g, page, True)
-        young += seen != NOT_YOUNG
-        if seen == PROMOTE:
-            relabel(core, g.gens, home_of(core, page), g.gens.max_seq)
-        page = next_accessed(core, page + 1, end)
-    return young
-
 cdef inline void walk_mapping(core_t *core, memcg_t *g, mapping_t *m, bint whole) noexcept nogil:
-    # walk_pmd_range. whole: every table, whatever the filter says (force_scan).
+    # walk_pmd_range, walk_pte_range. whole: every table, whatever the filter says (force_scan).
     cdef uint32_t now = 1 << (g.gens.max_seq & 1), next = 3 - now, table, begin, end
     cdef bint filtered = not whole and g.gens.filter[g.gens.max_seq & 1]
     cdef uint8_t *known
@@ -156,7 +156,7 @@ cdef inline void walk_mapping(core_t *core, memcg_t *g, mapping_t *m, bint whole
         if filtered and not known[0] & now:
             continue
         table_range(m, table, &begin, &end)
-        if walk_table(core, g, begin, end) * YOUNG_SHARE >= end - begin:
+        if see_range(core, g, begin, end, True, True) * YOUNG_SHARE >= end - begin:
             known[0] |= next
         core.clock.now += (end - begin) * core.times.scan_page // WALK_SHARE
 
