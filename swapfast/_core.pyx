@@ -117,7 +117,7 @@ cdef class Core:
                   watermarks=(0, 0, 0), uint64_t file_cache=0, times=None,
                   uint64_t stat_period=0, uint64_t stat_phase=0, uint64_t tlb_period=0,
                   uint64_t tlb_phase=0, bint vma_readahead=False, bint nested_plug=False,
-                  bint cgroup_v2=False, bint mglru_walks=True, uint32_t mglru_rule=SEEN_ALWAYS):
+                  bint cgroup_v2=False, uint32_t mglru_mask=7, uint32_t mglru_rule=SEEN_ALWAYS):
         cdef core_t *c = &self.c
         memset(c, 0, sizeof(core_t))
         if not 64 <= memory <= <uint64_t>1 << 31:
@@ -138,7 +138,7 @@ cdef class Core:
         c.rules.vma_readahead = vma_readahead
         c.rules.nested_plug = nested_plug
         c.rules.waits_for_writeback = not cgroup_v2
-        c.mglru.walks = mglru_walks
+        c.mglru.mask = mglru_mask
         c.mglru.rule = mglru_rule
         c.ram.pages = memory
         c.ram.wmark_min, c.ram.wmark_low, c.ram.wmark_high = watermarks

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from swapfast.kernel import areas, batches, cgroup, face, procfs
 from swapfast.kernel.boot import boot
 from swapfast.kernel.control import Cgroup, Limits, MemoryGroup
+from swapfast.kernel.lru_gen import LruGen
 from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TIMES, TLB, KernelOptions, Keywords
 from swapfast.kernel.profile import Profile
 from swapfast.kernel.records import Kind
@@ -66,6 +67,8 @@ class Machine(AbstractContextManager["Machine"]):
         The console.
     oom_records : list of OomRecord
         Every kill of the OOM killer since it booted, or was restarted.
+    lru_gen : LruGen
+        The switch of the multi-generational LRU.
 
     Raises
     ------
@@ -102,6 +105,7 @@ class Machine(AbstractContextManager["Machine"]):
         self.init, self.tasks, self.areas = kernel.init, kernel.tasks, kernel.areas
         self.log, self.rules, self.contents = kernel.log, kernel.rules, kernel.contents
         self.oom_records = kernel.oom_records
+        self.lru_gen = LruGen(kernel)
 
     @property
     def overcommit(self) -> int:

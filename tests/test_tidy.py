@@ -49,6 +49,7 @@ ORDER = """
     lru policy_lru policy_fifo policy_clock           which page goes
     policy_linux25 policy_linux618
     mglru_lists mglru_age mglru_evict policy_mglru    generations of pages
+    mglru_switch                                      on and off
     policy                                            the table of policies
     protect reclaim high charge folio                 a page is needed, and there is one
     readahead reads fault unmap                       what a reference costs, what goes away

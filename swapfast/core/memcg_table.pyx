@@ -7,6 +7,7 @@ from swapfast.mm.gens cimport gens_t
 from swapfast.mm.mglru_lists cimport (
     active_pages, gens_free, gens_new, inactive_pages, lru_drain,
 )
+from swapfast.mm.mglru_switch cimport switch_off, switch_on
 from swapfast.mm.policy cimport policy_find
 from swapfast.mm.policy_linux618 cimport refresh_due
 from swapfast.mm.ring cimport ring_free, ring_init
@@ -14,14 +15,12 @@ from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.tree cimport note_event, tree_link, tree_unlink, usage_of
 from swapfast.mm.types cimport core_t, memcg_t, policy_t
 from swapfast.mm.words cimport (
-    DEF_PRIORITY, EVENTS, GENS, MOST_DEPTH, NO_LIMIT, NO_MEMCG, POLICY_MGLRU, SEEN_ALWAYS,
-    SEEN_FAULT, SEEN_TICKS,
+    DEF_PRIORITY, EVENTS, GENS, LRU_GEN_CORE, MOST_DEPTH, NO_LIMIT, NO_MEMCG, POLICY_MGLRU,
 )
 
 from swapfast._core import policy_names
 
 ROOT = 0
-SEEN_RULES = {"always": SEEN_ALWAYS, "fault": SEEN_FAULT, "ticks": SEEN_TICKS}
 EVENT_NAMES = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill", "swap_high", "swap_max",
                "swap_fail")
 
@@ -185,11 +184,38 @@ def children(Core core, uint32_t number):
     return found
 
 
-def use_mglru(Core core, bint walks, rule):
-    """Whether an aging walks page tables, and of which programs: a name of ``SEEN_RULES``."""
+NO_GENERATIONS = {"max_seq": 3, "min_seq": 0, "file_seq": 0, "pages": [0] * 4, "born": [0] * 4,
+                  "tiers": []}
+
+
+def lru_gen(Core core):
+    """The mask of /sys/kernel/mm/lru_gen/enabled."""
+    return core.c.mglru.mask
+
+
+def switch_lru(Core core, uint32_t mask):
+    """Change that mask: memcgs go from the classic LRU to the other or back, with their pages.
+
+    Those under policies that are no kernel's stay as they are.
+    """
+    cdef core_t *c = &core.c
+    cdef const policy_t *classic = policy_find(core.policies, b"linux-6.18")
+    cdef const policy_t *other = policy_find(core.policies, b"linux-6.18-mglru")
+    cdef memcg_t *g
+    cdef uint32_t i
     core.idle()
-    core.c.mglru.walks = walks
-    core.c.mglru.rule = SEEN_RULES[rule]
+    if mask > 7:
+        raise ValueError(f"lru_gen is a mask from 0 to 7, not {mask}")
+    for i in range(c.memcg_numbers.top):
+        g = &c.memcgs[i]
+        if not g.used:
+            continue
+        if mask & LRU_GEN_CORE and g.policy == classic:
+            if not switch_on(c, g, other):
+                raise MemoryError("no room for the generations of a memory group")
+        elif not mask & LRU_GEN_CORE and g.policy == other:
+            switch_off(c, g, classic)
+    c.mglru.mask = mask
 
 
 def drain(Core core):
@@ -199,24 +225,25 @@ def drain(Core core):
 
 
 def generations(Core core, uint32_t number):
-    """What the generations of a memcg are; None: it has an active and an inactive list.
+    """What the generations of a memcg are, and were while the classic LRU is on; None: never.
 
     Returns
     -------
     dict
-        max_seq, min_seq; pages, born: oldest first, born in simulated nanoseconds; tiers: for pages
-        seen accessed once or never, and twice, the sums of the controller.
+        max_seq, min_seq; file_seq: the oldest of the file pages, of which there are none; pages:
+        oldest first; born: simulated nanoseconds, by number modulo 4; tiers: for pages seen
+        accessed once or never, and twice, the sums of the controller.
     """
     cdef memcg_t *g = core.memcg(number)
-    cdef gens_t *gens = g.gens
+    cdef gens_t *gens = g.gens if g.gens != NULL else g.resting
     cdef uint32_t i
     cdef uint64_t seq
     if gens == NULL:
         return None
     here = range(gens.min_seq, gens.max_seq + 1)
-    return {"max_seq": gens.max_seq, "min_seq": gens.min_seq,
+    return {"max_seq": gens.max_seq, "min_seq": gens.min_seq, "file_seq": gens.file_seq,
             "pages": [gens.pages[seq % GENS] for seq in here],
-            "born": [gens.born[seq % GENS] for seq in here],
+            "born": [gens.born[i] for i in range(GENS)],
             "tiers": [{"refaulted": gens.refaulted[i], "evicted": gens.evicted[i],
                        "protected": gens.protected[i], "avg_refaulted": gens.avg_refaulted[i],
                        "avg_total": gens.avg_total[i]} for i in range(2)]}

@@ -339,7 +339,7 @@ class KernelOptions:
             "vma_readahead": self.readahead == "vma",
             "nested_plug": self.plug == "nested",
             "cgroup_v2": self.cgroup == "v2",
-            "mglru_walks": self.lru_gen & 2 != 0,
+            "mglru_mask": self.lru_gen,
             "mglru_rule": LRU_GEN_RULES.index(self.lru_gen_rule),
         }
 

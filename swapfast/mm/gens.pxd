@@ -31,7 +31,7 @@ cdef struct gens_t:
 cdef struct mglru_t:
     # What the generations of all memcgs share.
     uint32_t groups      # memcgs that have generations
-    bint walks           # an aging walks page tables (LRU_GEN_MM_WALK)
+    uint32_t mask        # /sys/kernel/mm/lru_gen/enabled, LRU_GEN_*
     uint32_t rule        # SEEN_*: which programs an aging walks
     uint8_t *page        # G_* bits, valid at the home
     uint8_t *table       # a byte a page table: bit 0, 1: it is in the filter of that parity

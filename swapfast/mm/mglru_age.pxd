@@ -28,14 +28,14 @@ from swapfast.mm.mglru_lists cimport activate_later, relabel
 from swapfast.mm.rmap cimport home_of, mapping_of, memcg_of
 from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t, page_t
 from swapfast.mm.words cimport (
-    BLOCK_SHIFT, F_ISOLATED, F_REFERENCED, F_WORKINGSET, G_GEN, GENS, MAP_FREE, MAP_OBJECT,
+    BLOCK_SHIFT, F_ISOLATED, F_REFERENCED, F_WORKINGSET, G_GEN, GENS, LRU_GEN_WALKS, MAP_FREE, MAP_OBJECT,
     MM_KNOWN, MM_SEEN, PMD_PAGES, PTE_ACCESSED, PTE_MEMBER, PTE_PRESENT, PTE_ZERO, SEEN_ALWAYS,
     SEEN_TICKS,
 )
-from libc.string cimport memcpy, memset
 
 cdef extern from "young.h" nogil:
-    uint32_t see_run(page_t *page, uint32_t n, uint16_t *twice)
+    uint32_t see_run(page_t *page, const uint8_t *labels, uint32_t youngest, uint32_t n,
+                     uint16_t *twice)
 
 cdef enum:
     NOT_YOUNG = 0
@@ -77,22 +77,14 @@ cdef inline uint32_t see_range(core_t *core, memcg_t *g, uint32_t begin, uint32_
                                bint walking) noexcept nogil:
     # Entries of one page table -> how many were young. Where no page has sharers all are looked at
     # together, and then those that were seen for the second time.
-    cdef uint16_t twice[512]
-    cdef uint64_t four
-    cdef uint32_t young = 0, n = end - begin, i = 0
+    cdef uint16_t twice[513]
+    cdef uint32_t young = 0, youngest = <uint32_t>(g.gens.max_seq % GENS), i
     cdef int seen
     if LIKELY(own and core.shared_ptes == 0):
-        memset(&twice[n & ~<uint32_t>3], 0, 8 if n < PMD_PAGES else 0)
-        young = see_run(&core.page[begin], n, twice)
-        while i < n:
-            if i & 3 == 0:
-                memcpy(&four, &twice[i], sizeof(four))
-                if four == 0:
-                    i += 4
-                    continue
-            if twice[i] and core.mglru.page[begin + i] & G_GEN != g.gens.max_seq % GENS:
-                promote(core, g, begin + i, walking)
-            i += 1
+        young = see_run(&core.page[begin], &core.mglru.page[begin], youngest, end - begin, twice)
+        for i in range(twice[PMD_PAGES]):
+            if LIKELY(core.mglru.page[begin + twice[i]] & G_GEN != youngest):
+                promote(core, g, begin + twice[i], walking)
         return young
     for i in range(begin, end):
         seen = see_young(core, g, i, own)
@@ -205,7 +197,7 @@ cdef inline void age(core_t *core, memcg_t *g) noexcept nogil:
     cdef bint ticked = (core.mglru.rule == SEEN_TICKS
                         and core.clock.now // TICK != gens.aged // TICK)
     gens.aged = core.clock.now
-    if core.mglru.walks:
+    if core.mglru.mask & LRU_GEN_WALKS:
         walk_programs(core, g, ticked)
     gens.max_seq += 1
     gens.born[gens.max_seq % GENS] = core.clock.now

@@ -35,13 +35,15 @@ cdef enum:
     FIRST_PAGES = 32     # a list has room for, to begin with
 
 cdef inline void gens_free(memcg_t *g) noexcept nogil:
+    # Those that rest, too.
+    cdef gens_t *gens = g.gens if g.gens != NULL else g.resting
     cdef uint32_t i
-    if g.gens == NULL:
+    if gens == NULL:
         return
     for i in range(GENS):
-        ring_free(&g.gens.list[i])
-    lazy_unmap(g.gens, sizeof(gens_t))
-    g.gens = NULL
+        ring_free(&gens.list[i])
+    lazy_unmap(gens, sizeof(gens_t))
+    g.gens = g.resting = NULL
 
 cdef inline bint gens_new(core_t *core, memcg_t *g) noexcept nogil:
     # lru_gen_init_lruvec: four generations, all empty.

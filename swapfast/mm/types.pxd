@@ -243,6 +243,7 @@ cdef struct memcg_t:
     ring_t inactive
     ring_t active
     gens_t *gens         # under linux-6.18-mglru, instead of the two; else NULL
+    gens_t *resting      # while the classic LRU is on instead, all empty; or NULL
     # 6.18; age, cost and ws_act count what is below, too
     uint64_t age         # nonresident age
     uint64_t cost

@@ -59,6 +59,8 @@ cdef enum:
     G_LIST = 12          # the list on which the page lies, shifted by
     G_LIST_SHIFT = 2
     G_PINNED = 16        # waits to be activated: the batch holds a reference
+    LRU_GEN_CORE = 1     # bits of lru_gen/enabled
+    LRU_GEN_WALKS = 2    # LRU_GEN_MM_WALK: an aging walks page tables
     MM_SEEN = 1          # the program ran since the last aging (lru_gen_use_mm)
     MM_KNOWN = 2         # an aging has walked it
     SEEN_ALWAYS = 0      # which programs an aging walks: all
