@@ -98,7 +98,5 @@ def test_the_kernel_without_walks(row: dict[str, str]) -> None:
     pages = trace(row["trace"]).pages
     # The kernel charged one page of its own to the group.
     limit = int(pages * float(row["frac"])) - 1
-    count = counted(
-        row["trace"], limit, swap="zram", off=int(row["off"]), lru_gen=1, lru_drain=64
-    )
+    count = counted(row["trace"], limit, swap="zram", off=int(row["off"]), lru_gen=1, lru_drain=64)
     compare(row, list(row)[3:], count)
