@@ -188,9 +188,8 @@ lru_drain, seed : optional
     group = machine.memory_group(limit * PAGE_SIZE, policy=None if of_machine else policy)
     group.add(task)
     mapping = task.mmap(trace.pages * PAGE_SIZE)
-    oom = 0
+    oom = done = 0
     begin = time.perf_counter()
-    done = 0
 
     def report(now: int, of: int) -> None:
         nonlocal done

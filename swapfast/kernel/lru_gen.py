@@ -33,7 +33,7 @@ def policy_of(kernel: Kernel) -> str:
 
 
 class LruGen:
-    """``/sys/kernel/mm/lru_gen`` of a machine, and ``/sys/kernel/debug/lru_gen``.
+    r"""``/sys/kernel/mm/lru_gen`` of a machine, and ``/sys/kernel/debug/lru_gen``.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ class LruGen:
         The mask, 0 to 7, which may change while the machine runs. Bit 0 moves the pages of all
         groups from the lists of the classic LRU to generations, or back; bit 1: an aging walks page
         tables; bit 2 changes nothing here. Groups under a policy that is no kernel's stay as they
-        are.
+        are. OSError (ENOENT): the kernel of the profile has no such file.
 
     Examples
     --------
     >>> machine = Machine("64MiB", profile="6.18-mglru")
     >>> machine.lru_gen.show()
-    '0x0007\\n'
+    '0x0007\n'
     >>> machine.lru_gen.store("n")
     >>> machine.lru_gen.enabled
     0
@@ -61,7 +61,8 @@ class LruGen:
         self.kernel = kernel
 
     @property
-    def enabled(self) -> int:  # noqa: D102
+    def enabled(self) -> int:
+        """The mask."""
         return memcg_table.lru_gen(self.kernel.core)
 
     @enabled.setter

@@ -28,9 +28,9 @@ from swapfast.mm.mglru_lists cimport activate_later, relabel
 from swapfast.mm.rmap cimport home_of, mapping_of, memcg_of
 from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t, page_t
 from swapfast.mm.words cimport (
-    BLOCK_SHIFT, F_ISOLATED, F_REFERENCED, F_WORKINGSET, G_GEN, GENS, LRU_GEN_WALKS, MAP_FREE, MAP_OBJECT,
-    MM_KNOWN, MM_SEEN, PMD_PAGES, PTE_ACCESSED, PTE_MEMBER, PTE_PRESENT, PTE_ZERO, SEEN_ALWAYS,
-    SEEN_TICKS,
+    BLOCK_SHIFT, F_ISOLATED, F_REFERENCED, F_WORKINGSET, G_GEN, GENS, LRU_GEN_WALKS, MAP_FREE,
+    MAP_OBJECT, MM_KNOWN, MM_SEEN, PMD_PAGES, PTE_ACCESSED, PTE_MEMBER, PTE_PRESENT, PTE_ZERO,
+    SEEN_ALWAYS, SEEN_TICKS,
 )
 
 cdef extern from "young.h" nogil:

@@ -42,8 +42,8 @@ from swapfast.mm.policy_linux618 cimport window_of
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.types cimport SWAPFAST_CHECK, core_t, memcg_t, scan_control_t
 from swapfast.mm.words cimport (
-    DEF_PRIORITY, ENTER_AHEAD, ENTER_MOVE, ENTER_SWAPIN, F_RESIDENT, F_SWAPCACHE, G_PINNED, GENS,
-    LEAST_GENS, MM_SEEN, NIL, POLICY_MGLRU, RECLAIM_DIRECT, RECLAIM_KSWAPD,
+    DEF_PRIORITY, ENTER_AHEAD, ENTER_MOVE, ENTER_SWAPIN, F_SWAPCACHE, G_PINNED, LEAST_GENS, MM_SEEN,
+    NIL, RECLAIM_DIRECT, RECLAIM_KSWAPD,
 )
 from swapfast.mm.writeback cimport plug_finish, take_completions
 
@@ -72,9 +72,7 @@ cdef inline void rehome_mglru(core_t *core, memcg_t *g, uint32_t old, uint32_t n
         batch_forget(core, old, new)
 
 cdef inline void rotate_mglru(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
-    # lru_move_tail: the oldest generation, scanned next. It may be out of memory by now.
-    if not core.page[page].folio & F_RESIDENT:
-        return
+    # lru_move_tail: the oldest generation, scanned next.
     take_off(core, g.gens, page)
     put(core, g.gens, page, seq_of(core, g.gens, page, False, True), True)
     core.count.pgrotated += 1

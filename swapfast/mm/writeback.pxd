@@ -29,14 +29,14 @@ from swapfast.mm.ring cimport ring_drop, ring_push_tail
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.tree cimport active_changes
 from swapfast.mm.types cimport LIKELY, SWAPFAST_CHECK, UNLIKELY, area_t, core_t, memcg_t
-from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_WRITEBACK, MAX_REQUEST, NIL
+from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_RESIDENT, F_WRITEBACK, MAX_REQUEST, NIL
 
 cdef inline void rotation_drain(core_t *core) noexcept nogil:
     cdef uint32_t i, page
     cdef memcg_t *g
     for i in range(core.rotation.n):
         page = core.rotation.page[i]
-        if page == NIL or core.page[page].folio & F_ISOLATED:
+        if page == NIL or core.page[page].folio & (F_RESIDENT | F_ISOLATED) != F_RESIDENT:
             continue
         g = memcg_of(core, page)
         if UNLIKELY(g.policy.rotate != NULL):
