@@ -25,6 +25,7 @@ from swapfast.mm.counts cimport clock_t
 from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
+from swapfast.mm.mglru_age cimport forget_young
 from swapfast.mm.mglru_lists cimport active_pages, gens_free, inactive_pages
 from swapfast.mm.policy cimport POLICIES, policy_fill
 from swapfast.mm.reclaim cimport free_pages, try_begin, try_pass

@@ -21,10 +21,11 @@
 # - look_around(core, g, page): the neighbours of an accessed entry
 # - age(core, g): walks, then makes a generation
 # - forget_tables(core, m): of a new mapping no filter knows anything
+# - forget_young(core): as if no aging had been: a checkpoint pushes all pages out
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from swapfast.mm.gens cimport gens_t
-from swapfast.mm.mglru_lists cimport activate_later, relabel
+from swapfast.mm.mglru_lists cimport activate_later, lru_drain, relabel
 from swapfast.mm.rmap cimport home_of, mapping_of, memcg_of
 from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t, page_t
 from swapfast.mm.words cimport (
@@ -32,6 +33,7 @@ from swapfast.mm.words cimport (
     MAP_OBJECT, MM_KNOWN, MM_SEEN, PMD_PAGES, PTE_ACCESSED, PTE_MEMBER, PTE_PRESENT, PTE_ZERO,
     SEEN_ALWAYS, SEEN_TICKS,
 )
+from libc.string cimport memset
 
 cdef extern from "young.h" nogil:
     uint32_t see_run(page_t *page, const uint8_t *labels, uint32_t youngest, uint32_t n,
@@ -151,6 +153,17 @@ cdef inline void walk_mapping(core_t *core, memcg_t *g, mapping_t *m, bint whole
         if see_range(core, g, begin, end, True, True) * YOUNG_SHARE >= end - begin:
             known[0] |= next
         core.clock.now += (end - begin) * core.times.scan_page // WALK_SHARE
+
+cdef inline void forget_young(core_t *core) noexcept nogil:
+    # An image keeps neither filters nor who was walked, so the machine goes on without them, too.
+    cdef uint32_t i
+    if core.mglru.groups == 0:
+        return
+    lru_drain(core)
+    for i in range(core.memcg_numbers.top):
+        if core.memcgs[i].used and core.memcgs[i].gens != NULL:
+            core.memcgs[i].gens.filter[0] = core.memcgs[i].gens.filter[1] = False
+    memset(core.mglru.mm, 0, core.token.mms)
 
 # ---------------------------------------------------------------- aging
 
