@@ -70,6 +70,21 @@ def test_under_limits_of_their_own_faults_are_right() -> None:
     assert max(abs(r.error) for r in found) <= 0.025
 
 
+@needs_truth
+@pytest.mark.slow
+def test_faults_under_the_multi_generational_lru(tmp_path: Path) -> None:
+    """The same scenarios, of which a kernel with that LRU was asked as well."""
+    text = (HERE / "contention.toml").read_text("utf-8")
+    text = text.replace("[machine]\n", '[machine]\npolicy = "linux-6.18-mglru"\n')
+    (tmp_path / "setup.toml").write_text(text.replace("phases = 20", "phases = 1"))
+    found = validate(SHARED / "truth/contention.csv", tmp_path / "setup.toml", SHARED / "traces")
+    told = found.summary()
+    for count in ("majflt", "pswpout"):
+        assert told[count]["median"] <= 0.02
+        assert told[count]["p90"] <= 0.12
+    assert sum(one.right for one in found.kills) >= len(found.kills) - 2
+
+
 # ---------------------------------------------------------------- files
 
 SETUP = """
