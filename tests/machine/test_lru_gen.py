@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import swapfast as sf
+from swapfast.cli.commands import swapfast
 from swapfast.core import memcg_table
 from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.state import Mapping
 from swapfast.replay import replay
+from swapfast.scenario.execute import make_machine
+from swapfast.scenario.model import MachineModel
 from swapfast.swapfile import mkswap
 from swapfast.traces import generate
 
@@ -255,3 +260,45 @@ def test_the_debug_file() -> None:
     ages = [row[1] for row in rows]
     assert ages == sorted(ages, reverse=True)
     assert all(row[3] == 0 for row in rows)
+
+
+# ---------------------------------------------------------------- images and files
+
+
+@pytest.mark.parametrize(("profile", "mask"), [("6.18-mglru", 0), ("6.18-mglru", 3), ("6.18", 5)])
+def test_an_image_knows_the_switch(tmp_path: Path, profile: str, mask: int) -> None:
+    file = tmp_path / "s1"
+    mkswap(file, size="4MiB")
+    one = sf.Machine("8MiB", profile, cache=0, overcommit=1, page_cluster=0)
+    login = one.init.clone(sf.NEWSWAP | sf.NEWIPC)
+    login.swapon(str(file))
+    one.memory_group(200 * PAGE).add(login)
+    heap = login.mmap(400 * PAGE)
+    heap.touch(write=True)
+    one.lru_gen.enabled = mask
+    scramble(heap, 1)
+    login.swap_ns.checkpoint(tmp_path / "image")
+    again = sf.Machine.restart(tmp_path / "image")
+    assert again.lru_gen.enabled == (mask if mask & 1 or profile == "6.18-mglru" else 0)
+    (twin,) = (t.mappings[0] for t in again.tasks.values() if t.mappings)
+    scramble(twin, 2)
+    again.verify()
+    found = memcg_table.generations(again.core, twin.mm.group)
+    assert (found is not None) == bool(mask & 1)
+
+
+def test_a_scenario_may_ask_for_it() -> None:
+    told = MachineModel.model_validate({"profile": "6.18-mglru", "lru_gen": 1})
+    assert make_machine(told, contents=False).lru_gen.enabled == 1
+    with pytest.raises(ValueError, match=r"lru_gen=7 is of linux-6\.18-mglru"):
+        MachineModel.model_validate({"profile": "6.18", "lru_gen": 7})
+
+
+def test_the_command_line() -> None:
+    trace = Path(__file__).parents[1] / "fidelity" / "data" / "real-gitlog.npz"
+    words = ["replay", str(trace), "-m", "50%", "--profile", "6.18-mglru", "--page-cluster", "0"]
+    words += ["--device", "zram", "--lru-gen", "7", "--lru-gen-rule", "fault", "--json"]
+    done = CliRunner().invoke(swapfast, words)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert (told["policy"], told["pgmajfault"]) == (MGLRU, 2653)
