@@ -28,6 +28,7 @@ from swapfast.mm.frames cimport frame_at, frames_free, frames_init
 from swapfast.mm.mglru_age cimport forget_young
 from swapfast.mm.mglru_lists cimport active_pages, gens_free, inactive_pages
 from swapfast.mm.policy cimport POLICIES, policy_fill
+from swapfast.mm.policy_mglru cimport keeps_slot
 from swapfast.mm.reclaim cimport free_pages, try_begin, try_pass
 from swapfast.mm.ring cimport ring_free
 from swapfast.mm.rmap cimport home_of
@@ -128,6 +129,7 @@ cdef class Core:
         if swappiness > 200:
             raise ValueError(f"swappiness is 0 to 200, not {swappiness}")
         policy_fill(self.policies)
+        c.keeps_slot = keeps_slot
         self.buffers = {}
         rules_of_kernel(&c.rules, modern, contents)
         c.rules.page_cluster = page_cluster

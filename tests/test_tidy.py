@@ -182,7 +182,7 @@ EXCEPTIONS = {
     "kernel/state.py Task": 26,
     "ltp/lib.py TestContext": 28,
     "machine.py Machine": 27,
-    "mm/types.pxd": 429,
+    "mm/types.pxd": 430,
     "replay.py replay": 83,
     "traces/_text.pyx": 713,
     "traces/_text.pyx parse": 75,

@@ -12,7 +12,6 @@ from swapfast.mm.evict cimport slot_drop, slot_spare
 from swapfast.mm.folio cimport new_folio, swap_in
 from swapfast.mm.frames cimport frame_at, frame_take
 from swapfast.mm.high cimport high_pay
-from swapfast.mm.policy_mglru cimport keeps_slot
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.readahead cimport read_ahead, read_ahead_hit, read_ahead_vma
 from swapfast.mm.reads cimport wait_reads
@@ -102,8 +101,8 @@ cdef inline void mark_accessed_25(core_t *core, uint32_t home) noexcept nogil:
 cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nogil:
     # do_swap_page
     cdef uint32_t home = home_of(core, page), bits
-    cdef bint major = not core.page[home].folio & F_RESIDENT, exclusive
     cdef int status = bring_in(core, home, page)
+    cdef bint exclusive
     if status != ST_OK:
         return status
     if core.rules.swapin_activates:
@@ -115,7 +114,7 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
     if exclusive and write:
         bits |= PTE_DIRTY
     core.page[page].pte = <uint8_t>bits
-    if UNLIKELY(core.mglru.groups > 0) and keeps_slot(core, home, write and exclusive, major):
+    if UNLIKELY(core.mglru.groups > 0) and core.keeps_slot(core, home, write and exclusive):
         pass
     elif (UNLIKELY(core.timed) and core.page[home].folio & F_SWAPCACHE
             and is_synchronous(core, home)):

@@ -38,3 +38,4 @@ cdef struct mglru_t:
     uint8_t *mm          # MM_* bits
     uint32_t batch[32]   # pages to be activated, seen by look-around (struct cpu_fbatches)
     uint32_t n
+    uint32_t entered     # the page that a fault has just read

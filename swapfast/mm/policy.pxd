@@ -1,7 +1,8 @@
 # policy: the table of replacement policies. A policy is one file and one line here.
 #
-# The contract is policy_t in types.pxd: enter, leave, rehome, prepare, finish, shrink, and touch
-# for those that need every reference. Policies see pages and lists, never areas.
+# The contract is policy_t in types.pxd: enter, leave, rehome, prepare, finish, shrink, touch for
+# those that need every reference, and rotate for those that have lists of their own. Policies see
+# pages and lists, never areas.
 #
 # - policy_fill(table): one row for each policy
 # - policy_find(table, name) -> its row, or NULL

@@ -29,7 +29,7 @@
 # folio_add_lru, do_swap_page.
 #
 # - enter_mglru, leave_mglru, rehome_mglru, shrink_mglru, rotate_mglru: the contract of a policy
-# - keeps_slot(core, page, write, major): a page that is mapped keeps its slot for now
+# - keeps_slot(core, page, write): a page that a fault maps keeps its slot for now
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.area cimport area_of, swap_left, vm_swap_full
@@ -52,6 +52,8 @@ cdef inline void enter_mglru(core_t *core, memcg_t *g, uint32_t page, int how) n
     core.mglru.page[page] = 0
     if how == ENTER_SWAPIN or how == ENTER_AHEAD:
         refault(core, g, page)
+        if how == ENTER_SWAPIN:
+            core.mglru.entered = page
         if core.current_mm < core.token.mms:
             core.mglru.mm[core.current_mm] |= MM_SEEN   # it will wait, and run again
     put(core, g.gens, page, seq_of(core, g.gens, page, how != ENTER_MOVE, False), False)
@@ -77,10 +79,11 @@ cdef inline void rotate_mglru(core_t *core, memcg_t *g, uint32_t page) noexcept 
     put(core, g.gens, page, seq_of(core, g.gens, page, False, True), True)
     core.count.pgrotated += 1
 
-cdef inline bint keeps_slot(core_t *core, uint32_t page, bint write, bint major) noexcept nogil:
+cdef inline bint keeps_slot(core_t *core, uint32_t page, bint write) noexcept nogil:
     # do_swap_page. A page just read for a write empties the batches first; one that was in the swap
     # cache keeps its slot if a batch holds it, or if the device is synchronous and it is only read.
-    cdef bint synchronous
+    cdef bint synchronous, major = core.mglru.entered == page
+    core.mglru.entered = NIL
     if memcg_of(core, page).gens == NULL or not core.page[page].folio & F_SWAPCACHE:
         return False
     synchronous = core.timed and area_device(

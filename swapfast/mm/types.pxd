@@ -409,6 +409,7 @@ cdef struct core_t:
     kswapd_t kswapd
     rotation_t rotation
     mglru_t mglru
+    bint (*keeps_slot)(core_t *core, uint32_t page, bint write) noexcept nogil   # its hook
     readahead_t readahead
     tlb_t tlb
     token_t token

@@ -36,10 +36,11 @@ cdef inline void rotation_drain(core_t *core) noexcept nogil:
     cdef memcg_t *g
     for i in range(core.rotation.n):
         page = core.rotation.page[i]
+        # Under generations it may be out of memory by now.
         if page == NIL or core.page[page].folio & (F_RESIDENT | F_ISOLATED) != F_RESIDENT:
             continue
         g = memcg_of(core, page)
-        if UNLIKELY(g.policy.rotate != NULL):
+        if UNLIKELY(g.gens != NULL):
             g.policy.rotate(core, g, page)
             continue
         if core.page[page].folio & F_ACTIVE:
