@@ -15,7 +15,7 @@ from bench.kernels import KERNELS
 GROUPS = {
     "frequent": ("resident", "bursts", "clock", "lru", "slots", "slot-runs"),
     "targeted": ("sieve", "s3fifo", "distances", "shards"),
-    "simulation": ("linux-6.18", "linux-2.6.25", "contents"),
+    "simulation": ("linux-6.18", "linux-6.18-mglru", "linux-2.6.25", "contents"),
 }
 
 

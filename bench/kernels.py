@@ -58,6 +58,10 @@ def linux618() -> int:
     return replay(_trace(), "40%", policy="linux-6.18", page_cluster=0).pgmajfault
 
 
+def mglru() -> int:
+    return replay(_trace(), "40%", policy="linux-6.18-mglru", page_cluster=0).pgmajfault
+
+
 def linux25() -> int:
     return replay(_trace(), "40%", policy="linux-2.6.25", page_cluster=0).pgmajfault
 
@@ -144,6 +148,7 @@ KERNELS: dict[str, tuple[Callable[[], int], str]] = {
     "s3fifo": (s3fifo, RUN),
     "bursts": (bursts, RUN),
     "linux-6.18": (linux618, TOUCH),
+    "linux-6.18-mglru": (mglru, TOUCH),
     "linux-2.6.25": (linux25, TOUCH),
     "together_alone": (together_alone, WORLD),
     "together_fault": (together_fault, WORLD),

@@ -133,6 +133,20 @@ def kernels(size: Size) -> Iterator[Row]:
             yield Row(f"R6 {policy}, zipf 50 %", a / 1e6, b / 1e6, "M refs/s", against, ratio, 0.6)
 
 
+def generations(size: Size) -> Iterator[Row]:
+    """G1: the multi-generational LRU, which reads page tables, against the classic one."""
+    t = trace("zipf", size.pages, size.refs)
+
+    def of(policy: str) -> float:
+        return cpu(lambda: replay(t, "50%", policy=policy, page_cluster=0))[1]
+
+    a, b, ratio = rates(
+        len(t), min(size.rounds, 3), partial(of, "linux-6.18-mglru"), partial(of, "linux-6.18")
+    )
+    name = "G1 linux-6.18-mglru, zipf 50 %"
+    yield Row(name, a / 1e6, b / 1e6, "M refs/s", "linux-6.18", ratio, 0.8)
+
+
 def kernels_against_peer(size: Size) -> Iterator[Row]:
     """R6: the same beside libCacheSim's LRU, which decides otherwise: only the work is compared."""
     if libcachesim() is None:
@@ -302,6 +316,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "R5b": against_peer("R5", "s3fifo", "zipf", {10: 25}),
     "R6": kernels,
     "R6p": kernels_against_peer,
+    "G1": generations,
     "R7": against_loop("R7", "clock", "uniform", 0.7, (50,)),
     "R7p": against_peer("R7", "clock", "uniform", {50: 30}),
     "R8": against_peer("R8", "opt", "zipf", {10: 10, 50: 10}),

@@ -25,7 +25,10 @@ from swapfast.mm.counts cimport clock_t
 from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
+from swapfast.mm.mglru_age cimport forget_young
+from swapfast.mm.mglru_lists cimport active_pages, gens_free, inactive_pages
 from swapfast.mm.policy cimport POLICIES, policy_fill
+from swapfast.mm.policy_mglru cimport keeps_slot
 from swapfast.mm.queue cimport plug_t
 from swapfast.mm.reclaim cimport free_pages, try_begin, try_pass
 from swapfast.mm.ring cimport ring_free
@@ -47,7 +50,7 @@ from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, MAP_ANON, MAP_FREE, MAP_OBJECT, MAP_SHM,
     MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,
     PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
-    RECLAIM_ASKED, RECLAIM_LIMIT, SCAN_BATCH, ST_AGAIN, ST_IO, ST_OK, ST_OOM,
+    RECLAIM_ASKED, RECLAIM_LIMIT, SCAN_BATCH, SEEN_ALWAYS, ST_AGAIN, ST_IO, ST_OK, ST_OOM,
     ST_OOM_GROUP, ST_STALL,
 )
 from swapfast.mm.batch cimport batches_free
@@ -118,7 +121,7 @@ cdef class Core:
                   watermarks=(0, 0, 0), uint64_t file_cache=0, times=None,
                   uint64_t stat_period=0, uint64_t stat_phase=0, uint64_t tlb_period=0,
                   uint64_t tlb_phase=0, bint vma_readahead=False, bint nested_plug=False,
-                  bint cgroup_v2=False):
+                  bint cgroup_v2=False, uint32_t mglru_mask=7, uint32_t mglru_rule=SEEN_ALWAYS):
         cdef core_t *c = &self.c
         memset(c, 0, sizeof(core_t))
         if not 64 <= memory <= <uint64_t>1 << 31:
@@ -128,6 +131,7 @@ cdef class Core:
         if swappiness > 200:
             raise ValueError(f"swappiness is 0 to 200, not {swappiness}")
         policy_fill(self.policies)
+        c.keeps_slot = keeps_slot
         self.buffers = {}
         rules_of_kernel(&c.rules, modern, contents)
         c.rules.page_cluster = page_cluster
@@ -139,6 +143,8 @@ cdef class Core:
         c.rules.vma_readahead = vma_readahead
         c.rules.nested_plug = nested_plug
         c.rules.waits_for_writeback = not cgroup_v2
+        c.mglru.mask = mglru_mask
+        c.mglru.rule = mglru_rule
         c.ram.pages = memory
         c.ram.wmark_min, c.ram.wmark_low, c.ram.wmark_high = watermarks
         c.ram.file_cache = file_cache
@@ -169,6 +175,7 @@ cdef class Core:
             if c.memcgs[i].used:
                 ring_free(&c.memcgs[i].inactive)
                 ring_free(&c.memcgs[i].active)
+                gens_free(&c.memcgs[i])
         for i in range(c.scope_numbers.top):
             free(c.scopes[i].areas)
         table_free(&c.mapping_numbers, c.mappings, c.mappings_max, sizeof(mapping_t))
@@ -255,8 +262,8 @@ cdef class Core:
         cdef uint32_t i
         for i in range(self.c.memcg_numbers.top):
             if self.c.memcgs[i].used:
-                inactive += self.c.memcgs[i].inactive.live
-                active += self.c.memcgs[i].active.live
+                inactive += inactive_pages(&self.c.memcgs[i])
+                active += active_pages(&self.c.memcgs[i])
         return {"total": self.c.ram.pages, "free": free_pages(&self.c), "used": self.c.ram.used,
                 "file_cache": self.c.ram.file_cache, "inactive": inactive, "active": active,
                 "total_swap": self.c.swap.total, "free_swap": self.c.swap.free}

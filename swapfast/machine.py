@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from swapfast.kernel import areas, batches, cgroup, face, procfs
 from swapfast.kernel.boot import boot
 from swapfast.kernel.control import Cgroup, Limits, MemoryGroup
+from swapfast.kernel.lru_gen import LruGen
 from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TIMES, TLB, KernelOptions, Keywords
 from swapfast.kernel.profile import Profile
 from swapfast.kernel.records import Kind
@@ -43,13 +44,13 @@ class Machine(AbstractContextManager["Machine"]):
     ----------
     memory : int or str
         RAM: bytes, or "2GiB"; at least 256 KiB.
-    profile : {"6.18", "2.6.25"}
+    profile : {"6.18", "6.18-mglru", "2.6.25"}
         The kernel.
     **keywords
         ``contents``, ``rules``, ``cache``, ``bits``, ``overcommit``, ``policy``, ``page_cluster``,
         ``swappiness``, ``checksums``, ``max_swapfiles``, ``times``, ``statistics``,
-        ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``cgroup``, ``seed``: see
-        `swapfast.kernel.options.KernelOptions`.
+        ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``cgroup``, ``lru_gen``,
+        ``lru_gen_rule``, ``lru_drain``, ``seed``: see `swapfast.kernel.options.KernelOptions`.
 
     Attributes
     ----------
@@ -66,6 +67,8 @@ class Machine(AbstractContextManager["Machine"]):
         The console.
     oom_records : list of OomRecord
         Every kill of the OOM killer since it booted, or was restarted.
+    lru_gen : LruGen
+        The switch of the multi-generational LRU.
 
     Raises
     ------
@@ -102,6 +105,7 @@ class Machine(AbstractContextManager["Machine"]):
         self.init, self.tasks, self.areas = kernel.init, kernel.tasks, kernel.areas
         self.log, self.rules, self.contents = kernel.log, kernel.rules, kernel.contents
         self.oom_records = kernel.oom_records
+        self.lru_gen = LruGen(kernel)
 
     @property
     def overcommit(self) -> int:

@@ -114,14 +114,15 @@ def replay(
     *,
     profile: str | None = None,
     swap: int | str | None = None,
+    device: str | None = None,
     progress: Progress | None = None,
     **kernel: Unpack[Keywords],
 ) -> ReplayResult:
     """Replay a trace on a machine of its own, without contents.
 
     A policy that is no kernel's is replayed alone if neither ``profile``, ``page_cluster``,
-    ``swap``, ``times``, ``statistics``, ``tlb``, ``readahead`` nor ``plug`` is given: every touched
-    page takes a frame, and swap has room for all.
+    ``swap``, ``device``, ``times``, ``statistics``, ``tlb``, ``readahead``, ``plug`` nor
+    ``lru_gen`` is given: every touched page takes a frame, and swap has room for all.
 
     Parameters
     ----------
@@ -129,11 +130,14 @@ def replay(
     memory : int or str
         What the program may use: bytes, "64MiB", or a share of the trace's pages, "50%" (rounded
         down).
-    profile : {"6.18", "2.6.25"}, optional
+    profile : {"6.18", "6.18-mglru", "2.6.25"}, optional
         Kernel; by default the one that the policy names, else 6.18.
     swap : int or str, optional
         Size of the swap area. By default twice the trace's pages and about 512 MiB at least, so
         that it is never more than half full (a fuller area frees slots at once).
+    device : str, optional
+        Preset of the device under the area, of `swapfast.devices.PRESETS`; by default a disk with
+        the times of the machine.
     progress : callable, optional
         Called as ``progress(references done, all)``.
     policy : str, optional
@@ -141,8 +145,10 @@ def replay(
     page_cluster : int, optional
         log2 of the swap read-ahead window, 0 to 5; 3 by default, 0 for policies that are no
         kernel's.
-    swappiness, times, statistics, statistics_phase, tlb, readahead, plug, seed : optional
-        As `swapfast.kernel.options.KernelOptions`. Statistics matter to policy linux-6.18 alone.
+    swappiness, times, statistics, statistics_phase, tlb, readahead, plug, lru_gen, lru_gen_rule, \
+lru_drain, seed : optional
+        As `swapfast.kernel.options.KernelOptions`. Statistics matter to policy linux-6.18 alone,
+        those of the generations to linux-6.18-mglru.
 
     Returns
     -------
@@ -160,31 +166,30 @@ def replay(
     """
     policy = kernel.get("policy")
     asked = not_default(kernel) - {"policy", "swappiness", "seed"}
-    machine_asked = profile is not None or swap is not None or bool(asked)
+    machine_asked = bool(asked or profile or swap is not None or device)
     if policy in POLICIES and not (machine_asked and policy in _core.policy_names()):
         if machine_asked:
             raise ValueError(
-                f"policy {policy} stands alone: it takes no profile, page_cluster, swap, times, "
-                "statistics, tlb, readahead or plug"
+                f"policy {policy} stands alone: it takes no profile, page_cluster, swap, device, "
+                "times, statistics, tlb, readahead, plug or lru_gen"
             )
         return _replay_alone(trace, parse_share(memory, trace.pages), policy, progress)
     profile, policy, page_cluster = _choose(profile, policy, kernel.get("page_cluster"))
     limit = parse_share(memory, trace.pages)
-    if swap is None:
-        area = max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE
-    else:
-        area = parse_size(swap)
+    area = max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE
+    area = area if swap is None else parse_size(swap)
     # The machine's own watermarks are not to matter: only the group's limit presses.
     kernel["contents"], kernel["cache"], kernel["overcommit"] = False, 0, 1
     kernel["policy"], kernel["page_cluster"] = None, page_cluster
     machine = Machine((2 * min(limit, trace.pages) + 65536) * PAGE_SIZE, profile, **kernel)
-    machine.add_swap(area)
+    machine.add_swap(area, device=machine.device(device, device) if device else None)
     task = machine.init.fork("replay")
-    machine.memory_group(limit * PAGE_SIZE, policy=policy).add(task)
+    of_machine = policy == PROFILES[profile].policy  # which lru_gen may have changed
+    group = machine.memory_group(limit * PAGE_SIZE, policy=None if of_machine else policy)
+    group.add(task)
     mapping = task.mmap(trace.pages * PAGE_SIZE)
-    oom = 0
+    oom = done = 0
     begin = time.perf_counter()
-    done = 0
 
     def report(now: int, of: int) -> None:
         nonlocal done
@@ -207,7 +212,7 @@ def replay(
         pages=trace.pages,
         refs_done=done,
         memory_pages=limit,
-        policy=policy,
+        policy=group.policy,
         profile=profile,
         page_cluster=page_cluster,
         pgfault=n["pgfault"],

@@ -28,6 +28,7 @@ import numpy as np
 from swapfast.errors import Interrupted
 from swapfast.inputs import open_input
 from swapfast.kernel.options import TIMES, Keywords
+from swapfast.kernel.profile import CLASSIC, MGLRU
 from swapfast.replay import MEASURED_SLOTS, replay
 from swapfast.traces import Trace, open_trace
 from swapfast.units import PAGE_SIZE
@@ -47,7 +48,7 @@ COUNTS = ("majflt", "pswpin", "pswpout")
 REQUIRED = ("trace", "frac", "pages", "refs", *COUNTS)
 # Between each 64 references ``swapfast measure`` has the kernel add up its statistics and flush the
 # TLB: 25.8 us on two virtual CPUs of an AMD EPYC with Linux 6.18, with all pages in memory.
-OBSERVED_NS = TIMES["reference"]
+OBSERVED_NS, OBSERVED_REFS = TIMES["reference"], 64
 TOLERANCE = 0.01  # of the measured value, or the kernel's own spread if that is larger
 MOST_CELLS = 100_000
 MOST_BYTES = 1 << 26
@@ -297,9 +298,9 @@ def validate(
     page_cluster : int
         Read-ahead of the runs, for the policies that are a kernel's.
     plug : {"own", "nested"}
-        As `Machine`, for linux-6.18.
+        As `Machine`, for linux-6.18 and linux-6.18-mglru.
     reference_ns : int
-        What a reference that hits took where it was measured, for linux-6.18: the kernel writes
+        What a reference that hits took where it was measured, for the same: the kernel writes
         meanwhile. By default that of a program whose statistics are read all the time.
     progress : callable, optional
         Called as ``progress(what, cells done, cells)``.
@@ -328,8 +329,10 @@ def validate(
                 kernel: Keywords = {"policy": policy}
                 if policy.startswith("linux-"):
                     kernel["page_cluster"] = page_cluster
-                if policy == "linux-6.18":
+                if policy in (CLASSIC, MGLRU):
                     kernel.update(modern)
+                if policy == MGLRU and reference_ns == OBSERVED_NS:
+                    kernel["lru_drain"] = OBSERVED_REFS
                 result.predictions.append(_predict(cell, loaded[cell.trace], policy, kernel))
     except KeyboardInterrupt:
         result.interrupted = True

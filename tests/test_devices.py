@@ -172,7 +172,14 @@ def test_of_one_sort_to_the_other() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_config_is_plain_and_does_not_change(name: str) -> None:
     d = DeviceConfig.of(name)
-    assert {type(getattr(d, f.name)) for f in fields(d)} <= {str, int, float, bool, Distribution}
+    assert {type(getattr(d, f.name)) for f in fields(d)} <= {
+        str,
+        int,
+        float,
+        bool,
+        Distribution,
+        type(None),
+    }
     assert pickle.loads(pickle.dumps(d)) == d and hash(d) == hash(DeviceConfig.of(name))
     with pytest.raises(FrozenInstanceError):
         d.units = 3  # type: ignore[misc]

@@ -66,7 +66,7 @@ NOT_ALIKE = r"""
 .*\.__test__
 .*\.__(reduce|setstate)_cython__
 # names for types alone
-swapfast\.core\.\w+\.(U8|U32|AreaInfo|MemcgInfo)
+swapfast\.core\.\w+\.(U8|U32|AreaInfo|Generations|MemcgInfo)
 # sentences for the reader's own errors
 swapfast\.traces\._text\.CAUSES
 """

@@ -42,12 +42,16 @@ def test_nobody_imports_a_test_module() -> None:
 # The order in which the headers are read. Each one cimports from those before it only.
 ORDER = """
     words random draw histogram counts queue scan     constants, draws, counters, devices
+    gens                                              generations, rings
     types rules table arrays bitmap ring              words and containers
     tree rmap tlb                                     memcgs, sharers, what the processor remembers
     frames slots wipe area scope tags device          RAM; which slot, which area, who may use which
     writeback batch plug writer evict token           a page goes out
     lru policy_lru policy_fifo policy_clock           which page goes
-    policy_linux25 policy_linux618 policy
+    policy_linux25 policy_linux618
+    mglru_lists mglru_age mglru_evict policy_mglru    generations of pages
+    mglru_switch                                      on and off
+    policy                                            the table of policies
     protect reclaim high charge folio                 a page is needed, and there is one
     readahead reads fault unmap                       what a reference costs, what goes away
     touch                                             references

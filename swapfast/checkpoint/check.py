@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from swapfast import _core
 from swapfast.checkpoint.columns import merged
+from swapfast.kernel.profile import PROFILES
 
 if TYPE_CHECKING:
     from swapfast.checkpoint.image import Image
@@ -60,7 +61,9 @@ def check_image(image: Image) -> None:
         _refuse("limbo", both.problem(1, area["slots"] - 1))
     if homes + image.limbo.total > area["pages"]:
         raise ValueError(f"slot: {homes + image.limbo.total} in use of {area['pages']}")
-    clusters = -(-area["slots"] // CLUSTER) if image.facts["machine"]["profile"] == "6.18" else 0
+    clusters = (
+        -(-area["slots"] // CLUSTER) if PROFILES[image.facts["machine"]["profile"]].modern else 0
+    )
     for name, column in (("unused", image.unused), ("partly", image.partly)):
         _refuse(name, column.problem(0, clusters - 1))
     _check_rings(image)

@@ -85,6 +85,9 @@ _machine = record(
         record(
             **{name: choice(*CHOICES[name]) for name in _FIRST_CHOICES},
             cgroup=later(choice(*CHOICES["cgroup"])),
+            lru_gen=later(integer(0, 7)),
+            lru_gen_rule=later(choice(*CHOICES["lru_gen_rule"])),
+            lru_drain=later(integer(0, 1 << 31)),
             statistics_phase=integer(0, STATISTICS_PERIOD - 1),
         )
     ),

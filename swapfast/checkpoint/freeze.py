@@ -23,7 +23,7 @@ from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.checkpoint.groups import group_facts
 from swapfast.core import area_table, images, mapping_table, memcg_table, slot_pins
 from swapfast.errors import system_error
-from swapfast.kernel.profile import PROFILES
+from swapfast.kernel.profile import MGLRU, PROFILES
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
 from swapfast.kernel.state import Kernel, Mapping, Mm, SwapArea, SwapNamespace, Task
 from swapfast.swapfile import SwapBacking
@@ -216,7 +216,7 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
         "contents": kernel.contents,
         "bits": options.bits,
         "overcommit": kernel.overcommit,
-        "policy": options.policy,
+        "policy": memcg_table.info(kernel.core, kernel.groups.root.number)["policy"],
         "max_swapfiles": options.max_swapfiles,
         "cache_at_boot": options.cached,
         "options": {
@@ -226,12 +226,22 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
             "readahead": options.readahead,
             "plug": options.plug,
             "cgroup": "v2" if memcg_table.is_v2(kernel.core) else "v1",
+            **_generations(kernel),
         },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,
         "next_namespace": kernel.next_namespace,
         "least_priority": kernel.ranks.least,
     }
+
+
+def _generations(kernel: Kernel) -> dict[str, Any]:
+    # Older readers know an image without them.
+    mask, options = memcg_table.lru_gen(kernel.core), kernel.options
+    if not mask & 1:
+        return {"lru_gen": mask} if kernel.profile.policy == MGLRU else {}
+    facts: dict[str, Any] = {"lru_gen": mask, "lru_drain": options.lru_drain}
+    return facts | ({"lru_gen_rule": options.lru_gen_rule} if mask & 2 else {})
 
 
 def chained(parent: dict[str, Any] | None, folded: str | None) -> dict[str, Any]:

@@ -33,6 +33,16 @@ _STAT = (
     *("workingset_activate_anon", "workingset_restore_anon"),
 )
 
+_SUMS = ("refaulted", "evicted", "protected", "avg_refaulted", "avg_total")
+_GENERATIONS = record(
+    max_seq=_COUNT,
+    min_seq=_COUNT,
+    file_seq=_COUNT,
+    aged=_COUNT,
+    born=listing(_COUNT, 4, 4),
+    **dict.fromkeys(_SUMS, listing(_COUNT, 2, 2)),
+)
+
 GROUP = record(
     limit=_PAGES,
     policy=choice(*policy_names()),
@@ -44,6 +54,7 @@ GROUP = record(
     scan_inactive=_COUNT,
     prev_priority=integer(0, 12),
     share=later(_SIGNED),  # of images that were made before there was a tree
+    generations=later(_GENERATIONS),  # of those that have some
     seen=later(record(due=_COUNT, inactive=_COUNT, active=_COUNT, ws_act=_COUNT)),
     peak=later(_COUNT),
     swap_peak=later(_COUNT),

@@ -13,6 +13,7 @@ from swapfast import flags as f
 from swapfast.cli.options import size_of
 from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, progress, reported
 from swapfast.kernel.options import LEAST_PAGES
+from swapfast.kernel.profile import PROFILES
 from swapfast.kernel.rules import Rules
 from swapfast.kernel.state import Task
 from swapfast.ltp import LtpReport, ordered_tests, run
@@ -32,9 +33,7 @@ LETTER_SWAPFILE = 512 << 20
 @click.option("--no-swapon", is_flag=True, help="With --newswap: leave /s1 off.")
 @click.option("--no-neighbour", is_flag=True, help="With --newswap: no second login with /s2 on.")
 @click.option("--memory", default="2GiB", show_default=True, help="RAM; sizes scale with it.")
-@click.option(
-    "--profile", type=click.Choice(["2.6.25", "6.18"]), default="2.6.25", show_default=True
-)
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="2.6.25", show_default=True)
 @click.option("--bits", type=click.Choice(["32", "64"]), default="64", show_default=True)
 @click.option(
     "--sysinfo",

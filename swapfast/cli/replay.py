@@ -19,8 +19,16 @@ from swapfast.cli.output import (
     progress,
     reported,
 )
+from swapfast.devices import PRESETS
 from swapfast.errors import Interrupted
-from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TLB, Keywords
+from swapfast.kernel.options import (
+    LRU_GEN_RULES,
+    PLUG,
+    READAHEAD,
+    STATISTICS,
+    TLB,
+    Keywords,
+)
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
 from swapfast.traces import open_trace
@@ -54,7 +62,9 @@ COUNTERS = (
     help="What the program may use: '64MiB', or '50%' of the trace's pages.",
 )
 @click.option("--policy", "-p", metavar="NAME", help=f"One of {', '.join(policies())}.")
-@click.option("--profile", metavar="KERNEL", help="2.6.25 or 6.18; default: the policy's.")
+@click.option(
+    "--profile", metavar="KERNEL", help="2.6.25, 6.18 or 6.18-mglru; default: the policy's."
+)
 @click.option("--page-cluster", type=click.IntRange(0, 5), help="log2 of the read-ahead window.")
 @click.option("--swap", metavar="SIZE", help="Swap area; default: never more than half full.")
 @click.option("--swappiness", type=click.IntRange(0, 200), default=60, show_default=True)
@@ -81,6 +91,18 @@ COUNTERS = (
     type=click.Choice(PLUG),
     help="6.18: reclaim sends what it writes itself, or read-ahead does if it called (default).",
 )
+@click.option("--device", type=click.Choice(list(PRESETS)), help="Under the swap area.")
+@click.option(
+    "--lru-gen",
+    type=click.IntRange(0, 7),
+    help="6.18-mglru: mask of lru_gen/enabled; 1: no walks of page tables; default 7.",
+)
+@click.option(
+    "--lru-gen-rule",
+    type=click.Choice(LRU_GEN_RULES),
+    default=LRU_GEN_RULES[0],
+    help="6.18-mglru: which programs are walked: all (default), those that waited, ...",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0),
@@ -98,6 +120,7 @@ def replay(
     memory: str,
     profile: str | None,
     swap: str | None,
+    device: str | None,
     format_: str | None,
     instructions: bool,
     pid: int | None,
@@ -115,13 +138,14 @@ def replay(
 
     Policies of a kernel (linux-...) run on a whole simulated machine. The others are replayed alone
     and many times faster, unless a kernel's option (--profile, --page-cluster, --swap,
-    --statistics, --tlb, --readahead, --plug) is given.
+    --device, --statistics, --tlb, --readahead, --plug, --lru-gen) is given.
 
     \b
     Examples:
       swapfast replay sort.lackey --memory 64MiB
       swapfast replay sort.npz -m 50% --policy sieve --json
       swapfast replay sort.npz -m 50% --policy linux-6.18 --page-cluster 0
+      swapfast replay sort.npz -m 50% --policy linux-6.18-mglru --device zram
 
     Exit code: 0 done, 1 the program was killed for lack of memory, 2 bad trace or option, 130 ended
     by Ctrl-C: the counts are of the references until then.
@@ -144,6 +168,7 @@ def replay(
                         limit * PAGE_SIZE,
                         profile=profile,
                         swap=area,
+                        device=device,
                         progress=lambda done, of: step(f"replaying {trace.name}", done, of),
                         **kernel,
                     )

@@ -23,6 +23,7 @@ from swapfast.contention.play import Outcome, Traces, play
 from swapfast.contention.setup import ScenarioSetup, Setup, load
 from swapfast.contention.truth import Run, Truth, read_truth
 from swapfast.errors import Interrupted
+from swapfast.kernel.profile import MGLRU
 
 __all__ = ["GOALS", "MARGIN", "Contention", "Goal", "Kill", "Row", "validate"]
 
@@ -221,7 +222,8 @@ def validate(
         A KeyboardInterrupt came, which ``progress`` may raise: its ``result`` is a Contention of
         the runs done.
     """
-    wanted, found = load(setup), read_truth(truth)
+    wanted = load(setup)
+    found = read_truth(truth, "mglru" if wanted.machine.policy == MGLRU else "classic")
     phases = wanted.machine.first_refreshes
     name = os.fspath(truth)
     result = Contention(name, wanted.title, len(phases))
@@ -247,7 +249,7 @@ def _described(
 ) -> list[tuple[Run, ScenarioSetup]]:
     """Runs whose scenario is described, the ones among them in which nobody was left."""
     for policy, lines in truth.skipped.items():
-        result.skipped.append(f"{lines} lines: policy linux-6.18-{policy} is not there yet")
+        result.skipped.append(f"{lines} lines: of the {policy} LRU, not of {setup.machine.policy}")
     chosen = []
     for run in truth.runs:
         scenario = setup.named(run.scenario)

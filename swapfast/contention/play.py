@@ -105,6 +105,7 @@ def play(
         times={**wanted.times, "reference": wanted.think},
         statistics=wanted.statistics,
         statistics_phase=phase,
+        lru_gen_rule=wanted.lru_gen_rule,
         cgroup="v2",
     )
     disks = _disks(machine, setup, scenario)

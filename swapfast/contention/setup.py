@@ -47,6 +47,9 @@ class MachineSetup(_Strict):
 
     memory: int = Field(default=1 << 30, description="RAM, like '1GiB'")
     policy: str = "linux-6.18"
+    lru_gen_rule: Literal["always", "fault", "ticks"] = Field(
+        default="always", description="of linux-6.18-mglru: which programs an aging walks"
+    )
     cpus: int | None = Field(default=None, ge=1, le=4096, description="one a program by default")
     slice: int = Field(default=3_000_000, description="how long one runs before another")
     page_cluster: int = Field(default=0, ge=0, le=5)

@@ -120,8 +120,8 @@ def is_several(path: str | os.PathLike[str]) -> bool:
     return all(name in columns for name in REQUIRED)
 
 
-def read_truth(path: str | os.PathLike[str]) -> Truth:
-    """Read a truth of several programs.
+def read_truth(path: str | os.PathLike[str], lru: str = CLASSIC) -> Truth:
+    """Read a truth of several programs: the lines of one LRU, "classic" or "mglru".
 
     Raises
     ------
@@ -144,14 +144,14 @@ def read_truth(path: str | os.PathLike[str]) -> Truth:
                 if rows.line_num > MOST_LINES:
                     raise ValueError(f"{name}: more than {MOST_LINES} lines")
                 policy = row.get("lru") or CLASSIC
-                if policy != CLASSIC:
+                if policy != lru:
                     skipped[policy] += 1
                 else:
                     _take(f"{name}:{rows.line_num}", rows.line_num, row, runs)
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{name}: not a CSV file: {error}") from None
     if not runs:
-        raise ValueError(f"{name}: no measured run of the classic LRU in it")
+        raise ValueError(f"{name}: no measured run of the {lru} LRU in it")
     return Truth(list(runs.values()), dict(skipped))
 
 

@@ -224,6 +224,7 @@ def push(Core core, numbers, uint32_t area, int fd=-1):
     cdef int status = ST_OK
     cdef push_t *p
     core.idle()
+    forget_young(&core.c)
     written = np.empty(a.pages + 1, dtype=np.uint32)
     cdef uint32_t[::1] v = written
     p = <push_t *>malloc(sizeof(push_t))

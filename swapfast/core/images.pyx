@@ -5,6 +5,7 @@ from libc.string cimport memset
 
 from swapfast._core cimport Core
 from swapfast.mm.arrays cimport arrays_reserve_mms
+from swapfast.mm.gens cimport gens_t
 from swapfast.mm.rmap cimport mapping_of, rmap_join
 from swapfast.mm.slots cimport LIST_PARTLY, LIST_UNUSED, NO_CLUSTER, slot_bit
 from swapfast.mm.state cimport (
@@ -13,7 +14,7 @@ from swapfast.mm.state cimport (
 )
 from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t, token_t
 from swapfast.mm.words cimport (
-    BLOCK_SHIFT, CLUSTER, EVENTS, MAP_OBJECT, NIL, NO_LIMIT, SLOTS_CLUSTER,
+    BLOCK_SHIFT, CLUSTER, EVENTS, GENS, LEAST_GENS, MAP_OBJECT, NIL, NO_LIMIT, SLOTS_CLUSTER,
 )
 
 import numpy as np
@@ -217,11 +218,41 @@ def area_load(Core core, uint32_t number, state, const uint32_t[::1] unused not 
         free_limbo(c, a, limbo[i])
 
 
+cdef dict gens_state(gens_t *gens):
+    cdef uint32_t i
+    return {"max_seq": gens.max_seq, "min_seq": gens.min_seq, "file_seq": gens.file_seq,
+            "aged": gens.aged, "born": [gens.born[i] for i in range(GENS)],
+            "refaulted": [gens.refaulted[i] for i in range(2)],
+            "evicted": [gens.evicted[i] for i in range(2)],
+            "protected": [gens.protected[i] for i in range(2)],
+            "avg_refaulted": [gens.avg_refaulted[i] for i in range(2)],
+            "avg_total": [gens.avg_total[i] for i in range(2)]}
+
+
+cdef int gens_load(gens_t *gens, state) except -1:
+    cdef uint32_t i
+    most, least = state["max_seq"], state["min_seq"]
+    if not LEAST_GENS - 1 <= most - least < GENS or not most - GENS < state["file_seq"] <= most:
+        raise ValueError(f"generations: {least} to {most} are not two to four of them")
+    gens.max_seq, gens.min_seq, gens.file_seq = most, least, state["file_seq"]
+    gens.aged = state["aged"]
+    for i in range(GENS):
+        gens.born[i] = state["born"][i]
+    for i in range(2):
+        gens.refaulted[i] = state["refaulted"][i]
+        gens.evicted[i] = state["evicted"][i]
+        gens.protected[i] = state["protected"][i]
+        gens.avg_refaulted[i] = state["avg_refaulted"][i]
+        gens.avg_total[i] = state["avg_total"][i]
+    return 0
+
+
 def memcg_state(Core core, uint32_t number):
     """What a memcg remembers beside its lists and its place in the tree."""
     cdef memcg_t *g = core.memcg(number)
     cdef uint32_t i
-    return {"limit": 0 if g.max == NO_LIMIT else g.max,
+    return {**({} if g.gens == NULL else {"generations": gens_state(g.gens)}),
+            "limit": 0 if g.max == NO_LIMIT else g.max,
             "policy": (<bytes>g.policy.name).decode(), "age": g.age,
             "cost": g.cost, "ws_act": g.ws_act, "ws_seen": g.ws_seen,
             "scan_active": g.scan_active, "scan_inactive": g.scan_inactive,
@@ -241,6 +272,8 @@ def memcg_load(Core core, uint32_t number, state):
     g.scan_active = state["scan_active"]
     g.scan_inactive = state["scan_inactive"]
     g.prev_priority = state["prev_priority"]
+    if g.gens != NULL and "generations" in state:
+        gens_load(g.gens, state["generations"])
     if "seen" in state:   # not in images of older versions
         g.seen = state["seen"]
     if "peak" in state:

@@ -4,6 +4,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
 from swapfast._core cimport Core
 from swapfast.mm.arrays cimport arrays_reserve_mms, arrays_reserve_pages
+from swapfast.mm.mglru_age cimport forget_tables
+from swapfast.mm.mglru_lists cimport lru_drain
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.tlb cimport tlb_flush
@@ -58,6 +60,7 @@ def add(Core core, uint32_t kind, uint64_t base, uint64_t pages, uint32_t mm,
     for block in range(base >> BLOCK_SHIFT,
                        (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
         c.block_mapping[block] = number
+    forget_tables(c, m)
     return number
 
 
@@ -83,6 +86,8 @@ def remove(Core core, uint32_t number):
     """Drop all pages and the number itself."""
     cdef mapping_t *m = core.mapping(number)
     drop_pages(core, number, 0, m.pages)
+    if core.c.mglru.groups > 0:
+        lru_drain(&core.c)   # a page that is out may still be in a batch; its index is free now
     m.kind = MAP_FREE
     core.c.memcgs[m.memcg].mappings -= 1
     table_give(&core.c.mapping_numbers, number)
@@ -200,3 +205,4 @@ def forget_mm(Core core, uint32_t mm):
     core.idle()
     if mm < core.c.token.mms:
         put_token(&core.c.token, mm)
+        core.c.mglru.mm[mm] = 0

@@ -4,13 +4,20 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from swapfast._core cimport Core
 from swapfast.mm.batch cimport batches_forget
+from swapfast.mm.gens cimport gens_t
+from swapfast.mm.mglru_lists cimport (
+    active_pages, gens_free, gens_new, inactive_pages, lru_drain,
+)
+from swapfast.mm.mglru_switch cimport switch_off, switch_on
 from swapfast.mm.policy cimport policy_find
 from swapfast.mm.policy_linux618 cimport refresh_due
 from swapfast.mm.ring cimport ring_free, ring_init
 from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.tree cimport note_event, tree_link, tree_unlink, usage_of
 from swapfast.mm.types cimport core_t, memcg_t, policy_t
-from swapfast.mm.words cimport DEF_PRIORITY, EVENTS, MOST_DEPTH, NO_LIMIT, NO_MEMCG
+from swapfast.mm.words cimport (
+    DEF_PRIORITY, EVENTS, GENS, LRU_GEN_CORE, MOST_DEPTH, NO_LIMIT, NO_MEMCG, POLICY_MGLRU,
+)
 
 from swapfast._core import policy_names
 
@@ -50,11 +57,13 @@ def add(Core core, policy, uint64_t limit=0, uint32_t parent=ROOT):
     g.prev_priority = DEF_PRIORITY
     if c.rules.stat_period:
         g.seen.due = refresh_due(c, c.clock.now)
-    if not ring_init(&g.inactive, FIRST_PAGES) or not ring_init(&g.active, FIRST_PAGES):
+    if (not ring_init(&g.inactive, FIRST_PAGES) or not ring_init(&g.active, FIRST_PAGES)
+            or (p.kind == POLICY_MGLRU and not gens_new(c, g))):
         ring_free(&g.inactive)
         ring_free(&g.active)
         table_give(&c.memcg_numbers, <uint32_t>number)
         raise MemoryError("no room for the lists of a memory group")
+    c.mglru.groups += g.gens != NULL
     g.used = True
     if not first:
         tree_link(c, &c.memcgs[parent], g)
@@ -78,6 +87,8 @@ def remove(Core core, uint32_t number):
     tree_unlink(&core.c, g)
     ring_free(&g.inactive)
     ring_free(&g.active)
+    core.c.mglru.groups -= g.gens != NULL
+    gens_free(g)
     g.used = False
     table_give(&core.c.memcg_numbers, number)
 
@@ -149,7 +160,7 @@ def info(Core core, uint32_t number):
     cdef memcg_t *g = core.memcg(number)
     cdef uint32_t i
     return {"limit": 0 if g.max == NO_LIMIT else g.max, "usage": usage_of(&core.c, g),
-            "inactive": g.inactive.live, "active": g.active.live,
+            "inactive": inactive_pages(g), "active": active_pages(g),
             "policy": (<bytes>g.policy.name).decode(),
             "parent": None if g.parent == NO_MEMCG else g.parent, "depth": g.depth,
             "max": limit_of(g.max), "high": limit_of(g.high), "low": limit_of(g.low),
@@ -173,6 +184,71 @@ def children(Core core, uint32_t number):
         found.append(at)
         at = core.c.memcgs[at].next
     return found
+
+
+NO_GENERATIONS = {"max_seq": 3, "min_seq": 0, "file_seq": 0, "pages": [0] * 4, "born": [0] * 4,
+                  "tiers": []}
+
+
+def lru_gen(Core core):
+    """The mask of /sys/kernel/mm/lru_gen/enabled."""
+    return core.c.mglru.mask
+
+
+def switch_lru(Core core, uint32_t mask):
+    """Change that mask: memcgs go from the classic LRU to the other or back, with their pages.
+
+    Those under policies that are no kernel's stay as they are.
+    """
+    cdef core_t *c = &core.c
+    cdef const policy_t *classic = policy_find(core.policies, b"linux-6.18")
+    cdef const policy_t *other = policy_find(core.policies, b"linux-6.18-mglru")
+    cdef memcg_t *g
+    cdef uint32_t i
+    core.idle()
+    if mask > 7:
+        raise ValueError(f"lru_gen is a mask from 0 to 7, not {mask}")
+    for i in range(c.memcg_numbers.top):
+        g = &c.memcgs[i]
+        if not g.used:
+            continue
+        if mask & LRU_GEN_CORE and g.policy == classic:
+            if not switch_on(c, g, other):
+                raise MemoryError("no room for the generations of a memory group")
+        elif not mask & LRU_GEN_CORE and g.policy == other:
+            switch_off(c, g, classic)
+    c.mglru.mask = mask
+
+
+def drain(Core core):
+    """Empty the batches of pages that wait to be rotated or activated (lru_add_drain)."""
+    core.idle()
+    lru_drain(&core.c)
+
+
+def generations(Core core, uint32_t number):
+    """What the generations of a memcg are, and were while the classic LRU is on; None: never.
+
+    Returns
+    -------
+    dict
+        max_seq, min_seq; file_seq: the oldest of the file pages, of which there are none; pages:
+        oldest first; born: simulated nanoseconds, by number modulo 4; tiers: for pages seen
+        accessed once or never, and twice, the sums of the controller.
+    """
+    cdef memcg_t *g = core.memcg(number)
+    cdef gens_t *gens = g.gens if g.gens != NULL else g.resting
+    cdef uint32_t i
+    cdef uint64_t seq
+    if gens == NULL:
+        return None
+    here = range(gens.min_seq, gens.max_seq + 1)
+    return {"max_seq": gens.max_seq, "min_seq": gens.min_seq, "file_seq": gens.file_seq,
+            "pages": [gens.pages[seq % GENS] for seq in here],
+            "born": [gens.born[i] for i in range(GENS)],
+            "tiers": [{"refaulted": gens.refaulted[i], "evicted": gens.evicted[i],
+                       "protected": gens.protected[i], "avg_refaulted": gens.avg_refaulted[i],
+                       "avg_total": gens.avg_total[i]} for i in range(2)]}
 
 
 def failed(Core core):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from swapfast import _core
+from swapfast.core import memcg_table
 from swapfast.errors import system_error
 from swapfast.kernel.oom import no_page
 from swapfast.kernel.state import MOST_PAGES, Mapping, Task
@@ -104,21 +105,27 @@ def run(
     task = _payer(mapping)
     raw = None if tag is None else tag.encode("ascii", "replace")[:16].ljust(16)
     before = _begin(mapping)
-    start = 0
+    start, end = 0, len(refs)
+    step = kernel.options.lru_drain or end or 1
     try:
         while True:
+            stop = min((start // step + 1) * step, end)
             start, status = _core.touch(
                 kernel.core,
                 mapping.number,
-                refs,
+                refs if stop == end else refs[:stop],
                 start=start,
                 tag=raw,
                 first_number=first_number,
                 checked=checked,
             )
-            if status == _core.OK:
+            if status != _core.OK:
+                no_page(kernel, task, status)
+                continue
+            if kernel.options.lru_drain and start % step == 0:
+                memcg_table.drain(kernel.core)
+            if start == end:
                 break
-            no_page(kernel, task, status)
     finally:
         _account(task, before)
     kernel.check_wiped(task.swap_ns)

@@ -21,6 +21,7 @@ from swapfast.errors import system_error
 from swapfast.kernel import control_files
 from swapfast.kernel.control import LIMITS, Cgroup, Limits, MemoryGroup, text_of
 from swapfast.kernel.groups import MOST_DEPTH, GroupRow, check_name
+from swapfast.kernel.lru_gen import policy_of
 from swapfast.kernel.state import Kernel, Task
 from swapfast.units import PAGE_SIZE, parse_size
 
@@ -41,7 +42,7 @@ def new_group(kernel: Kernel, max: int | str = 0, policy: str | None = None) -> 
     """A group with a limit; see `Machine.memory_group`."""
     with kernel.changes.of("making a memory group"):
         limit = parse_size(max) // PAGE_SIZE
-        return MemoryGroup(kernel, kernel.groups.add(policy or kernel.options.policy, limit))
+        return MemoryGroup(kernel, kernel.groups.add(policy or policy_of(kernel), limit))
 
 
 def enter(group: GroupRow, task: Task) -> None:
@@ -75,7 +76,7 @@ def make(kernel: Kernel, path: str, **limits: Unpack[Limits]) -> Cgroup:
             memcg_table.use_v2(kernel.core)
         for name in names:
             row = row.children.get(name) or kernel.groups.add(
-                kernel.options.policy, parent=row.number, name=name
+                policy_of(kernel), parent=row.number, name=name
             )
     for file, text in texts.items():
         write(kernel, row, file, text)

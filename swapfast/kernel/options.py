@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from swapfast.kernel.profile import Profile, find_profile
+from swapfast.kernel.profile import CLASSIC, MGLRU, Profile, find_profile
 from swapfast.kernel.rules import Rules
 from swapfast.units import PAGE_SIZE, parse_size
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CGROUP",
     "LEAST_PAGES",
+    "LRU_GEN_RULES",
     "PLUG",
     "READAHEAD",
     "STATISTICS",
@@ -51,6 +52,7 @@ STATISTICS = ("exact", "stale")
 READAHEAD = ("cluster", "vma")
 PLUG = ("own", "nested")
 CGROUP = ("v1", "v2")
+LRU_GEN_RULES = ("always", "fault", "ticks")
 TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
 LEAST_PAGES = 64  # of RAM
@@ -61,6 +63,7 @@ CHOICES = {
     "readahead": READAHEAD,
     "plug": PLUG,
     "cgroup": CGROUP,
+    "lru_gen_rule": LRU_GEN_RULES,
 }
 
 
@@ -84,6 +87,9 @@ class Keywords(TypedDict, total=False):
     readahead: str
     plug: str | None
     cgroup: str
+    lru_gen: int | None
+    lru_gen_rule: str
+    lru_drain: int
     seed: int
 
 
@@ -95,7 +101,7 @@ class KernelOptions:
     ----------
     memory : int or str
         RAM: bytes, or "2GiB"; at least 256 KiB.
-    profile : {"6.18", "2.6.25"}
+    profile : {"6.18", "6.18-mglru", "2.6.25"}
         The kernel.
     contents : bool
         Whether pages hold real bytes. Without, every counter is kept and nothing is copied.
@@ -142,6 +148,18 @@ class KernelOptions:
     cgroup : {"v1", "v2"}
         6.18: a scan for a limit that meets a page under writeback waits for it under cgroup v1, and
         activates it under v2 (mm/vmscan.c, shrink_folio_list). `Machine.cgroup` switches to v2.
+    lru_gen : int, optional
+        6.18-mglru: the mask in /sys/kernel/mm/lru_gen/enabled, 0 to 7. Bit 0 is the
+        multi-generational LRU itself: without it memory groups have the classic one. Bit 1: an
+        aging walks page tables. Bit 2 changes nothing here. 7 by default.
+    lru_gen_rule : {"always", "fault", "ticks"}
+        6.18-mglru: which programs an aging walks. The kernel takes those that were scheduled since
+        the last one (lru_gen_use_mm), which depends on what else the machine does. All; those that
+        waited for a swap-in; or all when the timer ticked meanwhile, every 4 ms.
+    lru_drain : int
+        6.18-mglru: the batches of pages to be moved are emptied after so many references of a
+        program that runs alone (mm/swap.c, lru_add_drain), as where somebody reads its statistics
+        so often; 64 where the policy was held against the kernel. 0: never.
     seed : int
         What the drawn options are drawn from.
 
@@ -176,6 +194,9 @@ class KernelOptions:
     readahead: str
     plug: str
     cgroup: str
+    lru_gen: int
+    lru_gen_rule: str
+    lru_drain: int
     seed: int
 
     def __init__(
@@ -200,10 +221,16 @@ class KernelOptions:
         readahead: str = "cluster",
         plug: str | None = None,
         cgroup: str = "v1",
+        lru_gen: int | None = None,
+        lru_gen_rule: str = "always",
+        lru_drain: int = 0,
         seed: int = 0,
     ) -> None:
         kernel = profile if isinstance(profile, Profile) else find_profile(profile)
         pages = parse_size(memory) // PAGE_SIZE
+        policy = policy or kernel.policy
+        if policy == MGLRU and lru_gen is not None and not lru_gen & 1:
+            policy = CLASSIC
         values = {
             "pages": pages,
             "profile": kernel,
@@ -212,7 +239,7 @@ class KernelOptions:
             "cached": pages // 32 if cache is None else parse_size(cache) // PAGE_SIZE,
             "bits": bits,
             "overcommit": overcommit,
-            "policy": policy or kernel.policy,
+            "policy": policy,
             "page_cluster": kernel.page_cluster if page_cluster is None else page_cluster,
             "swappiness": swappiness,
             "checksums": checksums,
@@ -224,6 +251,9 @@ class KernelOptions:
             "readahead": readahead,
             "plug": plug or (PLUG[1] if kernel.modern else PLUG[0]),
             "cgroup": cgroup,
+            "lru_gen": 7 * (policy == MGLRU) if lru_gen is None else lru_gen,
+            "lru_gen_rule": lru_gen_rule,
+            "lru_drain": lru_drain,
             "seed": seed,
         }
         for name, value in values.items():
@@ -249,11 +279,28 @@ class KernelOptions:
                 raise ValueError(
                     f"{option}={value!r} is a rule of 6.18, not of {self.profile.name}"
                 )
+        self._check_generations()
         if self.seed < 0:
             raise ValueError(f"seed is 0 or more, not {self.seed}")
         phase = self.statistics_phase
         if phase is not None and not 0 <= phase < STATISTICS_PERIOD:
             raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
+
+    def _check_generations(self) -> None:
+        if not isinstance(self.lru_gen, int) or not 0 <= self.lru_gen <= 7:
+            raise ValueError(f"lru_gen is a mask from 0 to 7, not {self.lru_gen!r}")
+        if self.lru_drain < 0:
+            raise ValueError(f"lru_drain is a number of references, not {self.lru_drain}")
+        if self.lru_gen and self.policy != MGLRU and self.profile.policy != MGLRU:
+            raise ValueError(f"lru_gen={self.lru_gen} is of {MGLRU}, not of {self.policy}")
+        walks = self.policy == MGLRU and self.lru_gen & 2
+        if self.lru_gen_rule != LRU_GEN_RULES[0] and not walks:
+            raise ValueError(
+                f"lru_gen_rule={self.lru_gen_rule!r} says whose page tables are walked; "
+                f"{self.policy} with lru_gen={self.lru_gen} walks none"
+            )
+        if self.lru_drain and self.policy != MGLRU:
+            raise ValueError(f"lru_drain={self.lru_drain} is of {MGLRU}, not of {self.policy}")
 
     @property
     def watermarks(self) -> tuple[int, int, int]:
@@ -292,6 +339,8 @@ class KernelOptions:
             "vma_readahead": self.readahead == "vma",
             "nested_plug": self.plug == "nested",
             "cgroup_v2": self.cgroup == "v2",
+            "mglru_mask": self.lru_gen,
+            "mglru_rule": LRU_GEN_RULES.index(self.lru_gen_rule),
         }
 
 

@@ -1,10 +1,12 @@
-"""The two kernels that a machine can be: constants and the names of their rules.
+"""The kernels that a machine can be: constants and the names of their rules.
 
-- ``PROFILES``: "2.6.25", the RFC's kernel, and "6.18", today's with the classic LRU.
+- ``PROFILES``: "2.6.25", the RFC's kernel; "6.18", today's with the classic LRU; "6.18-mglru", the
+  same with the multi-generational one, as most distributions ship it.
+- ``CLASSIC``, ``MGLRU``: policies of the last two.
 - ``find_profile(name)``.
 
 Sources: mm/page_alloc.c (init_per_zone_pages_min, setup_per_zone_wmarks), mm/swapfile.c,
-include/linux/swap.h, mm/oom_kill.c of the two kernels.
+include/linux/swap.h, mm/oom_kill.c of these kernels.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from swapfast.units import PAGE_SIZE
 if TYPE_CHECKING:
     from swapfast.swapfile import HeaderRules
 
-__all__ = ["PROFILES", "Profile", "find_profile"]
+__all__ = ["CLASSIC", "MGLRU", "PROFILES", "Profile", "find_profile"]
+
+CLASSIC, MGLRU = "linux-6.18", "linux-6.18-mglru"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class Profile:
 
 PROFILES = {
     "2.6.25": Profile("2.6.25", False, "linux-2.6.25", 30, -1, 65536),
-    "6.18": Profile("6.18", True, "linux-6.18", 24, -2, 262144),
+    "6.18": Profile("6.18", True, CLASSIC, 24, -2, 262144),
+    "6.18-mglru": Profile("6.18-mglru", True, MGLRU, 24, -2, 262144),
 }
 
 
@@ -84,5 +89,5 @@ def find_profile(name: str) -> Profile:
     try:
         return PROFILES[name]
     except KeyError:
-        known = " and ".join(repr(p) for p in PROFILES)
+        known = ", ".join(repr(p) for p in PROFILES)
         raise ValueError(f"no profile {name!r}; there are {known}") from None

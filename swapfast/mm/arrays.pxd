@@ -20,7 +20,7 @@ cdef struct array_t:
     uint32_t shift       # an element is for 1 << shift indexes
 
 cdef struct arrays_t:    # those that grow together
-    array_t one[10]
+    array_t one[12]
     uint32_t count
     uint32_t *length     # indexes that they have room for, a multiple of unit
     uint64_t unit
@@ -29,7 +29,7 @@ cdef struct arrays_t:    # those that grow together
 cdef inline arrays_t page_arrays(core_t *core) noexcept nogil:
     cdef arrays_t all
     # An enum is an int for Cython: its highest values would be negative.
-    all.count, all.length, all.unit = 10, &core.pages_max, 1 << BLOCK_SHIFT
+    all.count, all.length, all.unit = 12, &core.pages_max, 1 << BLOCK_SHIFT
     all.most = <uint32_t>MOST_PAGES
     all.one[0] = array_t(<void **>&core.page, sizeof(page_t), 0)
     all.one[1] = array_t(<void **>&core.home, sizeof(home_t), 0)
@@ -41,6 +41,8 @@ cdef inline arrays_t page_arrays(core_t *core) noexcept nogil:
     all.one[7] = array_t(<void **>&core.anchor, 4, 0)
     all.one[8] = array_t(<void **>&core.anchors.home, 4, 0)
     all.one[9] = array_t(<void **>&core.block_mapping, 4, BLOCK_SHIFT)
+    all.one[10] = array_t(<void **>&core.mglru.page, 1, 0)
+    all.one[11] = array_t(<void **>&core.mglru.table, 1, BLOCK_SHIFT)
     return all
 
 cdef inline arrays_t slot_arrays(core_t *core) noexcept nogil:
@@ -53,12 +55,13 @@ cdef inline arrays_t slot_arrays(core_t *core) noexcept nogil:
 
 cdef inline arrays_t mm_arrays(core_t *core) noexcept nogil:
     cdef arrays_t all
-    all.count, all.length, all.unit = 4, &core.token.mms, 1
+    all.count, all.length, all.unit = 5, &core.token.mms, 1
     all.most = <uint32_t>0xFFFFFFFF
     all.one[0] = array_t(<void **>&core.token.interval, 4, 0)
     all.one[1] = array_t(<void **>&core.token.priority, 4, 0)
     all.one[2] = array_t(<void **>&core.token.last, 4, 0)
     all.one[3] = array_t(<void **>&core.token.stalled_until, 8, 0)
+    all.one[4] = array_t(<void **>&core.mglru.mm, 1, 0)
     return all
 
 cdef inline bint resize(array_t *a, uint64_t old, uint64_t new) noexcept nogil:

@@ -24,7 +24,7 @@ cdef inline bint batch_spare(core_t *core) noexcept nogil:
     return core.spare_batches != NULL
 
 cdef inline isolated_t *batch_hold(core_t *core, uint32_t memcg, const uint32_t *page, uint32_t n,
-                                uint32_t i, uint32_t kept, uint64_t written) noexcept nogil:
+                                   uint32_t i, uint32_t kept, uint64_t written) noexcept nogil:
     cdef isolated_t *b = core.spare_batches
     cdef uint32_t k
     core.spare_batches = b.next

@@ -108,13 +108,16 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
     if core.rules.swapin_activates:
         mark_accessed_25(core, home)
     exclusive = is_single(core, home)
-    bits = (core.page[page].pte & PTE_MEMBER) | PTE_PRESENT | PTE_ACCESSED
+    bits = (core.page[page].pte & (PTE_MEMBER | PTE_DIRTY)) | PTE_PRESENT | PTE_ACCESSED
     if exclusive and (write or core.rules.swapin_writable):
         bits |= PTE_WRITABLE
     if exclusive and write:
         bits |= PTE_DIRTY
     core.page[page].pte = <uint8_t>bits
-    if UNLIKELY(core.timed) and core.page[home].folio & F_SWAPCACHE and is_synchronous(core, home):
+    if UNLIKELY(core.mglru.groups > 0) and core.keeps_slot(core, home, write and exclusive):
+        pass
+    elif (UNLIKELY(core.timed) and core.page[home].folio & F_SWAPCACHE
+            and is_synchronous(core, home)):
         slot_drop(core, home)   # swap_free at once: the next eviction writes again
     elif core.rules.frees_slot_on_write:
         # should_try_to_free_swap; folio_free_swap asks only whether an entry still refers to it.

@@ -10,9 +10,10 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint8_t
 from swapfast.mm.batch cimport batch_rename
+from swapfast.mm.gens cimport ring_t
 from swapfast.mm.ring cimport ring_drop, ring_push, ring_push_all, ring_take
 from swapfast.mm.tree cimport active_changes
-from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, core_t, memcg_t, prefetch_write, ring_t
+from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, core_t, memcg_t, prefetch_write
 from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, NIL, SCAN_BATCH
 
 cdef inline void lru_add(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:

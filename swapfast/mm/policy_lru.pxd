@@ -7,9 +7,10 @@
 # yardstick of the field (Mattson 1970), and what no kernel does.
 
 from libc.stdint cimport uint32_t
+from swapfast.mm.gens cimport ring_t
 from swapfast.mm.ring cimport ring_push
 from swapfast.mm.rmap cimport home_of, memcg_of
-from swapfast.mm.types cimport core_t, memcg_t, ring_t
+from swapfast.mm.types cimport core_t, memcg_t
 from swapfast.mm.words cimport F_RESIDENT, NIL
 
 cdef inline void touch_lru(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:

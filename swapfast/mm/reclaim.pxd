@@ -37,7 +37,7 @@ cdef inline uint64_t shrink_memcg(core_t *core, memcg_t *target, memcg_t *g,
         return g.policy.shrink(core, g, sc)
     if core.rules.protection and not may_scan(core, target, g, sc):
         return 0
-    if g.inactive.live == 0 and g.active.live == 0:
+    if g.inactive.live == 0 and g.active.live == 0 and g.gens == NULL:
         return 0
     if g.policy.kind != target.policy.kind and g.policy.prepare != NULL:
         g.policy.prepare(core, target, sc)

@@ -12,7 +12,8 @@
 # - ring_drop(r, home, page): a tombstone instead of the page
 
 from libc.stdint cimport uint32_t, uint64_t
-from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, home_t, lazy_map, lazy_unmap, ring_t
+from swapfast.mm.gens cimport ring_t
+from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, home_t, lazy_map, lazy_unmap
 from swapfast.mm.words cimport NIL
 from libc.string cimport memset
 

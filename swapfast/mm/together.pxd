@@ -14,9 +14,10 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.actor cimport (
-    AT_BARRIER, AT_END, AT_KSWAPD, AT_READ, AT_RUN, AT_START, FEW, IN_BARRIER, IN_CPU, IN_READ,
-    IN_TAGS, IN_WORKINGSET, NOBODY, STEP_ON, STEP_OOM, STEP_OUT, STEP_QUEUE, STEP_SLEEP, actor_t,
-    barrier_t, heap_pop, heap_push, heap_sift, second_time, sift_up, spend, world_t,
+    AT_BARRIER, AT_CHARGE, AT_END, AT_FAULT, AT_HIGH, AT_KSWAPD, AT_READ, AT_RUN, AT_START, FEW,
+    IN_BARRIER, IN_CPU, IN_FAULT, IN_READ, IN_RECLAIM, IN_TAGS, IN_USER, IN_WORKINGSET, NOBODY,
+    STEP_ON, STEP_OOM, STEP_OUT, STEP_QUEUE, STEP_SLEEP, actor_t, barrier_t, heap_pop, heap_push,
+    heap_sift, second_time, sift_up, spend, world_t,
 )
 from swapfast.mm.batch cimport batch_resume
 from swapfast.mm.cpus cimport cpu_fill, cpu_leave, cpu_preempt, cpu_wake, cpu_yields
@@ -125,16 +126,29 @@ cdef inline void world_begins(core_t *core, world_t *w) noexcept nogil:
     core.worlds += 1
     w.serial = core.worlds
 
+cdef inline void take_back(actor_t *a, uint64_t ns) noexcept nogil:
+    # From what it did last: a sleep, its references, a fault or a pass.
+    cdef uint32_t k, what = IN_FAULT
+    cdef uint64_t part
+    if a.asleep:
+        what = a.waits
+    elif a.stage == AT_RUN or a.stage == AT_FAULT:
+        what = IN_USER
+    elif a.stage == AT_CHARGE or a.stage == AT_HIGH:
+        what = IN_RECLAIM
+    for k in range(4):
+        part = min(ns, a.time[what])
+        a.time[what] -= part
+        ns -= part
+        what = k   # IN_USER, IN_FAULT, IN_RECLAIM
+
 cdef inline void world_kill(core_t *core, world_t *w, actor_t *a, uint64_t t) noexcept nogil:
-    cdef uint32_t what = a.waits
     cdef bint came, waits
     if a.stage == AT_END:
         return
     drop_actor(w, a.id)
-    if a.asleep and a.t > t:   # a sleep is booked when it begins
-        a.time[what] -= a.t - t
-    elif a.t > t:   # what it does cannot be taken back
-        t = a.t
+    if a.t > t:   # time is booked when it begins
+        take_back(a, a.t - t)
     elif a.wants != NULL:
         a.time[IN_TAGS] += t - a.t
     elif a.stage == AT_BARRIER:

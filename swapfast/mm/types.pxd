@@ -19,8 +19,9 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 from swapfast.mm.counts cimport clock_t, counters_t, times_t
+from swapfast.mm.gens cimport gens_t, mglru_t, ring_t
 from swapfast.mm.queue cimport device_t, flight_t, plug_t, rotation_t
-from swapfast.mm.scan cimport isolated_t, charge_t, scan_control_t
+from swapfast.mm.scan cimport charge_t, isolated_t, scan_control_t
 
 cdef extern from "check.h" nogil:
     void SWAPFAST_CHECK(bint cond, const char *sentence)
@@ -52,14 +53,6 @@ cdef struct page_t:
 cdef struct home_t:
     uint32_t entry
     uint32_t where
-
-cdef struct ring_t:
-    uint32_t *buf
-    uint32_t cap
-    uint32_t head        # where the next page goes, 0 <= head < cap
-    uint32_t tail        # oldest entry, 0 <= tail < cap
-    uint32_t span        # entries from tail to head, tombstones included
-    uint32_t live        # entries that are pages
 
 cdef struct bitmap_t:
     # level[0]: one bit a slot, set = free. level[k]: bit set = word below has a set bit.
@@ -159,6 +152,8 @@ cdef struct policy_t:
     uint64_t (*shrink)(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil
     # every reference, or NULL: policies that need it pay for it visibly
     void (*touch)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
+    # a page was written: where it is scanned next; NULL: at the tail of the inactive list
+    void (*rotate)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
 
 cdef struct seen_t:
     # What the stale statistics of a memcg say (struct memcg_vmstats).
@@ -219,6 +214,8 @@ cdef struct memcg_t:
     const policy_t *policy
     ring_t inactive
     ring_t active
+    gens_t *gens         # under linux-6.18-mglru, instead of the two; else NULL
+    gens_t *resting      # while the classic LRU is on instead, all empty; or NULL
     # 6.18; age, cost and ws_act count what is below, too
     uint64_t age         # nonresident age
     uint64_t cost
@@ -368,6 +365,8 @@ cdef struct core_t:
     swap_t swap
     kswapd_t kswapd
     rotation_t rotation
+    mglru_t mglru
+    bint (*keeps_slot)(core_t *core, uint32_t page, bint write) noexcept nogil   # its hook
     readahead_t readahead
     tlb_t tlb
     token_t token

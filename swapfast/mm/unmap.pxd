@@ -72,7 +72,7 @@ cdef inline void fork_page(core_t *core, uint32_t page, uint32_t child) noexcept
         core.page[child].pte = PTE_PRESENT | (bits & PTE_DIRTY)
         rmap_join(core, home_of(core, page), child)
     elif bits & PTE_SWAP:
-        core.page[child].pte = PTE_SWAP
+        core.page[child].pte = PTE_SWAP | (bits & PTE_DIRTY)
         rmap_join(core, home_of(core, page), child)
 
 cdef inline int swapoff_slot(core_t *core, uint32_t entry) noexcept nogil:

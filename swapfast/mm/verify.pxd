@@ -4,13 +4,15 @@
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.bitmap cimport bitmap_test
+from swapfast.mm.gens cimport gens_t, ring_t
 from swapfast.mm.rmap cimport home_of, memcg_of
 from swapfast.mm.scan cimport isolated_t
 from swapfast.mm.slots cimport slot_bit
-from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t, ring_t
+from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
-    F_ACTIVE, F_ISOLATED, F_RESIDENT, F_SWAPCACHE, MAP_OBJECT, NIL, NO_MEMCG, PTE_MEMBER,
-    PTE_PRESENT, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
+    F_ACTIVE, F_ISOLATED, F_RESIDENT, F_SWAPCACHE, G_GEN, G_LIST, G_LIST_SHIFT, G_PINNED, GENS,
+    LEAST_GENS, MAP_OBJECT, NIL, NO_MEMCG, PTE_MEMBER, PTE_PRESENT, PTE_SWAP, PTE_WRITABLE,
+    PTE_ZERO,
 )
 
 cdef inline const char *verify_sharers(core_t *core, uint32_t home, uint32_t *seen) noexcept nogil:
@@ -97,6 +99,44 @@ cdef inline const char *verify_stopped(core_t *core, uint32_t memcg,
         b = b.next
     return NULL
 
+cdef inline const char *verify_gens(core_t *core, gens_t *gens, uint64_t *total) noexcept nogil:
+    # Each page is on the list that its byte names, and counted under its label.
+    cdef uint64_t pages[4]
+    cdef uint32_t i, _k, page, at
+    cdef const char *why
+    if gens == NULL:
+        return NULL
+    for i in range(GENS):
+        pages[i] = 0
+    for i in range(GENS):
+        why = verify_list(core, &gens.list[i], False, total)
+        if why != NULL:
+            return why
+        at = gens.list[i].tail
+        for _k in range(gens.list[i].span):
+            page = gens.list[i].buf[at]
+            at = 0 if at + 1 == gens.list[i].cap else at + 1
+            if page == NIL:
+                continue
+            if (core.mglru.page[page] & G_LIST) >> G_LIST_SHIFT != i:
+                return b"a page is on the list of generations that it names"
+            pages[core.mglru.page[page] & G_GEN] += 1
+    for i in range(GENS):
+        if pages[i] != gens.pages[i]:
+            return b"a generation counts its pages"
+    if not gens.min_seq + LEAST_GENS - 1 <= gens.max_seq < gens.min_seq + GENS:
+        return b"there are two to four generations"
+    return NULL
+
+cdef inline const char *verify_batch(core_t *core) noexcept nogil:
+    cdef uint32_t i, page
+    for i in range(core.mglru.n):
+        page = core.mglru.batch[i]
+        if page != NIL and not (core.page[page].folio & F_RESIDENT
+                                and core.mglru.page[page] & G_PINNED):
+            return b"a page that waits to be activated is in memory, and pinned"
+    return NULL
+
 cdef inline const char *verify_area(core_t *core, area_t *a, uint32_t number) noexcept nogil:
     cdef uint32_t slot, used = 0, home
     cdef bint taken
@@ -177,6 +217,9 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
                 resident += 1
             if core.page[page].pte & PTE_MEMBER:
                 joined += 1
+    why = verify_batch(core)
+    if why != NULL:
+        return why
     count_swap(core)
     if joined != core.shared_ptes:
         return b"sharers are counted"
@@ -187,6 +230,8 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
         why = verify_list(core, &core.memcgs[i].inactive, False, &on_list)
         if why == NULL:
             why = verify_list(core, &core.memcgs[i].active, True, &on_list)
+        if why == NULL:
+            why = verify_gens(core, core.memcgs[i].gens, &on_list)
         if why != NULL:
             return why
         why = verify_stopped(core, i, &on_list)

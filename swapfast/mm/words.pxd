@@ -52,6 +52,21 @@ cdef enum:
     F_SWAPCACHE = 64     # owns a slot while in memory
     F_ISOLATED = 128     # taken off its list by the running scan
 
+    # generations (6.18, MGLRU)
+    GENS = 4             # MAX_NR_GENS
+    LEAST_GENS = 2       # MIN_NR_GENS
+    G_GEN = 3            # label: number of the generation modulo 4
+    G_LIST = 12          # the list on which the page lies, shifted by
+    G_LIST_SHIFT = 2
+    G_PINNED = 16        # waits to be activated: the batch holds a reference
+    LRU_GEN_CORE = 1     # bits of lru_gen/enabled
+    LRU_GEN_WALKS = 2    # LRU_GEN_MM_WALK: an aging walks page tables
+    MM_SEEN = 1          # the program ran since the last aging (lru_gen_use_mm)
+    MM_KNOWN = 2         # an aging has walked it
+    SEEN_ALWAYS = 0      # which programs an aging walks: all
+    SEEN_FAULT = 1       # those that waited for a swap-in
+    SEEN_TICKS = 2       # those, and all when a timer ticked
+
     # mapping kinds
     MAP_FREE = 0
     MAP_ANON = 1         # private anonymous
@@ -82,6 +97,7 @@ cdef enum:
     POLICY_PLAIN = 0     # one list: at a limit a try frees one page
     POLICY_25 = 1        # try_to_free_pages of 2.6.25
     POLICY_618 = 2       # do_try_to_free_pages of 6.18
+    POLICY_MGLRU = 3     # the same, over generations
 
     # who reclaims (struct scan_control)
     RECLAIM_LIMIT = 0    # a charge at the limit of a memcg

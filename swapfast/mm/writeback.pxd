@@ -18,17 +18,21 @@ from swapfast.mm.queue cimport device_t
 from swapfast.mm.ring cimport ring_drop, ring_push_tail
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.tree cimport active_changes
-from swapfast.mm.types cimport LIKELY, core_t, memcg_t
-from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_WRITEBACK, NIL
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t
+from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_RESIDENT, F_WRITEBACK, NIL
 
 cdef inline void rotation_drain(core_t *core) noexcept nogil:
     cdef uint32_t i, page
     cdef memcg_t *g
     for i in range(core.rotation.n):
         page = core.rotation.page[i]
-        if page == NIL or core.page[page].folio & F_ISOLATED:
+        # Under generations it may be out of memory by now.
+        if page == NIL or core.page[page].folio & (F_RESIDENT | F_ISOLATED) != F_RESIDENT:
             continue
         g = memcg_of(core, page)
+        if UNLIKELY(g.gens != NULL):
+            g.policy.rotate(core, g, page)
+            continue
         if core.page[page].folio & F_ACTIVE:
             if core.rules.waits_for_writeback:
                 continue

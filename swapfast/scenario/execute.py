@@ -99,6 +99,8 @@ def make_machine(model: MachineModel, contents: bool = True) -> Machine:
         overcommit=model.overcommit,
         swappiness=model.swappiness,
         page_cluster=model.page_cluster,
+        lru_gen=model.lru_gen,
+        lru_gen_rule=model.lru_gen_rule,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.profile import PROFILES
 from swapfast.kernel.rules import Rules
 from swapfast.traces import GENERATORS, HOLD, generate
@@ -44,12 +45,18 @@ class MachineModel(_Strict):
     """``[machine]``: the computer."""
 
     memory: int = Field(default=256 << 20, description="RAM, like '256MiB'")
-    profile: Literal["2.6.25", "6.18"] = Field(default="2.6.25", description="kernel")
+    profile: Literal["2.6.25", "6.18", "6.18-mglru"] = Field(default="2.6.25", description="kernel")
     cache: int | None = Field(default=None, description="page cache at boot; a 32nd of the memory")
     bits: Literal[32, 64] = 64
     overcommit: Literal[0, 1, 2] = 0
     swappiness: int = Field(default=60, ge=0, le=200)
     page_cluster: int | None = Field(default=None, ge=0, le=5)
+    lru_gen: int | None = Field(
+        default=None, ge=0, le=7, description="6.18-mglru: /sys/kernel/mm/lru_gen/enabled"
+    )
+    lru_gen_rule: Literal["always", "fault", "ticks"] = Field(
+        default="always", description="6.18-mglru: which programs an aging walks"
+    )
     rules: dict[str, str] = Field(default_factory=dict, description="what the RFC leaves open")
 
     _sizes = field_validator("memory", "cache", mode="before")(
@@ -62,6 +69,13 @@ class MachineModel(_Strict):
         if not 1 << 20 <= value <= 1 << 40:
             raise ValueError("memory is between 1MiB and 1TiB")
         return value
+
+    @model_validator(mode="after")
+    def _generations(self) -> MachineModel:
+        KernelOptions(
+            self.memory, self.profile, lru_gen=self.lru_gen, lru_gen_rule=self.lru_gen_rule
+        )
+        return self
 
     @model_validator(mode="after")
     def _less_than_memory(self) -> MachineModel:

@@ -19,7 +19,7 @@ from swapfast.swapfile import SwapBacking, mkswap
 
 PAGE = 4096
 PUNCH = 0x2 | 0x1  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
-POLICIES = ("linux-6.18", "linux-2.6.25", "lru", "fifo", "clock")
+POLICIES = ("linux-6.18", "linux-6.18-mglru", "linux-2.6.25", "lru", "fifo", "clock")
 
 
 def two_logins(

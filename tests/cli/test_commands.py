@@ -53,7 +53,9 @@ def test_version(run):
     assert swapfast.__version__ in run("--version").stdout
 
 
-@pytest.mark.parametrize("policy", ["linux-6.18", "linux-2.6.25", "lru", "fifo", "clock"])
+@pytest.mark.parametrize(
+    "policy", ["linux-6.18", "linux-6.18-mglru", "linux-2.6.25", "lru", "fifo", "clock"]
+)
 def test_replay_json_has_every_key(run, trace, policy):
     facts = run("replay", trace, "--memory", "50%", "--policy", policy, "--json").json
     assert set(REPLAY_KEYS) <= set(facts)

@@ -271,7 +271,7 @@ def test_counts_until_an_interrupt_are_those_of_so_many_references(monkeypatch, 
         assert getattr(result, name) == getattr(right, name), name
 
 
-@pytest.mark.parametrize("policy", ["linux-6.18", "lru"])
+@pytest.mark.parametrize("policy", ["linux-6.18", "linux-6.18-mglru", "lru"])
 def test_replay_shows_what_was_counted(run, trace, monkeypatch, policy):
     monkeypatch.setattr(batches, "REPLAY_CHUNK", 1000)
     monkeypatch.setattr(sys.modules["swapfast.replacement.simulate"], "CHUNK", 1000)

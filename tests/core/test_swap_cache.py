@@ -399,10 +399,12 @@ def test_swapoff_of_pages_that_are_in_the_cache_reads_nothing(small: Small) -> N
 # ---------------------------------------------------------------- many pages, by chance
 
 
-@pytest.mark.parametrize("policy", ["fifo", "lru", "clock", "linux-2.6.25", "linux-6.18"])
+@pytest.mark.parametrize(
+    "policy", ["fifo", "lru", "clock", "linux-2.6.25", "linux-6.18", "linux-6.18-mglru"]
+)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_random_bytes_survive_any_policy(tmp_path: Path, profile: str, policy: str) -> None:
-    small = Small(tmp_path, profile, limit=24, policy=policy)
+    small = Small(tmp_path, profile, limit=24, slots=200, policy=policy)
     chance = np.random.default_rng(7)
     model = bytearray(64 * PAGE)
     for _ in range(500):

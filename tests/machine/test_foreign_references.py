@@ -52,7 +52,7 @@ except ValueError as error:
 """
 
 
-@pytest.mark.parametrize("policy", ["linux-6.18", "lru"])
+@pytest.mark.parametrize("policy", ["linux-6.18", "linux-6.18-mglru", "lru"])
 @pytest.mark.parametrize("code", [CHANGED, CUT])
 def test_references_that_change(tmp_path: Path, code: str, policy: str) -> None:
     file = tmp_path / "refs"

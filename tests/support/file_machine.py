@@ -44,7 +44,7 @@ class FileMachine(SwapMachine):
 
     @initialize(
         memory=st.sampled_from((72, 96, 150)),
-        profile=st.sampled_from(("2.6.25", "6.18")),
+        profile=st.sampled_from(("2.6.25", "6.18", "6.18-mglru")),
         rules=st.sampled_from(("default", "orphan")),
         policy=st.sampled_from((None, None, "lru", "clock")),
         logins=st.integers(1, 3),

@@ -15,7 +15,7 @@ from swapfast.machine import Machine
 from swapfast.swapfile import mkswap
 
 PAGE = 4096
-POLICIES = ("linux-6.18", "linux-2.6.25", "lru", "fifo", "clock")
+POLICIES = ("linux-6.18", "linux-6.18-mglru", "linux-2.6.25", "lru", "fifo", "clock")
 
 
 def boot(

@@ -64,7 +64,7 @@ class SwapMachine(RuleBasedStateMachine):
 
     @initialize(
         memory=st.sampled_from((64, 72, 96, 150)),
-        profile=st.sampled_from(("2.6.25", "6.18")),
+        profile=st.sampled_from(("2.6.25", "6.18", "6.18-mglru")),
         rules=st.sampled_from(tuple(RULES)),
         policy=st.sampled_from((None, None, None, "lru", "fifo", "clock")),
         page_cluster=st.sampled_from((0, 3)),
@@ -213,7 +213,7 @@ class SwapMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.groups) < 3)
     @rule(
         pages=st.integers(1, 60),
-        policy=st.sampled_from(("lru", "clock", "linux-2.6.25", "linux-6.18")),
+        policy=st.sampled_from(("lru", "clock", "linux-2.6.25", "linux-6.18", "linux-6.18-mglru")),
     )
     def new_group(self, pages: int, policy: str) -> None:
         self.groups.append(self.machine.memory_group(pages * PAGE, policy=policy))

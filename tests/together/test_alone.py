@@ -73,7 +73,9 @@ def test_as_a_replay(pattern: str, page_cluster: int, quantum: int | str, cpus: 
 
 @pytest.mark.parametrize("page_cluster", [0, 3])
 @pytest.mark.parametrize("profile", ["2.6.25", "6.18"])
-@pytest.mark.parametrize("policy", ["linux-6.18", "linux-2.6.25", "fifo", "clock"])
+@pytest.mark.parametrize(
+    "policy", ["linux-6.18", "linux-6.18-mglru", "linux-2.6.25", "fifo", "clock"]
+)
 def test_with_every_policy(policy: str, profile: str, page_cluster: int) -> None:
     agree(trace("zipf"), 50, policy=policy, profile=profile, page_cluster=page_cluster)
 
