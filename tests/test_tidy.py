@@ -46,7 +46,7 @@ ORDER = """
     types rules table arrays bitmap ring              words and containers
     tree rmap tlb                                     memcgs, sharers, what the processor remembers
     frames slots wipe area scope tags device          RAM; which slot, which area, who may use which
-    writeback batch plug writer evict token           a page goes out
+    writeback batch plug abandon writer evict token   a page goes out
     lru policy_lru policy_fifo policy_clock           which page goes
     policy_linux25 policy_linux618
     mglru_lists mglru_age mglru_evict policy_mglru    generations of pages

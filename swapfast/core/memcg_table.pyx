@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from swapfast._core cimport Core
+from swapfast.mm.abandon cimport abandon_all
 from swapfast.mm.batch cimport batches_forget
 from swapfast.mm.gens cimport gens_t
 from swapfast.mm.mglru_lists cimport (
@@ -208,6 +209,7 @@ def switch_lru(Core core, uint32_t mask):
     core.idle()
     if mask > 7:
         raise ValueError(f"lru_gen is a mask from 0 to 7, not {mask}")
+    abandon_all(c)
     for i in range(c.memcg_numbers.top):
         g = &c.memcgs[i]
         if not g.used:

@@ -8,7 +8,6 @@
 # - batch_hold(core, memcg, page, n, i, kept, written): a pass stops at page[i]
 # - batch_resume(core, b, page, n, i, kept): it goes on; what is gone since is left out
 # - batch_drop(core, b): it never will
-# - batch_pages(b): how many it has
 # - batch_rename(core, old, new): an isolated page goes by another name, NIL: it is gone
 # - batches_forget(core, memcg): the memcg is gone
 # - batches_free(core)
@@ -34,6 +33,7 @@ cdef inline isolated_t *batch_hold(core_t *core, uint32_t memcg, const uint32_t 
         b.page[k] = NIL if kept <= k < i else page[k]
     b.memcg, b.gone, b.pending = memcg, False, True
     b.n, b.i, b.kept, b.written = n, i, kept, written
+    b.total, b.freed, b.again = n, 0, False
     return b
 
 cdef inline void batch_drop(core_t *core, isolated_t *b) noexcept nogil:
@@ -60,12 +60,6 @@ cdef inline void batch_resume(core_t *core, isolated_t *b, uint32_t *page, uint3
             rest += 1
     n[0] = i[0] + rest
     batch_drop(core, b)
-
-cdef inline uint32_t batch_pages(const isolated_t *b) noexcept nogil:
-    cdef uint32_t k, n = 0
-    for k in range(b.n):
-        n += b.page[k] != NIL
-    return n
 
 cdef inline void batch_rename(core_t *core, uint32_t old, uint32_t new) noexcept nogil:
     cdef isolated_t *b = core.stopped

@@ -14,23 +14,28 @@
 # it ended before the page was put back there is nothing to rotate: such pages get a second pass.
 #
 # - refault(core, g, page): it comes back (lru_gen_refault)
-# - evict(core, g, want, sc, freed) -> pages looked at, 0: there is no point in going on
+# - evict(core, g, want, sc) -> pages looked at, 0: there is no point in going on
+# - evict_on(core, g, sc): it had stopped, since a page that it writes needs a tag
+# - put_back(core, gens, page): an isolated page
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from swapfast.mm.area cimport vm_swap_full
+from swapfast.mm.batch cimport batch_hold, batch_resume
 from swapfast.mm.device cimport flight_find
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, WRITE_ZERO, release, slot_ready, slot_spare, unmap, write_out,
+    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready, slot_spare, unmap,
+    write_out,
 )
 from swapfast.mm.gens cimport gens_t, ring_t
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.mglru_age cimport look_around
 from swapfast.mm.mglru_lists cimport put, relabel, seq_of
-from swapfast.mm.policy_linux618 cimport count_scan
+from swapfast.mm.plug cimport plug_add
+from swapfast.mm.policy_linux618 cimport FREED, KEEP, STOP, count_scan
 from swapfast.mm.ring cimport ring_pop, ring_push
 from swapfast.mm.rmap cimport make_old, next_mapper, sharer_bits
 from swapfast.mm.tlb cimport tlb_drop_folio
-from swapfast.mm.scan cimport scan_control_t
+from swapfast.mm.scan cimport isolated_t, scan_control_t
 from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, prefetch_write
 from swapfast.mm.words cimport (
     F_ACTIVE, F_ISOLATED, F_REFERENCED, F_SWAPCACHE, F_WORKINGSET, F_WRITEBACK, G_GEN, G_LIST,
@@ -178,28 +183,29 @@ cdef inline void set_dirty(core_t *core, uint32_t home, bint dirty) noexcept nog
         if p == NIL or p == home:
             break
 
-cdef inline bint judge(core_t *core, memcg_t *g, uint32_t page, uint64_t *written) noexcept nogil:
-    # shrink_folio_list, folio_check_references, for one isolated page. True: it is freed.
+cdef inline uint32_t judge(core_t *core, memcg_t *g, uint32_t page,
+                           uint64_t *written) noexcept nogil:
+    # shrink_folio_list, folio_check_references, for one isolated page.
     cdef uint32_t folio, bits, shadow
     cdef int done
     cdef bint must_write
     if UNLIKELY(core.flight.used > 0) and flight_find(core, page) != 0:
-        return False   # it is being read, and so locked
+        return KEEP   # it is being read, and so locked
     bits = sharer_bits(core, page)
     if bits & PTE_ACCESSED:
         look_around_all(core, g, page)
         folio = core.page[page].folio
         if not folio & (F_REFERENCED | F_WORKINGSET):   # lru_gen_set_refs
             core.page[page].folio = <uint8_t>(folio | F_REFERENCED)
-            return False
+            return KEEP
         core.page[page].folio = <uint8_t>((folio & ~F_REFERENCED) | F_WORKINGSET | F_ACTIVE)
         if vm_swap_full(core, page):
             slot_spare(core, page)
-        return False
+        return KEEP
     must_write = bits & PTE_DIRTY != 0 or not core.page[page].folio & F_SWAPCACHE
     if not slot_ready(core, page, bits & PTE_DIRTY != 0):
         core.page[page].folio |= F_ACTIVE
-        return False
+        return KEEP
     if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap
     if UNLIKELY(core.tlb.entry != NULL):
@@ -207,20 +213,22 @@ cdef inline bint judge(core_t *core, memcg_t *g, uint32_t page, uint64_t *writte
     unmap(core, page)
     if UNLIKELY(core.mglru.page[page] & G_PINNED):   # is_page_cache_freeable
         set_dirty(core, page, must_write)
-        return False
+        return KEEP
     if must_write:
         set_dirty(core, page, False)
         done = write_out(core, page)
         written[0] += done != WRITE_ZERO
         if done == WRITE_DONE or done == WRITE_FAILED:
-            return False
+            return KEEP
+        if UNLIKELY(done == WRITE_WAITS):
+            return STOP
     shadow = <uint32_t>g.gens.min_seq & SHADOW_AGE   # lru_gen_eviction
     if core.page[page].folio & F_WORKINGSET:
         shadow |= SHADOW_WS
     g.gens.evicted[shadow & SHADOW_WS != 0] += 1
     release(core, g, page)
     core.home[page].where = shadow
-    return True
+    return FREED
 
 cdef inline bint may_retry(core_t *core, uint32_t page) noexcept nogil:
     # Its write ended while it was isolated: nothing will rotate it.
@@ -236,47 +244,73 @@ cdef inline void put_back(core_t *core, gens_t *gens, uint32_t page) noexcept no
         seq = seq_of(core, gens, page, True, False)
     put(core, gens, page, seq, False)
 
-cdef inline uint64_t shrink_batch(core_t *core, memcg_t *g, uint32_t *batch, uint32_t n,
-                                  uint64_t *written) noexcept nogil:
-    # Two passes at most, the second over what became clean in the first -> pages freed.
-    cdef uint32_t i, kept, again
-    cdef uint64_t freed = 0
-    cdef bint first = True
+cdef inline uint64_t shrink_batch(core_t *core, memcg_t *g, uint32_t *batch, uint32_t n, uint32_t i,
+                                  uint32_t kept, isolated_t *at,
+                                  scan_control_t *sc) noexcept nogil:
+    # From batch[i] on, those in front are kept. Two looks at most, the second at what became clean
+    # in the first -> pages freed, unless it stops.
+    cdef uint32_t again, verdict
     while n > 0:
-        kept = again = 0
-        for i in range(n):
+        while i < n:
             core.clock.now += core.times.scan_page
-            if not judge(core, g, batch[i], written):
+            verdict = judge(core, g, batch[i], &at.written)
+            if UNLIKELY(verdict == STOP):
+                sc.batch = batch_hold(core, g.id, batch, n, i, kept, at.written)
+                sc.batch.total, sc.batch.freed, sc.batch.again = at.total, at.freed, at.again
+                return 0
+            if verdict == KEEP:
                 core.count.pgactivate += core.page[batch[i]].folio & F_ACTIVE != 0
                 g.stat.pgactivate += core.page[batch[i]].folio & F_ACTIVE != 0
                 batch[kept] = batch[i]
                 kept += 1
-        freed += n - kept
+            i += 1
+        at.freed += n - kept
         take_completions(core)
+        again = 0
         for i in range(kept):
-            if first and may_retry(core, batch[i]):
+            if not at.again and may_retry(core, batch[i]):
                 batch[again] = batch[i]
                 again += 1
             else:
                 put_back(core, g.gens, batch[i])
         n = again
-        first = False
-    return freed
+        i = kept = 0
+        at.again = True
+    sc.scanned += at.total
+    g.stat.pswpout += at.written
+    count_scan(core, g, sc.kind, at.total, at.freed)
+    return at.freed
 
-cdef inline uint64_t evict(core_t *core, memcg_t *g, uint64_t want, scan_control_t *sc,
-                           uint64_t *freed) noexcept nogil:
+cdef inline uint64_t evict(core_t *core, memcg_t *g, uint64_t want,
+                           scan_control_t *sc) noexcept nogil:
     # evict_folios. That a generation was used up counts as a page looked at.
     cdef uint32_t batch[64]
-    cdef uint32_t n
-    cdef uint64_t looked, written = 0, got
+    cdef isolated_t at
+    cdef uint64_t looked
     take_completions(core)
-    looked = scan_tail(core, g, want, batch, &n)
+    looked = scan_tail(core, g, want, batch, &at.total)
     looked += raise_min_seq(g.gens)
     if g.gens.min_seq + LEAST_GENS > g.gens.max_seq:
         looked = 0
-    got = shrink_batch(core, g, batch, n, &written)
-    sc.scanned += n
-    g.stat.pswpout += written
-    count_scan(core, g, sc.kind, n, got)
-    freed[0] += got
+    at.written = 0
+    at.freed = 0
+    at.again = False
+    sc.shrunk += shrink_batch(core, g, batch, at.total, 0, 0, &at, sc)
+    if UNLIKELY(sc.batch != NULL) and looked == 0:
+        sc.inactive = 0   # there is no point in going on behind it
     return looked
+
+cdef inline uint64_t evict_on(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
+    # The page that waited has its tag now, or waits again -> 1: as far as is known, go on.
+    cdef uint32_t batch[64]
+    cdef uint32_t n, i, kept
+    cdef isolated_t at = sc.batch[0]
+    if at.pending and at.page[at.i] != NIL and not plug_add(core, at.page[at.i]):
+        return 1
+    take_completions(core)
+    if at.gone:
+        sc.inactive = 0
+    batch_resume(core, sc.batch, batch, &n, &i, &kept)
+    sc.batch = NULL
+    sc.shrunk += shrink_batch(core, g, batch, n, i, kept, &at, sc)
+    return 1

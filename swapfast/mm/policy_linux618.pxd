@@ -300,6 +300,10 @@ cdef inline uint64_t window_of(scan_control_t *sc, uint64_t size) noexcept nogil
             scan = SCAN_BATCH
     return scan >> sc.priority
 
+cdef inline void put_back_618(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
+    cdef uint32_t one = page
+    age_up(core, g, putback(core, g, &one, 1))
+
 cdef inline void windows_618(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
     # get_scan_count: anonymous against file pages, by swappiness and cost; there are no file pages.
     cdef uint64_t total, anon, other

@@ -28,24 +28,26 @@
 # Sources: lru_gen_shrink_lruvec, try_to_shrink_lruvec, get_nr_to_scan, should_run_aging,
 # folio_add_lru, do_swap_page.
 #
-# - enter_mglru, leave_mglru, rehome_mglru, shrink_mglru, rotate_mglru: the contract of a policy
+# - enter_mglru, leave_mglru, rehome_mglru, shrink_mglru, rotate_mglru, put_back_mglru: the contract
+#   of a policy
 # - keeps_slot(core, page, write): a page that a fault maps keeps its slot for now
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.area cimport area_of, swap_left, vm_swap_full
+from swapfast.mm.batch cimport batch_rename
 from swapfast.mm.device cimport area_device
 from swapfast.mm.gens cimport gens_t, ring_t
 from swapfast.mm.mglru_age cimport age
-from swapfast.mm.mglru_evict cimport EVICT_BATCH, evict, refault
+from swapfast.mm.mglru_evict cimport EVICT_BATCH, evict, evict_on, put_back, refault
 from swapfast.mm.mglru_lists cimport batch_forget, list_of, lru_drain, put, seq_of, take_off
 from swapfast.mm.plug cimport plug_finish
 from swapfast.mm.policy_linux618 cimport window_of
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.scan cimport scan_control_t
-from swapfast.mm.types cimport SWAPFAST_CHECK, core_t, memcg_t
+from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport (
-    DEF_PRIORITY, ENTER_AHEAD, ENTER_MOVE, ENTER_SWAPIN, F_SWAPCACHE, G_PINNED, LEAST_GENS, MM_SEEN,
-    NIL, RECLAIM_DIRECT, RECLAIM_KSWAPD,
+    DEF_PRIORITY, ENTER_AHEAD, ENTER_MOVE, ENTER_SWAPIN, F_ISOLATED, F_SWAPCACHE, G_PINNED,
+    LEAST_GENS, MM_SEEN, NIL, RECLAIM_DIRECT, RECLAIM_KSWAPD,
 )
 from swapfast.mm.writeback cimport take_completions
 
@@ -63,13 +65,19 @@ cdef inline void enter_mglru(core_t *core, memcg_t *g, uint32_t page, int how) n
 cdef inline void leave_mglru(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
     if core.mglru.page[page] & G_PINNED:
         batch_forget(core, page, NIL)
-    take_off(core, g.gens, page)
+    if UNLIKELY(core.page[page].folio & F_ISOLATED):
+        batch_rename(core, page, NIL)
+    else:
+        take_off(core, g.gens, page)
     core.mglru.page[page] = 0
 
 cdef inline void rehome_mglru(core_t *core, memcg_t *g, uint32_t old, uint32_t new) noexcept nogil:
     cdef ring_t *r = list_of(core, g.gens, old)
-    SWAPFAST_CHECK(r.buf[core.home[new].where] == old, b"a page that moves was on its list")
-    r.buf[core.home[new].where] = new
+    if UNLIKELY(core.page[new].folio & F_ISOLATED):
+        batch_rename(core, old, new)
+    else:
+        SWAPFAST_CHECK(r.buf[core.home[new].where] == old, b"a page that moves was on its list")
+        r.buf[core.home[new].where] = new
     core.mglru.page[new] = core.mglru.page[old]
     core.mglru.page[old] = 0
     if core.mglru.page[new] & G_PINNED:
@@ -109,27 +117,39 @@ cdef inline uint64_t want_of(gens_t *gens, scan_control_t *sc) noexcept nogil:
         return 0
     return window_of(sc, pages)
 
+cdef inline void put_back_mglru(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
+    put_back(core, g.gens, page)
+
 cdef inline uint64_t shrink_mglru(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
-    # lru_gen_shrink_lruvec, try_to_shrink_lruvec
+    # lru_gen_shrink_lruvec, try_to_shrink_lruvec. It may stop within evict, and goes on there; sc
+    # has what is wanted (inactive), what was looked at (active) and what was freed.
     cdef bint whole = sc.kind == RECLAIM_DIRECT or sc.kind == RECLAIM_KSWAPD
-    cdef uint64_t want, looked, scanned = 0, freed = 0
-    core.may_stop = False
-    if core.rules.swappiness == 0 or swap_left(core, g) < EVICT_BATCH:
+    cdef uint64_t looked, before = 0
+    if UNLIKELY(sc.batch != NULL):
+        before = sc.shrunk
+    elif core.rules.swappiness == 0 or swap_left(core, g) < EVICT_BATCH:
         return 0   # get_swappiness
-    take_completions(core)
-    lru_drain(core)
+    else:
+        sc.active = sc.shrunk = 0
+        take_completions(core)
+        lru_drain(core)
     while True:
-        if may_age(g.gens) and sc.priority != DEF_PRIORITY:
+        if UNLIKELY(sc.batch != NULL):
+            looked = evict_on(core, g, sc)
+        elif may_age(g.gens) and sc.priority != DEF_PRIORITY:
             age(core, g)
             break
-        want = want_of(g.gens, sc)
-        if want == 0:
+        else:
+            sc.inactive = want_of(g.gens, sc)
+            if sc.inactive == 0:
+                break
+            looked = evict(core, g, sc.inactive, sc)
+            sc.active += looked
+        if UNLIKELY(sc.batch != NULL):
+            return sc.shrunk - before
+        if looked == 0 or sc.active >= sc.inactive:
             break
-        looked = evict(core, g, want, sc, &freed)
-        scanned += looked
-        if looked == 0 or scanned >= want:
-            break
-        if whole and sc.freed + freed >= sc.want:   # should_abort_scan
+        if whole and sc.freed + sc.shrunk - before >= sc.want:   # should_abort_scan
             break
     plug_finish(core)
-    return freed
+    return sc.shrunk - before

@@ -5,11 +5,14 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 cdef struct isolated_t:
     # Pages that a pass has isolated, while it waits and others run.
-    uint32_t page[32]    # NIL where one is gone
+    uint32_t page[64]    # NIL where one is gone
     uint32_t n
     uint32_t i           # the one that is written; those before it are judged
     uint32_t kept        # of those, they are in front
     uint64_t written
+    uint32_t total       # that were isolated
+    uint32_t freed       # in a first look at them (mglru_evict.pxd)
+    bint again           # it is the second
     bint pending         # page[i] still needs its tag
     uint32_t memcg       # whose they are
     bint gone            # it is not there any more

@@ -13,24 +13,20 @@
 # - world_begins(core, w): it is the one of this machine from now on
 
 from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.abandon cimport abandon, abandon_all
 from swapfast.mm.actor cimport (
     AT_BARRIER, AT_CHARGE, AT_END, AT_FAULT, AT_HIGH, AT_KSWAPD, AT_READ, AT_RUN, AT_START, FEW,
     IN_BARRIER, IN_CPU, IN_FAULT, IN_READ, IN_RECLAIM, IN_TAGS, IN_USER, IN_WORKINGSET, NOBODY,
     STEP_ON, STEP_OOM, STEP_OUT, STEP_QUEUE, STEP_SLEEP, actor_t, barrier_t, heap_pop, heap_push,
     heap_sift, second_time, sift_up, spend, world_t,
 )
-from swapfast.mm.batch cimport batch_resume
+from swapfast.mm.batch cimport batch_drop
 from swapfast.mm.cpus cimport cpu_fill, cpu_leave, cpu_preempt, cpu_wake, cpu_yields
 from swapfast.mm.kswapd cimport kswapd_step
-from swapfast.mm.lru cimport putback
-from swapfast.mm.plug cimport plug_add, plug_flush
 from swapfast.mm.psi cimport PSI_IOWAIT, PSI_MEMSTALL, psi_set
-from swapfast.mm.scan cimport isolated_t
 from swapfast.mm.steps cimport step_of
-from swapfast.mm.tree cimport age_up
-from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, prefetch_write
+from swapfast.mm.types cimport UNLIKELY, core_t, prefetch_write
 from swapfast.mm.waiters cimport waiter_gone, waiter_woken, wake_waiters
-from swapfast.mm.words cimport NIL
 
 cdef enum:
     WORLD_OVER = 0       # nobody is left
@@ -98,29 +94,12 @@ cdef inline void drop_actor(world_t *w, uint32_t a) noexcept nogil:
             n += 1
     w.n_ready = n
 
-cdef inline void put_back(core_t *core, isolated_t *b) noexcept nogil:
-    # A task that dies ends its pass at once. Its writes go on; it has no time any more.
-    cdef memcg_t *g = &core.memcgs[b.memcg]
-    cdef uint64_t now = core.clock.now
-    cdef uint32_t page[32]
-    cdef uint32_t n, i, kept, k
-    if b.pending and b.page[b.i] != NIL:
-        plug_add(core, b.page[b.i])
-        plug_flush(core)
-    core.clock.now = now
-    core.in_tags = 0
-    batch_resume(core, b, page, &n, &i, &kept)
-    for k in range(i, n):
-        page[kept] = page[k]
-        kept += 1
-    if kept > 0:
-        age_up(core, g, putback(core, g, page, kept))
-
 cdef inline void world_begins(core_t *core, world_t *w) noexcept nogil:
     # The one before it has ended, wherever it was.
     cdef uint32_t k
+    abandon_all(core)
     while core.stopped != NULL:
-        put_back(core, core.stopped)
+        batch_drop(core, core.stopped)
     for k in range(core.n_devices):
         core.devices[k].woken = core.devices[k].waiting = 0
     core.worlds += 1
@@ -165,7 +144,8 @@ cdef inline void world_kill(core_t *core, world_t *w, actor_t *a, uint64_t t) no
     if a.wants != NULL:
         waiter_gone(w, a)
     if a.charge.sc.batch != NULL:
-        put_back(core, a.charge.sc.batch)
+        abandon(core, a.charge.sc.batch)
+        batch_drop(core, a.charge.sc.batch)
         a.charge.sc.batch = NULL
     a.stage = AT_END
     a.end = t

@@ -154,6 +154,8 @@ cdef struct policy_t:
     void (*touch)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
     # a page was written: where it is scanned next; NULL: at the tail of the inactive list
     void (*rotate)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
+    # a page that a pass has isolated goes back; NULL: its passes never stop
+    void (*put_back)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
 
 cdef struct seen_t:
     # What the stale statistics of a memcg say (struct memcg_vmstats).

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from swapfast.cli.commands import swapfast
 from swapfast.contention import Contention, load, read_truth, validate
-from swapfast.contention.judge import Row
+from swapfast.contention.judge import GOALS, Row
 from swapfast.scenario import ScenarioError
 
 HERE = Path(__file__).parent
@@ -111,16 +111,17 @@ def test_the_page_says_what_comes_out() -> None:
 
 @needs_truth
 @pytest.mark.slow
-def test_faults_under_the_multi_generational_lru(tmp_path: Path) -> None:
+def test_all_goals_are_met_under_the_multi_generational_lru(tmp_path: Path) -> None:
     """The same scenarios, of which a kernel with that LRU was asked as well."""
     text = (HERE / "contention.toml").read_text("utf-8")
     text = text.replace("[machine]\n", '[machine]\npolicy = "linux-6.18-mglru"\n')
     (tmp_path / "setup.toml").write_text(text.replace("phases = 20", "phases = 1"))
     found = validate(SHARED / "truth/contention.csv", tmp_path / "setup.toml", SHARED / "traces")
     told = found.summary()
-    for count in ("majflt", "pswpout"):
-        assert told[count]["median"] <= 0.02
-        assert told[count]["p90"] <= 0.12
+    for count in told:
+        goal = GOALS[count]
+        assert goal.median is None or told[count]["median"] <= goal.median, count
+        assert goal.p90 is None or told[count]["p90"] <= goal.p90, count
     assert sum(one.right for one in found.kills) >= len(found.kills) - 2
 
 

@@ -28,10 +28,16 @@ def lab(*, tags: int, **keys: Any) -> tuple[sf.Machine, Device]:
 
 
 def crowd(
-    programs: int, *, tags: int, cpus: int | None, pages: int = 120, refs: int = 1500
+    programs: int,
+    *,
+    tags: int,
+    cpus: int | None,
+    pages: int = 120,
+    refs: int = 1500,
+    profile: str = "6.18",
 ) -> tuple[sf.Machine, Together, Device]:
     """Programs that write to one device, each under a limit of its own."""
-    machine, device = lab(tags=tags, cgroup="v2")
+    machine, device = lab(tags=tags, cgroup="v2", profile=profile)
     machine.add_swap("16MiB", device=device)
     run = machine.together(cpus=cpus)
     for number in range(programs):
@@ -65,10 +71,14 @@ def test_two_readers_take_turns_of_two() -> None:
         assert adds_up(program)
 
 
+PROFILES = ["6.18", "6.18-mglru"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("cpus", [None, 1, 2])
 @pytest.mark.parametrize("tags", [1, 2])
-def test_nobody_starves(cpus: int | None, tags: int) -> None:
-    machine, run, _device = crowd(5, tags=tags, cpus=cpus)
+def test_nobody_starves(cpus: int | None, tags: int, profile: str) -> None:
+    machine, run, _device = crowd(5, tags=tags, cpus=cpus, profile=profile)
     run.until()
     machine.verify()
     walls = [program.wall for program in run.programs]
@@ -76,11 +86,14 @@ def test_nobody_starves(cpus: int | None, tags: int) -> None:
     assert all(adds_up(program) for program in run.programs)
 
 
-def test_slots_of_two_that_reclaim_alternate() -> None:
+@pytest.mark.parametrize("profile", PROFILES)
+def test_slots_of_two_that_reclaim_alternate(profile: str) -> None:
     """Each waits for a tag in the middle of its scan, so neither gets a run of slots."""
     requests = []
     for programs in (1, 2):
-        _machine, run, device = crowd(programs, tags=1, cpus=1, pages=2000, refs=12_000)
+        _machine, run, device = crowd(
+            programs, tags=1, cpus=1, pages=2000, refs=12_000, profile=profile
+        )
         run.until()
         told = device.counters()
         requests.append(told["writes"] / told["pages_out"])
@@ -93,13 +106,19 @@ def test_slots_of_two_that_reclaim_alternate() -> None:
     tags=st.integers(1, 3),
     cpus=st.sampled_from([None, 1, 2]),
     stops=st.lists(st.integers(1, 400), min_size=1, max_size=5, unique=True),
+    profile=st.sampled_from(PROFILES),
     data=st.data(),
 )
 def test_others_go_on_while_a_pass_waits(
-    programs: int, tags: int, cpus: int | None, stops: list[int], data: st.DataObject
+    programs: int,
+    tags: int,
+    cpus: int | None,
+    stops: list[int],
+    profile: str,
+    data: st.DataObject,
 ) -> None:
     """Looked at wherever it stands; programs die, and their cgroups are removed."""
-    machine, run, _device = crowd(programs, tags=tags, cpus=cpus, refs=400)
+    machine, run, _device = crowd(programs, tags=tags, cpus=cpus, refs=400, profile=profile)
     for ms in sorted(stops):
         run.until(f"{ms}ms")
         machine.verify()
@@ -122,13 +141,14 @@ def test_others_go_on_while_a_pass_waits(
     tags=st.integers(1, 3),
     cpus=st.sampled_from([None, 1]),
     stops=st.lists(st.integers(1, 300), max_size=4, unique=True),
+    profile=st.sampled_from(PROFILES),
 )
 def test_where_it_was_interrupted_does_not_matter(
-    tags: int, cpus: int | None, stops: list[int]
+    tags: int, cpus: int | None, stops: list[int], profile: str
 ) -> None:
     seen = []
     for times in ([], sorted(stops)):
-        machine, run, device = crowd(3, tags=tags, cpus=cpus, refs=400)
+        machine, run, device = crowd(3, tags=tags, cpus=cpus, refs=400, profile=profile)
         for ms in times:
             run.until(f"{ms}ms")
         run.until()
@@ -150,6 +170,19 @@ def test_a_run_that_was_given_up_leaves_nothing_behind() -> None:
     again.until()
     assert late.references == 500
     machine.verify()
+
+
+@pytest.mark.parametrize("enabled", [0, 7])
+def test_the_lru_is_switched_while_a_pass_waits(enabled: int) -> None:
+    profile = PROFILES[enabled == 0]
+    machine, run, _device = crowd(3, tags=1, cpus=1, profile=profile)
+    for ms in range(20, 200, 7):
+        run.until(f"{ms}ms")
+        machine.lru_gen.enabled = enabled if ms % 2 else 7 - enabled
+        machine.verify()
+    run.until()
+    machine.verify()
+    assert all(adds_up(program) for program in run.programs)
 
 
 def test_swapoff_while_a_pass_waits() -> None:
