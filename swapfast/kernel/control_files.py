@@ -6,7 +6,8 @@
 
 Sources: mm/memcontrol.c (memory_files, swap_files, memory_max_write, memory_high_write,
 memcg_stat_format), mm/page_counter.c (page_counter_memparse), lib/cmdline.c (memparse), mm/vmscan.c
-(user_proactive_reclaim), kernel/cgroup/cgroup.c (cgroup_procs_write) of 6.18.
+(user_proactive_reclaim), kernel/cgroup/cgroup.c (cgroup_procs_write), kernel/sched/psi.c (psi_show)
+of 6.18.
 """
 
 from __future__ import annotations
@@ -276,8 +277,23 @@ def move(row: GroupRow, task: Task) -> None:
     task.mm.group = row.number
 
 
+def _pressure(resource: str) -> File:
+    """psi_show: nobody has stalled where no programs have run side by side."""
+
+    def read(kernel: Kernel, row: GroupRow) -> str:
+        if kernel.groups.pressure_of is not None:
+            return kernel.groups.pressure_of(row.number, resource)
+        return "".join(
+            f"{what} avg10=0.00 avg60=0.00 avg300=0.00 total=0\n" for what in ("some", "full")
+        )
+
+    return File(read, on_root=True)
+
+
 FILES = {
     "cgroup.procs": File(_procs, _write_procs, on_root=True),
+    "cpu.pressure": _pressure("cpu"),
+    "io.pressure": _pressure("io"),
     "memory.current": _value("usage"),
     "memory.events": _events({name: name for name in _EVENTS}),
     "memory.high": _limit("high", _fit),
@@ -286,6 +302,7 @@ FILES = {
     "memory.min": _limit("min"),
     "memory.oom.group": File(lambda kernel, row: f"{row.oom_group:d}\n", _write_oom_group),
     "memory.peak": _peak("peak"),
+    "memory.pressure": _pressure("memory"),
     "memory.reclaim": File(None, _write_reclaim, on_root=True),
     "memory.stat": File(_stat, on_root=True),
     "memory.swap.current": _value("swap_usage"),

@@ -10,7 +10,7 @@ was made without is called by its number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -89,7 +89,11 @@ class Groups:
     rows : dict of int to GroupRow
         By number.
     root : GroupRow
+    pressure_of : callable or None
+        The text of a pressure file, of programs side by side: number of a group, and resource.
     """
+
+    pressure_of: Callable[[int, str], str] | None = None
 
     def __init__(self, core: Core, policy: str) -> None:
         self._core = core

@@ -111,6 +111,7 @@ class Together:
         self._collected = np.zeros((0, len(world.TIME_CLASSES)))
         self._last_rows: NDArray[np.uint64] | None = None
         self.series = Series()
+        kernel.groups.pressure_of = lambda number, what: str(self._pressure_of(number)[what])
 
     def program(
         self,
@@ -355,10 +356,13 @@ class Together:
     def pressure(self, cgroup: MemoryGroup | None = None) -> dict[str, Pressure]:
         """Pressure of a cgroup, of all below it too: ``io``, ``memory``, ``cpu``.
 
-        ``str`` of each is the kernel's file. Where every program has a processor of its own it is
-        taken from the classes of time, and nobody waits for a processor.
+        ``str`` of each is the kernel's file, and a `Cgroup` has the files of the last run. Where
+        every program has a processor of its own it is taken from the classes of time, and nobody
+        waits for a processor.
         """
-        number = memcg_table.ROOT if cgroup is None else cgroup.number
+        return self._pressure_of(memcg_table.ROOT if cgroup is None else cgroup.number)
+
+    def _pressure_of(self, number: int) -> dict[str, Pressure]:
         if self._own_cpus:
             self._collect()
         return pressures(*self._world.pressure(number))

@@ -123,6 +123,11 @@ def test_a_new_cgroup_reads_as_the_kernel_prints_it() -> None:
     del shown["memory.stat"]
     assert shown == {
         "cgroup.procs": "",
+        **dict.fromkeys(
+            ("cpu.pressure", "io.pressure", "memory.pressure"),
+            "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+            "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
+        ),
         "memory.current": "0\n",
         "memory.events": "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n",
         "memory.high": "max\n",
@@ -166,7 +171,8 @@ def test_the_root_is_the_machine() -> None:
     machine = boot()
     root = machine.cgroup("/")
     assert root == machine.cgroup("//") and root.path == "/" and root.parent is None
-    assert list(root) == ["cgroup.procs", "memory.reclaim", "memory.stat"]
+    pressure = ["cpu.pressure", "io.pressure", "memory.pressure"]
+    assert list(root) == ["cgroup.procs", *pressure, "memory.reclaim", "memory.stat"]
     program(machine, root, 100)
     assert root.stat()["anon"] == 100 * PAGE and root["cgroup.procs"] == "1\n2\n"
     refuses(ENOENT, lambda: root["memory.max"])

@@ -159,3 +159,17 @@ def test_text_of_no_pressure() -> None:
         run = machine.together(cpus=cpus)
         for one in run.pressure().values():
             assert str(one) == f"some {line}full {line}"
+
+
+@pytest.mark.parametrize("cpus", [None, 1])
+def test_the_files_of_a_cgroup_are_those_of_the_run(cpus: int | None) -> None:
+    machine = sf.Machine("64MiB", contents=False, page_cluster=0)
+    machine.add_swap("64MiB", device=machine.device("d", read="50us", write="50us"))
+    pod = machine.cgroup("/pod")
+    run = machine.together(cpus=cpus)
+    trace = generate("uniform", pages=1000, refs=9000, seed=1)
+    run.program("p", trace, cgroup=machine.cgroup("/pod/p", max="2MiB"), think="1us")
+    run.until("100ms")
+    for resource in ("memory", "io", "cpu"):
+        assert pod[f"{resource}.pressure"] == str(run.pressure(pod)[resource])
+    assert "total=0" not in pod["memory.pressure"]
