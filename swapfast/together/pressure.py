@@ -4,7 +4,7 @@
   cpu.pressure.
 - ``PERIOD``: ns between two steps of the averages.
 - ``pressures(totals, averages)``: the numbers of the core, by resource.
-- ``of_own_cpus(stalls, busy)``: totals where every program has a processor of its own.
+- ``of_own_cpus(passed)``: totals where every program has a processor of its own.
 
 Source: kernel/sched/psi.c (psi_show); the averages are in mm/psi.pxd.
 """
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from swapfast.core.world import TIME_CLASSES
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -24,6 +26,8 @@ __all__ = ["PERIOD", "RESOURCES", "Pressure", "of_own_cpus", "pressures"]
 PERIOD = 2_004_000_000  # 2 * HZ + 1 jiffies at HZ 250
 RESOURCES = ("io", "memory", "cpu")
 _FIXED_1 = 2048
+_MEMORY = [TIME_CLASSES.index(name) for name in ("reclaim", "workingset", "high", "stall")]
+_IO = [TIME_CLASSES.index(name) for name in ("read", "workingset")]
 
 
 @dataclass(frozen=True)
@@ -67,22 +71,22 @@ def pressures(totals: list[int], averages: list[int]) -> dict[str, Pressure]:
     }
 
 
-def of_own_cpus(stalls: NDArray[np.float64], busy: NDArray[np.float64]) -> NDArray[np.float64]:
+def of_own_cpus(passed: NDArray[np.float64]) -> NDArray[np.float64]:
     """Stalls of a period, where every program has a processor of its own.
 
     Parameters
     ----------
-    stalls : float array, shape (programs, states)
-        ns in each state.
-    busy : float array, shape (programs,)
-        ns not idle, by which a processor counts.
+    passed : float array, shape (programs, classes)
+        ns by class of time. A processor counts by how long it was not idle.
 
     Returns
     -------
     float array, shape (states,)
+        In the order of ``world.PSI_NAMES``.
     """
-    weight = busy.sum()
-    if not weight:
-        return np.zeros(stalls.shape[1])
-    weighted: NDArray[np.float64] = (stalls * busy[:, None]).sum(axis=0) / weight
-    return weighted
+    memory, io = passed[:, _MEMORY].sum(axis=1), passed[:, _IO].sum(axis=1)
+    busy = passed.sum(axis=1) - passed[:, TIME_CLASSES.index("barrier")]
+    if not busy.sum():
+        return np.zeros(2 * len(RESOURCES))
+    of_io, of_memory = (float((stall * busy).sum() / busy.sum()) for stall in (io, memory))
+    return np.array([of_io, of_io, of_memory, of_memory, 0.0, 0.0])

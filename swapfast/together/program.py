@@ -44,6 +44,8 @@ class Program:
         Number of the group that pays.
     number : int
         Its number in the run.
+    whole : tuple
+        The ranges of the mapping when it began: without one of them it ends.
     killed : bool
         The OOM killer took it.
     """
@@ -62,6 +64,7 @@ class Program:
     ) -> None:
         self.run, self.name, self.task, self.mapping = run, name, task, mapping
         self.cgroup, self.memcg, self.number, self.linger = cgroup, memcg, number, linger
+        self.whole = mapping.ranges
         self.killed = False
 
     @property

@@ -35,8 +35,6 @@ __all__ = ["Timing", "Together"]
 FOREVER = (1 << 64) - 1
 _COLUMNS = {name: i for i, name in enumerate(world.PROGRAM_COLUMNS)}
 _FIRST_TIME = _COLUMNS[world.TIME_CLASSES[0]]
-_MEMORY = ("reclaim", "workingset", "high", "stall")  # classes of time that stall on memory
-_IO = ("read", "workingset")
 
 
 class Timing(TypedDict, total=False):
@@ -246,6 +244,7 @@ class Together:
         if when is None and any(p.alive and self._endless(p) for p in self.programs):
             raise ValueError("a program that loops forever has no end: give a time, or a stop")
         end = FOREVER if when is None else self._begin + parse_duration(when)
+        self._end_those_without_memory()
         for stop in self._stops(end):
             if not self._go(stop):
                 break
@@ -286,6 +285,13 @@ class Together:
                         program.task.exit()
             elif ending == "oom":
                 self._kill(self._by_number[number], status)
+
+    def _end_those_without_memory(self) -> None:
+        """A task that exited by other hands, or unmapped its pages, refers to nothing any more."""
+        for one in self.programs:
+            if one.alive and (not one.task.alive or one.mapping.ranges != one.whole):
+                self._world.kill(one.number)
+                self._last_rows = None
 
     def _account(self, program: Program) -> None:
         row = self._world.row(program.number)
@@ -383,16 +389,11 @@ class Together:
         passed = times.copy()
         passed[: len(self._collected)] -= self._collected
         self._collected = times
-        place = {name: i for i, name in enumerate(world.TIME_CLASSES)}
-        memory = passed[:, [place[name] for name in _MEMORY]].sum(axis=1)
-        io = passed[:, [place[name] for name in _IO]].sum(axis=1)
-        busy = passed.sum(axis=1) - passed[:, place["barrier"]]
-        stalls = np.stack([io, io, memory, memory, 0 * io, 0 * io], axis=1)
         members: dict[int, list[int]] = {memcg_table.ROOT: [0]}
         for program in self.programs:
             if (row := self.kernel.groups.rows.get(program.memcg)) is not None:
                 for group in row.upward():
                     members.setdefault(group.number, []).append(program.number)
         for number, its in members.items():
-            totals = of_own_cpus(stalls[its], busy[its])
+            totals = of_own_cpus(passed[its])
             self._world.add_pressure(number, totals.astype(np.uint64))

@@ -349,3 +349,24 @@ def test_nobody_may_be_killed() -> None:
     run.until()
     assert program.killed and not other.alive
     machine.verify()
+
+
+def test_a_task_that_exits_by_other_hands_ends_its_program() -> None:
+    machine = sf.Machine("64MiB", contents=False, cache=0)
+    machine.add_swap("16MiB")
+    run = machine.together()
+    trace = generate("uniform", pages=100, refs=10_000, seed=1)
+    programs = [
+        run.program(name, trace, think="1us", loops="forever", stop="50ms") for name in "abc"
+    ]
+    run.until("5ms")
+    programs[0].task.exit()
+    programs[1].mapping.munmap(0, 4096)
+    run.until("20ms")
+    machine.verify()
+    assert [program.alive for program in programs] == [False, False, True]
+    assert [program.end for program in programs[:2]] == [5_000_000, 5_000_000]
+    assert not any(program.killed for program in programs)
+    run.until()
+    machine.verify()
+    assert all(sum(program.times.values()) == program.wall for program in programs)
