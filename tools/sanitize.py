@@ -17,7 +17,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TREE = ROOT / "build" / "sanitize" / "tree"
 LINKED = ("tests", "tools", "pyproject.toml", "README.md", "setup.py")
-TESTS = ("core", "machine", "checkpoint", "swapfile", "replacement", "mrc", "traces", "fuzz")
+TESTS = (
+    "core",
+    "machine",
+    "together",
+    "checkpoint",
+    "swapfile",
+    "replacement",
+    "mrc",
+    "traces",
+    "fuzz",
+)
 # It starts programs that have not the library.
 SPARED = ("--ignore=tests/traces/test_capture_trace.py",)
 OPTIONS = {
