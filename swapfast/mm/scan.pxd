@@ -34,7 +34,7 @@ cdef struct scan_control_t:
     bint low_reclaim     # memcg_low_reclaim
     bint low_skipped     # memcg_low_skipped
     # a pass that has stopped, since a page that it writes needs a tag
-    isolated_t *batch       # where it stopped; NULL: it did not
+    isolated_t *batch    # where it stopped; NULL: it did not
     uint32_t at          # the memcg
     uint64_t inactive    # left of its windows
     uint64_t active

@@ -264,13 +264,13 @@ cdef inline int at_page(core_t *core, world_t *w, actor_t *a, uint64_t second) n
         w.status = status
         charge_begin(&a.charge)
         return STEP_OOM
+    if UNLIKELY(a.charge.sc.batch != NULL):
+        return queue_up(core, w, a)
     if status == ST_AGAIN and throttled(core, a):
         a.left = a.t
         a.waits = IN_STALL
         spend(a, IN_STALL, JIFFY)
         return STEP_SLEEP
-    if UNLIKELY(a.charge.sc.batch != NULL):
-        return queue_up(core, w, a)
     if pay_tags(a):
         return STEP_SLEEP
     return STEP_ON if late(w, a, second) else STEP_AGAIN

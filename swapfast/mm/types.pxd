@@ -378,7 +378,7 @@ cdef struct core_t:
     bint may_stop            # who runs may stop where it would wait for one
     device_t *wants          # of this device
     bint got_tag             # it had one since it began
-    isolated_t *stopped         # of passes that have
+    isolated_t *stopped      # of passes that have
     isolated_t *spare_batches
     device_t **devices       # the first is under every area that names none
     uint32_t n_devices
