@@ -232,19 +232,19 @@ def _check_sort(context: click.Context, several: bool, scenarios: Path | None) -
 
 
 def _show(result: Validation, worst: int) -> None:
-    cells = len({p.cell.line for p in result.predictions})
+    kernels = " and ".join(KERNELS[one] for one in result.kernels)
+    measured = len({p.cell.line for p in result.predictions})
     console.say(
         (result.truth, "bold"),
-        f": {cells} cells measured under {' and '.join(KERNELS[one] for one in result.kernels)}, "
+        f": {measured} cells measured under {kernels}, "
         f"page-cluster {result.page_cluster}; "
         f"error in % of the measured value (of {FLOOR} events where there were fewer)",
     )
     if result.skipped:
         console.say(f"{len(result.skipped)} killed runs left out")
     for (lru, policy), count in result.strange.items():
-        console.say(
-            (f"{count} cells were measured under {KERNELS[lru]}, which {policy} is not", "yellow")
-        )
+        cells = "1 cell was" if count == 1 else f"{count} cells were"
+        console.say((f"{cells} measured under {KERNELS[lru]}, not under {policy}", "yellow"))
     _show_table(result)
     for policy in result.policies if worst else []:
         console.say()
