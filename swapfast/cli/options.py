@@ -19,7 +19,7 @@ from swapfast.units import PAGE_SIZE, format_size, parse_share, parse_size
 __all__ = ["HOST", "MOST_PAGES", "PROFILE_HELP", "no_stream", "profile_of", "share_of", "size_of"]
 
 HOST = "host"  # --profile: the kernel of this machine
-PROFILE_HELP = f"{', '.join(PROFILES)}, or host: as this machine's kernel (see README)"
+PROFILE_HELP = f"{', '.join(PROFILES)}, or host: by this machine's /sys/kernel/mm/lru_gen/enabled"
 
 MOST_PAGES = 1 << 31  # of a simulated machine, and of one swap area
 

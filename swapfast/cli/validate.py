@@ -134,9 +134,13 @@ def validate(
     at once has the columns scenario and program instead, and --scenarios says what they were.
 
     Its columns lru (classic or mglru) and lru_gen say which LRU the kernel ran. Without them it was
-    the multi-generational one where the column agings is not all 0. Each cell is judged by the
-    policy of its kernel. A kernel with generations decides by when it ran something else: "in
-    range" are the cells between the rules always and fault, or 1 % and 5 events beside them.
+    the multi-generational one where the column agings is not all 0, and the classic one otherwise.
+    Each cell is judged by the policy of its kernel. A kernel with generations decides by when it
+    ran something else: "in range" are the cells between the rules always and fault, or 1 % and 5
+    events beside them. Which LRU a kernel runs says `cat /sys/kernel/mm/lru_gen/enabled`: an odd
+    number is the multi-generational one.
+
+    Of several programs, each line is played under the LRU that it names.
 
     \b
     Examples:
