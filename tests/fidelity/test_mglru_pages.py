@@ -13,7 +13,7 @@ import pytest
 
 from swapfast.replay import replay
 from swapfast.traces import Trace, open_trace
-from swapfast.validate import RULES, Validation, validate
+from swapfast.validate import RULES, Validation, read_truth, validate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -145,6 +145,25 @@ def test_who_wins_where() -> None:
         assert generations < classic
     assert all(g > c for c, g in (told["hotspot-w30"][1], told["drift-w30"][1]))
     assert told["seqloop-w30"][2][1] < 0.8 * told["seqloop-w30"][2][0]
+
+
+@needs_truth
+@pytest.mark.slow
+def test_the_kernel_has_the_same_winner() -> None:
+    measured = {}
+    for file in ("exact_pc0", "mglru_exact_pc0"):
+        for cell in read_truth(SHARED / "truth" / f"{file}.csv")[0]:
+            measured[cell.lru, cell.trace, float(cell.frac)] = cell.measured["majflt"]
+    compared = 0
+    for name in TRACES:
+        for limit in LIMITS:
+            ours = faults(trace(name), limit, "disk")
+            share = int(limit[:-1]) / 100
+            theirs = [measured[lru, name, share] for lru in ("classic", "mglru")]
+            if abs(ours[0] - ours[1]) > 0.01 * max(ours):
+                assert (ours[0] < ours[1]) == (theirs[0] < theirs[1]), (name, limit)
+                compared += 1
+    assert compared == 9
 
 
 def _number(text: str) -> int:
