@@ -10,6 +10,7 @@ from swapfast.contention import Contention
 from swapfast.contention import validate as run_validation
 from swapfast.contention.judge import GOALS, MARGIN, Row
 from swapfast.errors import Interrupted
+from swapfast.measure.ground import many
 
 __all__ = ["judge_several"]
 
@@ -46,15 +47,15 @@ def _show(result: Contention, worst: int, each: bool) -> None:
     console.say((result.truth, "bold"), f": {result.title}")
     ways = {
         "classic": f"at {result.phases} phases of the statistics; error of the median",
-        "mglru": f"under {result.rules} rules of walks; error of the first",
+        "mglru": f"under the rules {', '.join(result.rules)}; error of {result.rules[0]}",
     }
     runs = {
         lru: len({(k.scenario, k.repeat) for k in result.kills if k.lru == lru}) for lru in ways
     }
     for lru in result.lrus:
         console.say(
-            f"{lru}: {runs[lru]} runs of several programs, each simulated {ways[lru]} in % of the "
-            "measured value"
+            f"{lru}: {many(runs[lru], 'run')} of several programs, each simulated {ways[lru]} in % "
+            "of the measured value"
         )
     for line in result.skipped:
         console.say(f"left out: {line}")

@@ -131,8 +131,10 @@ class Contention:
     ----------
     truth, title : str
         The file, and what the scenarios are.
-    phases, rules : int
-        Simulations of each run under the classic LRU, and under the multi-generational one.
+    phases : int
+        Simulations of each run under the classic LRU.
+    rules : tuple of str
+        The same under the multi-generational one; the errors are those of the first.
     rows : list of Row
     kills : list of Kill
     skipped : list of str
@@ -146,7 +148,7 @@ class Contention:
     truth: str
     title: str
     phases: int
-    rules: int
+    rules: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -238,7 +240,8 @@ def validate(
     """
     wanted = load(setup)
     name = os.fspath(truth)
-    phases, rules = (len(histories(wanted.machine, lru, None)) for lru in LRUS)
+    phases = len(histories(wanted.machine, "classic", None))
+    rules = tuple(one.rule for one in histories(wanted.machine, "mglru", None))
     result = Contention(name, wanted.title, phases, rules)
     runs = _described(read_truth(truth), wanted, name, result)
     result.asked = len(runs)
