@@ -203,3 +203,14 @@ def test_json_has_the_range(run, truth):
     told = run("validate", truth(f"{HEAD},lru", f"{LINE},mglru"), "--traces", DATA, "--json").json
     assert told["kernels"] == ["mglru"] and told["lru_gen_rule"] == "always"
     assert 0 <= told["summary"]["linux-6.18-mglru"]["all"]["majflt"]["in_range"] <= 1
+
+
+def test_offsets_are_pages_of_a_page_table():
+    trace = open_trace(TRACE)
+    for offset in (-1, 512):
+        with pytest.raises(
+            ValueError, match=f"offset is a page of a page table, 0 to 511, not {offset}"
+        ):
+            replay(trace, "50%", offset=offset)
+    with pytest.raises(ValueError, match="policy sieve stands alone"):
+        replay(trace, "50%", policy="sieve", offset=1)
