@@ -177,7 +177,7 @@ lru_drain, seed : optional
         if machine_asked:
             raise ValueError(
                 f"policy {policy} stands alone: it takes no profile, page_cluster, swap, device, "
-                "times, statistics, tlb, readahead, plug or lru_gen"
+                "offset, times, statistics, tlb, readahead, plug or lru_gen"
             )
         return _replay_alone(trace, parse_share(memory, trace.pages), policy, progress)
     profile, policy, page_cluster = _choose(profile, policy, kernel.get("page_cluster"))
