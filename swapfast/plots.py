@@ -68,6 +68,8 @@ def plot_validation(
 ) -> None:
     """Predicted against measured on logarithmic axes; the band is 10 % either way.
 
+    A line is the range of the rules, where a policy has some.
+
     Raises
     ------
     ValueError
@@ -88,6 +90,10 @@ def plot_validation(
             label = f"{policy}: median error {100 * median:.2g} %"
             panel.plot(measured, predicted, mark, ms=5, mfc="none", label=label)
             highest = max(highest, *measured, *predicted)
+            said = [[one[count] for one in p.rules.values()] for p in chosen]
+            ranges = [(x, min(s), max(s)) for x, s in zip(measured, said, strict=True) if s]
+            if ranges:
+                panel.vlines(*zip(*ranges, strict=True), color="0.4", lw=1, zorder=0)
         line = [50.0, highest * 1.3]
         panel.plot(line, line, color="0.5", lw=1)
         panel.fill_between(line, [v * 0.9 for v in line], [v * 1.1 for v in line], color="0.9")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ReplayResult", "policies", "replay", "stamp_mismatches"]
 
 MEASURED_SLOTS = 131_071  # of the area under which the 6.18 policy was held against the kernel
+PAGE_TABLE = 512  # pages that one maps
 Progress = Callable[[int, int], None]
 
 
@@ -115,14 +116,15 @@ def replay(
     profile: str | None = None,
     swap: int | str | None = None,
     device: str | None = None,
+    offset: int = 0,
     progress: Progress | None = None,
     **kernel: Unpack[Keywords],
 ) -> ReplayResult:
     """Replay a trace on a machine of its own, without contents.
 
     A policy that is no kernel's is replayed alone if neither ``profile``, ``page_cluster``,
-    ``swap``, ``device``, ``times``, ``statistics``, ``tlb``, ``readahead``, ``plug`` nor
-    ``lru_gen`` is given: every touched page takes a frame, and swap has room for all.
+    ``swap``, ``device``, ``offset``, ``times``, ``statistics``, ``tlb``, ``readahead``, ``plug``
+    nor ``lru_gen`` is given: every touched page takes a frame, and swap has room for all.
 
     Parameters
     ----------
@@ -138,6 +140,8 @@ def replay(
     device : str, optional
         Preset of the device under the area, of `swapfast.devices.PRESETS`; by default a disk with
         the times of the machine.
+    offset : int
+        Where in a page table the pages begin, in pages; linux-6.18-mglru looks at neighbours there.
     progress : callable, optional
         Called as ``progress(references done, all)``.
     policy : str, optional
@@ -164,29 +168,27 @@ lru_drain, seed : optional
         the references done. Of one that came between two calls of ``progress``, the counts may
         include a few references more.
     """
+    if not 0 <= offset < PAGE_TABLE:
+        raise ValueError(f"offset is a page of a page table, 0 to {PAGE_TABLE - 1}, not {offset}")
     policy = kernel.get("policy")
     asked = not_default(kernel) - {"policy", "swappiness", "seed"}
-    machine_asked = bool(asked or profile or swap is not None or device)
+    machine_asked = bool(asked or profile or swap is not None or device or offset)
     if policy in POLICIES and not (machine_asked and policy in _core.policy_names()):
         if machine_asked:
             raise ValueError(
                 f"policy {policy} stands alone: it takes no profile, page_cluster, swap, device, "
-                "times, statistics, tlb, readahead, plug or lru_gen"
+                "offset, times, statistics, tlb, readahead, plug or lru_gen"
             )
         return _replay_alone(trace, parse_share(memory, trace.pages), policy, progress)
     profile, policy, page_cluster = _choose(profile, policy, kernel.get("page_cluster"))
     limit = parse_share(memory, trace.pages)
-    area = max(MEASURED_SLOTS, 2 * trace.pages + 1) * PAGE_SIZE
-    area = area if swap is None else parse_size(swap)
-    # The machine's own watermarks are not to matter: only the group's limit presses.
-    kernel["contents"], kernel["cache"], kernel["overcommit"] = False, 0, 1
-    kernel["policy"], kernel["page_cluster"] = None, page_cluster
-    machine = Machine((2 * min(limit, trace.pages) + 65536) * PAGE_SIZE, profile, **kernel)
-    machine.add_swap(area, device=machine.device(device, device) if device else None)
+    kernel["page_cluster"] = page_cluster
+    machine = _machine(trace.pages, limit, profile, swap, device, kernel)
     task = machine.init.fork("replay")
     of_machine = policy == PROFILES[profile].policy  # which lru_gen may have changed
     group = machine.memory_group(limit * PAGE_SIZE, policy=None if of_machine else policy)
     group.add(task)
+    task.mm.next_address += offset * PAGE_SIZE
     mapping = task.mmap(trace.pages * PAGE_SIZE)
     oom = done = 0
     begin = time.perf_counter()
@@ -237,6 +239,23 @@ lru_drain, seed : optional
     if interrupted:
         raise Interrupted(result)
     return result
+
+
+def _machine(
+    pages: int,
+    limit: int,
+    profile: str,
+    swap: int | str | None,
+    device: str | None,
+    kernel: Keywords,
+) -> Machine:
+    """One with a swap area, on which only a group's limit presses: its own watermarks do not."""
+    area = max(MEASURED_SLOTS, 2 * pages + 1) * PAGE_SIZE if swap is None else parse_size(swap)
+    kernel["contents"], kernel["cache"], kernel["overcommit"] = False, 0, 1
+    kernel["policy"] = None
+    machine = Machine((2 * min(limit, pages) + 65536) * PAGE_SIZE, profile, **kernel)
+    machine.add_swap(area, device=machine.device(device, device) if device else None)
+    return machine
 
 
 def _replay_alone(

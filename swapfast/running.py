@@ -3,6 +3,7 @@
 - ``running(root)``: a ``Running``: the kernel's release, its LRU, its memory controller.
 - ``Running.profile``: which profile of this package it is.
 - ``host_profile(root)``: the same in one word.
+- ``choose(root)``: a ``Choice``: the profile, and why; an error where this cannot be seen.
 
 By hand: ``cat /sys/kernel/mm/lru_gen/enabled``. No such file, or an even number: the classic LRU.
 """
@@ -13,7 +14,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CLASSIC", "LRU_GEN", "MGLRU", "Running", "host_profile", "lru_mask", "running"]
+__all__ = [
+    "CLASSIC",
+    "LRU_GEN",
+    "MGLRU",
+    "Choice",
+    "Running",
+    "choose",
+    "host_profile",
+    "lru_mask",
+    "running",
+]
 
 CLASSIC, MGLRU = "classic", "mglru"
 LRU_GEN = "sys/kernel/mm/lru_gen/enabled"
@@ -82,6 +93,70 @@ def host_profile(root: str | os.PathLike[str] = "/") -> str:
         As `running`.
     """
     return running(root).profile
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The profile of this machine.
+
+    Attributes
+    ----------
+    running : Running
+    why : str
+        What was seen.
+    """
+
+    running: Running
+    why: str
+
+    @property
+    def profile(self) -> str:
+        """Its name."""
+        return self.running.profile
+
+    @property
+    def lru_gen(self) -> int | None:
+        """Bits of lru_gen/enabled where the profile has them."""
+        return self.running.lru_gen if self.running.lru == MGLRU else None
+
+    @property
+    def line(self) -> str:
+        """The same for a person."""
+        kernel = (
+            f"Linux {self.running.kernel}" if self.running.kernel else "a kernel without a name"
+        )
+        near = "" if self.running.kernel.startswith("6.18") else ", to which it is the nearest"
+        return f"profile {self.profile} ({kernel}{near}): {self.why}"
+
+
+def choose(root: str | os.PathLike[str] = "/") -> Choice:
+    """The profile of the kernel that runs here, and why.
+
+    Raises
+    ------
+    ValueError
+        It cannot be seen which LRU runs: no sysfs, a file that may not be read, or as `running`.
+    """
+    path = Path(root) / LRU_GEN
+    folder = path.parents[1]
+    try:
+        os.listdir(folder)
+        if path.exists():
+            path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename or folder}: {error.strerror}: it cannot be seen which LRU this "
+            "machine runs; name the profile, 6.18 or 6.18-mglru"
+        ) from None
+    found = running(root)
+    if found.lru_gen is None:
+        why = f"there is no {path}, so this is the classic LRU"
+    else:
+        kind = "odd number: the multi-generational LRU"
+        if found.lru == CLASSIC:
+            kind = "even number: the classic LRU"
+        why = f"{path} says {found.lru_gen:#06x}, an {kind}"
+    return Choice(found, why)
 
 
 def lru_mask(text: str) -> int:

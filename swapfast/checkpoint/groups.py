@@ -25,6 +25,7 @@ __all__ = ["GROUP", "group_facts", "make_groups"]
 _COUNT = integer(0, (1 << 64) - 1)
 _SIGNED = integer(-(1 << 62), 1 << 62)
 _PAGES = integer(0, 1 << 52)
+_EVENTS = len(memcg_table.EVENT_NAMES)
 _LIMITS = ("high", "low", "min", "swap_max", "swap_high")
 _STAT = (
     *("pswpin", "pswpout", "pgscan_kswapd", "pgscan_direct", "pgscan_proactive"),
@@ -56,10 +57,10 @@ GROUP = record(
     share=later(_SIGNED),  # of images that were made before there was a tree
     generations=later(_GENERATIONS),  # of those that have some
     seen=later(record(due=_COUNT, inactive=_COUNT, active=_COUNT, ws_act=_COUNT)),
-    peak=later(_COUNT),
-    swap_peak=later(_COUNT),
-    events=later(listing(_COUNT, len(memcg_table.EVENT_NAMES), len(memcg_table.EVENT_NAMES))),
-    stat=later(record(**dict.fromkeys(_STAT, _COUNT))),
+    peak=later(_COUNT, "a tree"),
+    swap_peak=later(_COUNT, "a tree"),
+    events=later(listing(_COUNT, _EVENTS, _EVENTS), "a tree"),
+    stat=later(record(**dict.fromkeys(_STAT, _COUNT)), "a tree"),
     parent=later(integer(0, 1 << 16)),
     limits=later(record(**dict.fromkeys(_LIMITS, optional(_PAGES)), max=later(optional(_PAGES)))),
     name=later(

@@ -2,7 +2,8 @@
 
 - ``integer(low, high)``, ``text(most)``, ``flag``, ``choice(...)``, ``listing(item)``,
   ``optional(item)``, ``record(...)``: checks; each is called with a value and its place.
-- ``later(item)``: a field of a record that older images do not have.
+- ``later(item)``: a field of a record that older images do not have; ``later(item, since)``: one of
+  several that came at once, and are all there or none.
 
 A check raises ``ValueError`` with the place and the cause. Nothing is converted.
 """
@@ -88,23 +89,36 @@ def optional(item: Check) -> Check:
 
 
 class _Later:
-    """A field that may be missing."""
+    """A field that may be missing, alone or with the others of the same ``since``."""
 
-    def __init__(self, item: Check) -> None:
+    def __init__(self, item: Check, since: str) -> None:
         self._item = item
+        self.since = since
 
     def __call__(self, value: Any, where: str) -> None:
         self._item(value, where)
 
 
-def later(item: Check) -> Check:
-    """The item, in a field that images of older versions do not have."""
-    return _Later(item)
+def later(item: Check, since: str = "") -> Check:
+    """The item, in a field that images of older versions do not have.
+
+    Parameters
+    ----------
+    item : Check
+    since : str
+        What it came with: all fields of a record that say the same are there, or none is.
+    """
+    return _Later(item, since)
 
 
 def record(**fields: Check) -> Check:
     """An object with exactly these fields; those that came `later` may be missing."""
-    may_miss = {name for name, item in fields.items() if isinstance(item, _Later)}
+    came = {name: item.since for name, item in fields.items() if isinstance(item, _Later)}
+    may_miss = came.keys()
+    together: dict[str, set[str]] = {}
+    for name, since in came.items():
+        if since:
+            together.setdefault(since, set()).add(name)
 
     def check(value: Any, where: str) -> None:
         if type(value) is not dict:
@@ -113,6 +127,11 @@ def record(**fields: Check) -> Check:
         if odd_keys:
             odd = sorted(map(str, odd_keys))[0]
             raise ValueError(f"{where}: field {odd!r:.40} is missing or unknown")
+        for names in together.values():
+            missing = sorted(names - value.keys())
+            if missing and len(missing) < len(names):
+                known = sorted(names & value.keys())[0]
+                raise ValueError(f"{where}: field {missing[0]!r} is missing beside {known!r}")
         for name, one in fields.items():
             if name in value:
                 one(value[name], f"{where}.{name}" if where else name)

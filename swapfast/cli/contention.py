@@ -10,6 +10,7 @@ from swapfast.contention import Contention
 from swapfast.contention import validate as run_validation
 from swapfast.contention.judge import GOALS, MARGIN, Row
 from swapfast.errors import Interrupted
+from swapfast.measure.ground import many
 
 __all__ = ["judge_several"]
 
@@ -44,10 +45,18 @@ def judge_several(
 
 def _show(result: Contention, worst: int, each: bool) -> None:
     console.say((result.truth, "bold"), f": {result.title}")
-    console.say(
-        f"{result.done} runs of several programs, each simulated at {result.phases} phases of the "
-        "statistics; error of the median in % of the measured value"
-    )
+    ways = {
+        "classic": f"at {result.phases} phases of the statistics; error of the median",
+        "mglru": f"under the rules {', '.join(result.rules)}; error of {result.rules[0]}",
+    }
+    runs = {
+        lru: len({(k.scenario, k.repeat) for k in result.kills if k.lru == lru}) for lru in ways
+    }
+    for lru in result.lrus:
+        console.say(
+            f"{lru}: {many(runs[lru], 'run')} of several programs, each simulated {ways[lru]} in % "
+            "of the measured value"
+        )
     for line in result.skipped:
         console.say(f"left out: {line}")
     if each:
@@ -64,51 +73,71 @@ def _show(result: Contention, worst: int, each: bool) -> None:
 
 def _show_summary(result: Contention) -> None:
     rows = []
-    for count, told in result.summary().items():
-        goal = GOALS[count]
+    for count, goal in GOALS.items():
         wanted = " / ".join("-" if g is None else f"{100 * g:g}" for g in (goal.median, goal.p90))
-        rows.append(
-            (
-                count,
-                f"{told['rows']:.0f}",
-                *(f"{100 * told[k]:.2f}" for k in ("median", "p90", "max")),
-                f"{100 * told['within']:.0f} %",
-                wanted,
-                "" if wanted == "- / -" else "met" if result.met(count) else "missed",
+        for lru in result.lrus:
+            told = result.summary(lru).get(count)
+            if told is None:
+                continue
+            rows.append(
+                (
+                    count,
+                    lru,
+                    f"{told['rows']:.0f}",
+                    *(f"{100 * told[k]:.2f}" for k in ("median", "p90", "max")),
+                    f"{100 * told['within']:.0f} %",
+                    wanted,
+                    "" if wanted == "- / -" else "met" if result.met(lru, count) else "missed",
+                )
             )
-        )
-    titles = ("count", "rows", "median", "p90", "max", "in range", "goal: median / p90", "")
-    console.table(titles, rows, left=("count",))
-    console.say(f"in range: of the phases, or {100 * MARGIN:g} % beside it")
+    titles = ("count", "LRU", "rows", "median", "p90", "max", "in range", "goal: median / p90", "")
+    console.table(titles, rows, left=("count", "LRU"))
+    console.say(f"in range: of the phases or rules, or {100 * MARGIN:g} % beside it")
 
 
 def _show_kills(result: Contention, each: bool) -> None:
-    kills = result.kills
-    right, likely = sum(k.right for k in kills), sum(k.likely for k in kills)
-    dead = sum(k.measured for k in kills)
-    console.say(
-        f"kills: {right} of {len(kills)} programs ended at some phase as they did there "
-        f"({dead} were killed), {likely} at half of the phases or more"
-    )
-    chosen = [k for k in kills if (each and (k.measured or k.share)) or not k.right]
+    for lru in result.lrus:
+        kills = [k for k in result.kills if k.lru == lru]
+        right, likely = sum(k.right for k in kills), sum(k.likely for k in kills)
+        dead = sum(k.measured for k in kills)
+        some, half = {
+            "classic": ("at some phase", "at half of the phases or more"),
+            "mglru": ("under some rule", "under half of the rules or more"),
+        }[lru]
+        console.say(
+            f"kills, {lru}: {right} of {len(kills)} programs ended {some} as they did there "
+            f"({dead} were killed), {likely} {half}"
+        )
+    chosen = [k for k in result.kills if (each and (k.measured or k.share)) or not k.right]
     if chosen:
-        titles = ("scenario", "run", "program", "measured", "killed at", "")
+        titles = ("LRU", "scenario", "run", "program", "measured", "killed in", "")
         rows = [
             (
-                *(k.scenario, k.repeat, k.who, "killed" if k.measured else "through"),
-                f"{100 * k.share:.0f} % of the phases",
+                *(k.lru, k.scenario, k.repeat, k.who, "killed" if k.measured else "through"),
+                f"{100 * k.share:.0f} % of the {'phases' if k.lru == 'classic' else 'rules'}",
                 "" if k.right else "wrong",
             )
             for k in chosen
         ]
-        console.table(titles, rows, left=titles[:4])
+        console.table(titles, rows, left=titles[:5])
 
 
 def _show_rows(rows: list[Row]) -> None:
-    titles = ("scenario", "run", "who", "count", "measured", "simulated", "range", "error", "")
+    titles = (
+        "LRU",
+        "scenario",
+        "run",
+        "who",
+        "count",
+        "measured",
+        "simulated",
+        "range",
+        "error",
+        "",
+    )
     table = [
         (
-            *(row.scenario, row.repeat, row.who, row.count),
+            *(row.lru, row.scenario, row.repeat, row.who, row.count),
             _number(row, row.measured),
             _number(row, row.simulated),
             f"{_number(row, row.least)} .. {_number(row, row.most)}",
@@ -117,7 +146,7 @@ def _show_rows(rows: list[Row]) -> None:
         )
         for row in rows
     ]
-    console.table(titles, table, left=titles[:4])
+    console.table(titles, table, left=titles[:5])
 
 
 def _number(row: Row, value: float) -> str:

@@ -2,6 +2,7 @@
 
 - ``size_of(option, text, ...)``: bytes of "64MiB".
 - ``share_of(option, text, pages)``: pages of "50%" or "64MiB".
+- ``profile_of(name)``: a profile; "host" chooses it by looking at this machine. ``PROFILE_HELP``.
 - ``no_stream``: the callback of an option that names a file to write, and takes no ``-``.
 """
 
@@ -11,9 +12,14 @@ from pathlib import Path
 
 import click
 
+from swapfast.kernel.profile import PROFILES
+from swapfast.running import choose
 from swapfast.units import PAGE_SIZE, format_size, parse_share, parse_size
 
-__all__ = ["MOST_PAGES", "no_stream", "share_of", "size_of"]
+__all__ = ["HOST", "MOST_PAGES", "PROFILE_HELP", "no_stream", "profile_of", "share_of", "size_of"]
+
+HOST = "host"  # --profile: the kernel of this machine
+PROFILE_HELP = f"{', '.join(PROFILES)}, or host: by this machine's /sys/kernel/mm/lru_gen/enabled"
 
 MOST_PAGES = 1 << 31  # of a simulated machine, and of one swap area
 
@@ -72,6 +78,28 @@ def share_of(option: str, text: str, pages: int) -> int:
             f"({format_size(MOST_PAGES * PAGE_SIZE)})"
         )
     return found
+
+
+def profile_of(name: str) -> tuple[str, int | None]:
+    """A profile, and the mask of lru_gen where it is this machine's.
+
+    What "host" chose, and why, is a line on stderr.
+
+    Raises
+    ------
+    ValueError
+        No such profile, or it cannot be seen what this machine runs.
+    """
+    if name != HOST:
+        if name not in PROFILES:
+            raise ValueError(f"--profile {name}: there are {', '.join(PROFILES)}, and {HOST}")
+        return name, None
+    try:
+        chosen = choose()
+    except ValueError as error:
+        raise ValueError(f"--profile {HOST}: {error}") from None
+    click.echo(chosen.line, err=True)
+    return chosen.profile, chosen.lru_gen
 
 
 def no_stream(context: click.Context, option: click.Parameter, value: Path | None) -> Path | None:

@@ -8,7 +8,7 @@ from typing import Unpack, cast
 
 import click
 
-from swapfast.cli.options import share_of, size_of
+from swapfast.cli.options import PROFILE_HELP, profile_of, share_of, size_of
 from swapfast.cli.output import (
     EXIT_NO,
     JSON,
@@ -62,9 +62,7 @@ COUNTERS = (
     help="What the program may use: '64MiB', or '50%' of the trace's pages.",
 )
 @click.option("--policy", "-p", metavar="NAME", help=f"One of {', '.join(policies())}.")
-@click.option(
-    "--profile", metavar="KERNEL", help="2.6.25, 6.18 or 6.18-mglru; default: the policy's."
-)
+@click.option("--profile", metavar="KERNEL", help=f"{PROFILE_HELP}; default: the policy's.")
 @click.option("--page-cluster", type=click.IntRange(0, 5), help="log2 of the read-ahead window.")
 @click.option("--swap", metavar="SIZE", help="Swap area; default: never more than half full.")
 @click.option("--swappiness", type=click.IntRange(0, 200), default=60, show_default=True)
@@ -146,11 +144,19 @@ def replay(
       swapfast replay sort.npz -m 50% --policy sieve --json
       swapfast replay sort.npz -m 50% --policy linux-6.18 --page-cluster 0
       swapfast replay sort.npz -m 50% --policy linux-6.18-mglru --device zram
+      swapfast replay sort.npz -m 50% --profile host
+
+    Which LRU a kernel runs says `cat /sys/kernel/mm/lru_gen/enabled`: an odd number is the
+    multi-generational one (6.18-mglru), an even number or no such file the classic one (6.18).
 
     Exit code: 0 done, 1 the program was killed for lack of memory, 2 bad trace or option, 130 ended
     by Ctrl-C: the counts are of the references until then.
     """
     with reported():
+        if profile is not None:
+            profile, mask = profile_of(profile)
+            if mask is not None and kernel.get("lru_gen") is None:
+                kernel["lru_gen"] = mask
         area = None if swap is None else size_of("--swap", swap, least=2, what="a swap area")
         with progress(quiet or as_json) as step:
             loaded = open_trace(

@@ -8,7 +8,7 @@ from typing import cast
 
 import click
 
-from swapfast.cli.options import no_stream
+from swapfast.cli.options import PROFILE_HELP, no_stream, profile_of
 from swapfast.cli.output import (
     EXIT_NO,
     JSON,
@@ -19,7 +19,7 @@ from swapfast.cli.output import (
     reported,
 )
 from swapfast.errors import Interrupted
-from swapfast.scenario import Report, bundled, execute, load
+from swapfast.scenario import Report, bundled, execute, load, with_profile
 from swapfast.scenario.render import render
 
 __all__ = ["run"]
@@ -29,6 +29,9 @@ __all__ = ["run"]
 @click.argument("scenario", required=False, type=click.Path(path_type=Path))
 @click.option("--full", is_flag=True, help="The bundled scenario with the letter's own sizes.")
 @click.option(
+    "--profile", metavar="KERNEL", help=f"In place of the scenario's own: {PROFILE_HELP}."
+)
+@click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
@@ -37,7 +40,14 @@ __all__ = ["run"]
 )
 @JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
-def run(scenario: Path | None, full: bool, keep: Path | None, as_json: bool, quiet: bool) -> None:
+def run(
+    scenario: Path | None,
+    full: bool,
+    profile: str | None,
+    keep: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Run SCENARIO (TOML), or the bundled one: the two logins of the RFC of 2008.
 
     Two real swapfiles, two clones, a swapon each; LTP and a real program's trace in the first; then
@@ -48,6 +58,7 @@ def run(scenario: Path | None, full: bool, keep: Path | None, as_json: bool, qui
       swapfast run                       needs about 0.5 GiB of disk and RAM
       swapfast run --full                2 GiB of RAM, two files of 512 MiB
       swapfast run mine.toml --json
+      swapfast run mine.toml --profile host    host: cat /sys/kernel/mm/lru_gen/enabled
       swapfast run --keep /tmp/rfc       then: strings /tmp/rfc/s2
 
     Exit code: 0 nothing leaked, every page was right and no program was killed, 1 otherwise, 2 bad
@@ -56,7 +67,11 @@ def run(scenario: Path | None, full: bool, keep: Path | None, as_json: bool, qui
     with reported():
         if scenario is not None and full:
             raise ValueError("--full is for the bundled scenario; leave SCENARIO out")
+        if scenario is None and profile is not None:
+            raise ValueError("--profile is for a SCENARIO; the bundled one is of 2.6.25")
         chosen = bundled(full) if scenario is None else load(scenario)
+        if profile is not None:
+            chosen = with_profile(chosen, *profile_of(profile))
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
         try:

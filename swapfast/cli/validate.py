@@ -8,7 +8,7 @@ from typing import cast
 import click
 
 from swapfast.cli.contention import judge_several
-from swapfast.cli.options import no_stream
+from swapfast.cli.options import PROFILE_HELP, no_stream, profile_of
 from swapfast.cli.output import (
     JSON,
     console,
@@ -21,7 +21,18 @@ from swapfast.cli.output import (
 from swapfast.contention import is_several
 from swapfast.errors import Interrupted
 from swapfast.kernel.options import PLUG
-from swapfast.validate import COUNTS, FLOOR, OBSERVED_NS, Validation
+from swapfast.kernel.profile import PROFILES
+from swapfast.validate import (
+    BESIDE,
+    COUNTS,
+    EVENTS,
+    FLOOR,
+    KERNELS,
+    OBSERVED_NS,
+    RULES,
+    Prediction,
+    Validation,
+)
 from swapfast.validate import validate as run_validation
 
 __all__ = ["validate"]
@@ -39,10 +50,24 @@ __all__ = ["validate"]
 @click.option(
     "--policy",
     "-p",
-    default="linux-6.18",
-    show_default=True,
     metavar="A,B,C",
-    help="Policies to judge, separated by commas.",
+    help="Policies to judge, separated by commas; default: for each cell that of its kernel.",
+)
+@click.option("--profile", metavar="KERNEL", help=f"The policy of one: {PROFILE_HELP}.")
+@click.option(
+    "--lru-gen-rule",
+    type=click.Choice(RULES),
+    default=RULES[0],
+    show_default=True,
+    help="linux-6.18-mglru: the rule whose errors are shown; all rules make the range.",
+)
+@click.option(
+    "--charged",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="PAGES",
+    help="Pages of each limit that something else than the trace held.",
 )
 @click.option(
     "--page-cluster",
@@ -88,7 +113,10 @@ def validate(
     context: click.Context,
     truth: Path,
     traces: Path,
-    policy: str,
+    policy: str | None,
+    profile: str | None,
+    lru_gen_rule: str,
+    charged: int,
     page_cluster: int,
     plug: str,
     reference_ns: int,
@@ -105,10 +133,21 @@ def validate(
     kernel was asked more than once, majflt_spread and pswpout_spread. A TRUTH of several programs
     at once has the columns scenario and program instead, and --scenarios says what they were.
 
+    Its columns lru (classic or mglru) and lru_gen say which LRU the kernel ran. Without them it was
+    the multi-generational one where the column agings is not all 0, and the classic one otherwise.
+    Each cell is judged by the policy of its kernel. A kernel with generations decides by when it
+    ran something else: "in range" are the cells between the rules always and fault, or 1 % and 5
+    events beside them. Which LRU a kernel runs says `cat /sys/kernel/mm/lru_gen/enabled`: an odd
+    number is the multi-generational one.
+
+    Of several programs, each line is played under the LRU that it names.
+
     \b
     Examples:
       swapfast validate exact.csv --traces traces/
       swapfast validate exact.csv --traces traces/ --policy linux-6.18,lru,clock --plot out.png
+      swapfast validate mglru.csv --traces traces/ --lru-gen-rule fault
+      swapfast validate mglru.csv --traces traces/ --profile host
       swapfast validate ahead.csv --traces traces/ --page-cluster 3
       swapfast validate contention.csv --traces traces/ --scenarios contention.toml
 
@@ -132,14 +171,16 @@ def validate(
                 result = run_validation(
                     truth,
                     traces,
-                    [p.strip() for p in policy.split(",")],
+                    _policies(policy, profile),
                     page_cluster=page_cluster,
                     plug=plug,
                     reference_ns=reference_ns,
+                    charged=charged,
                     progress=step,
                 )
         except Interrupted as stop:
             result = cast(Validation, stop.result)
+        result = result.by_rule(lru_gen_rule)
         if not result.predictions:
             raise KeyboardInterrupt
         if plot is not None and not result.interrupted:
@@ -152,7 +193,26 @@ def validate(
             interrupted(len(result.predictions), result.asked, "predictions")
 
 
-ALONE, SEVERAL = ("policy", "page_cluster", "plug", "reference_ns", "plot"), ("scenarios", "each")
+ALONE = (
+    *("policy", "profile", "lru_gen_rule", "charged"),
+    *("page_cluster", "plug", "reference_ns", "plot"),
+)
+SEVERAL = ("scenarios", "each")
+
+
+def _policies(policy: str | None, profile: str | None) -> list[str] | None:
+    """What judges; None: the truth says.
+
+    Raises
+    ------
+    ValueError
+        Both were given, or there is no such profile.
+    """
+    if policy is not None and profile is not None:
+        raise ValueError("--profile and --policy both say what judges: give one")
+    if profile is not None:
+        return [PROFILES[profile_of(profile)[0]].policy]
+    return None if policy is None else [p.strip() for p in policy.split(",")]
 
 
 def _check_sort(context: click.Context, several: bool, scenarios: Path | None) -> None:
@@ -176,31 +236,60 @@ def _check_sort(context: click.Context, several: bool, scenarios: Path | None) -
 
 
 def _show(result: Validation, worst: int) -> None:
-    cells = len(result.of(result.policies[0]))
+    kernels = " and ".join(KERNELS[one] for one in result.kernels)
+    measured = len({p.cell.line for p in result.predictions})
     console.say(
         (result.truth, "bold"),
-        f": {cells} measured cells, page-cluster {result.page_cluster}; "
+        f": {measured} cells measured under {kernels}, "
+        f"page-cluster {result.page_cluster}; "
         f"error in % of the measured value (of {FLOOR} events where there were fewer)",
     )
     if result.skipped:
         console.say(f"{len(result.skipped)} killed runs left out")
-    rows = [
-        (
-            policy,
-            f"{kind} ({s['cells']:.0f})",
-            count,
-            *(f"{100 * s[k]:.2f}" for k in ("median", "p90", "max")),
-            f"{100 * s['within']:.1f} %",
-        )
-        for policy in result.policies
-        for kind in ("synthetic", "real", "all")
-        for count, s in result.summary(policy, kind).items()
-    ]
-    left = ("policy", "cells", "count")
-    console.table((*left, "median", "p90", "max", "within 1 % or spread"), rows, left=left)
+    for (lru, policy), count in result.strange.items():
+        cells = "1 cell was" if count == 1 else f"{count} cells were"
+        console.say((f"{cells} measured under {KERNELS[lru]}, not under {policy}", "yellow"))
+    _show_table(result)
     for policy in result.policies if worst else []:
         console.say()
         console.say(f"furthest off, {policy}:")
         for p in result.worst(policy, n=worst):
-            pairs = ", ".join(f"{c} {p.predicted[c]} for {p.cell.measured[c]:g}" for c in COUNTS)
+            pairs = ", ".join(f"{c} {_said(p, c)} for {p.cell.measured[c]:g}" for c in COUNTS)
             console.say(f"  {p.cell.trace} {float(p.cell.frac):.0%} (line {p.cell.line}): {pairs}")
+
+
+def _show_table(result: Validation) -> None:
+    """All policies; of kernels with different LRUs, one below the other for each count."""
+    ranges = any(p.rules for p in result.predictions)
+    rows = []
+    several = len(result.kernels) > 1
+    for place, (policy, kernel) in enumerate(
+        dict.fromkeys((p.policy, p.cell.kernel) for p in result.predictions)
+    ):
+        for k, kind in enumerate(("synthetic", "real", "all")):
+            for count, s in result.summary(policy, kind, kernel).items():
+                row = [policy, f"{kind} ({s['cells']:.0f})", count]
+                row += [f"{100 * s[name]:.2f}" for name in ("median", "p90", "max")]
+                row.append(f"{100 * s['within']:.1f} %")
+                if ranges:
+                    row.append(f"{100 * s['in_range']:.1f} %" if "in_range" in s else "")
+                at = COUNTS.index(count)
+                if several:
+                    row[0:1] = [kernel, policy]
+                rows.append(((k, at, place) if several else (place, k, at), row))
+    left = (*(("measured",) if several else ()), "policy", "cells", "count")
+    more = ("in range",) if ranges else ()
+    titles = (*left, "median", "p90", "max", "within 1 % or spread", *more)
+    console.table(titles, [row for _, row in sorted(rows)], left=left)
+    if ranges:
+        console.say(
+            f"errors of rule {result.rule}; in range: between the rules {' and '.join(RULES)}, "
+            f"or {100 * BESIDE:g} % and {EVENTS} events beside them"
+        )
+
+
+def _said(p: Prediction, count: str) -> str:
+    """What was predicted, and the range of the rules where there is one."""
+    said = [one[count] for one in p.rules.values()]
+    more = f" ({min(said)} .. {max(said)})" if said and min(said) < max(said) else ""
+    return f"{p.predicted[count]}{more}"

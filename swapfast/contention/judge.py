@@ -6,7 +6,9 @@
 
 A kernel whose statistics nobody reads refreshes them every 2 s, at a time that no truth knows. So a
 run is simulated at several phases: what was measured is compared with their median, and with their
-range. Where programs were killed, phases count in which the same ones were, if there are any.
+range. The multi-generational LRU reads no statistics, but walks the page tables of programs that
+ran since: there the range is that of its rules, and the error that of one rule. Where programs were
+killed, phases or rules count in which the same ones were, if there are any.
 Errors are relative to what was measured, or to 200 events or 1 ms where there were fewer.
 """
 
@@ -19,17 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from swapfast.contention.play import Outcome, Traces, play
+from swapfast.contention.play import Outcome, Traces, histories, play
 from swapfast.contention.setup import ScenarioSetup, Setup, load
-from swapfast.contention.truth import Run, Truth, read_truth
+from swapfast.contention.truth import Run, read_truth
 from swapfast.errors import Interrupted
-from swapfast.kernel.profile import MGLRU
+from swapfast.validate import LRUS
 
 __all__ = ["GOALS", "MARGIN", "Contention", "Goal", "Kill", "Row", "validate"]
 
 EVENTS, TIME = 200.0, 1000.0  # of which an error is, where less was measured; us
 FLOORS = {"wall": TIME, "psi memory": TIME, "psi io": TIME, "p50": 1.0, "p99": 1.0}
-MARGIN = 0.01  # beside the range of the phases, and still within it
+MARGIN = 0.01  # beside the range of phases or rules, and still within it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +63,20 @@ class Row:
 
     Attributes
     ----------
-    scenario, repeat : str
+    lru, scenario, repeat : str
     who : str
         A program, or a disk.
     count : str
         One of `GOALS`.
     measured, simulated : float
-        The second is the median over the phases; times in us.
+        The second is the median over the phases, or what the rule says; times in us.
     least, most : float
-        Over the phases.
+        Over the phases or rules.
     error : float
-        Of the median, relative.
+        Of ``simulated``, relative.
     """
 
+    lru: str
     scenario: str
     repeat: str
     who: str
@@ -86,7 +89,7 @@ class Row:
 
     @property
     def within(self) -> bool:
-        """Whether what was measured lies in the range of the phases, or 1 % beside it."""
+        """Whether what was measured lies in the range of phases or rules, or 1 % beside it."""
         return self.least * (1 - MARGIN) <= self.measured <= self.most * (1 + MARGIN)
 
 
@@ -96,12 +99,13 @@ class Kill:
 
     Attributes
     ----------
-    scenario, repeat, who : str
+    lru, scenario, repeat, who : str
     measured : bool
     share : float
-        Of the phases in which it is killed.
+        Of the phases, or rules, in which it is killed.
     """
 
+    lru: str
     scenario: str
     repeat: str
     who: str
@@ -110,12 +114,12 @@ class Kill:
 
     @property
     def right(self) -> bool:
-        """Whether what happened there happens at some phase."""
+        """Whether what happened there happens at some phase, or under some rule."""
         return self.share > 0 if self.measured else self.share < 1
 
     @property
     def likely(self) -> bool:
-        """Whether it happens at half of the phases, or more."""
+        """Whether it happens at half of them, or more."""
         return (self.share >= 0.5) if self.measured else (self.share <= 0.5)
 
 
@@ -128,7 +132,9 @@ class Contention:
     truth, title : str
         The file, and what the scenarios are.
     phases : int
-        Simulations of each run.
+        Simulations of each run under the classic LRU.
+    rules : tuple of str
+        The same under the multi-generational one; the errors are those of the first.
     rows : list of Row
     kills : list of Kill
     skipped : list of str
@@ -142,6 +148,7 @@ class Contention:
     truth: str
     title: str
     phases: int
+    rules: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -149,11 +156,16 @@ class Contention:
     asked: int = 0
     interrupted: bool = False
 
-    def summary(self) -> dict[str, dict[str, float]]:
+    @property
+    def lrus(self) -> list[str]:
+        """Those that were played."""
+        return sorted({row.lru for row in self.rows} | {kill.lru for kill in self.kills})
+
+    def summary(self, lru: str) -> dict[str, dict[str, float]]:
         """For each count: rows, median, p90 and max of |error|, share within the range."""
         result = {}
         for count in GOALS:
-            chosen = [row for row in self.rows if row.count == count]
+            chosen = [row for row in self.rows if (row.lru, row.count) == (lru, count)]
             if not chosen:
                 continue
             errors = np.abs([row.error for row in chosen])
@@ -166,9 +178,9 @@ class Contention:
             }
         return result
 
-    def met(self, count: str) -> bool:
+    def met(self, lru: str, count: str) -> bool:
         """Whether the errors of a count are as small as they are to be."""
-        found, goal = self.summary()[count], GOALS[count]
+        found, goal = self.summary(lru)[count], GOALS[count]
         return (goal.median is None or found["median"] <= goal.median) and (
             goal.p90 is None or found["p90"] <= goal.p90
         )
@@ -183,11 +195,15 @@ class Contention:
             "truth": self.truth,
             "title": self.title,
             "phases": self.phases,
+            "rules": self.rules,
             "skipped": self.skipped,
             "interrupted": self.interrupted,
             "summary": {
-                count: {**told, "goal": asdict(GOALS[count]), "met": self.met(count)}
-                for count, told in self.summary().items()
+                lru: {
+                    count: {**told, "goal": asdict(GOALS[count]), "met": self.met(lru, count)}
+                    for count, told in self.summary(lru).items()
+                }
+                for lru in self.lrus
             },
             "kills": [{**asdict(one), "right": one.right} for one in self.kills],
             "rows": [{**asdict(row), "within": row.within} for row in self.rows],
@@ -223,19 +239,21 @@ def validate(
         the runs done.
     """
     wanted = load(setup)
-    found = read_truth(truth, "mglru" if wanted.machine.policy == MGLRU else "classic")
-    phases = wanted.machine.first_refreshes
     name = os.fspath(truth)
-    result = Contention(name, wanted.title, len(phases))
-    runs = _described(found, wanted, name, result)
+    phases = len(histories(wanted.machine, "classic", None))
+    rules = tuple(one.rule for one in histories(wanted.machine, "mglru", None))
+    result = Contention(name, wanted.title, phases, rules)
+    runs = _described(read_truth(truth), wanted, name, result)
     result.asked = len(runs)
     loaded = Traces(traces)
     try:
         for run, scenario in runs:
             if progress is not None:
-                progress(f"{run.scenario} {run.repeat}", result.done, result.asked)
+                what = f"{run.lru}: {run.scenario} {run.repeat}"
+                progress(what, result.done, result.asked)
             starts = _starts(wanted, scenario, run)
-            outcomes = [play(wanted, scenario, loaded, starts, phase) for phase in phases]
+            possible = histories(wanted.machine, run.lru, run.lru_gen)
+            outcomes = [play(wanted, scenario, loaded, starts, one) for one in possible]
             _judge(result, scenario, run, outcomes)
             result.done += 1
     except KeyboardInterrupt:
@@ -245,13 +263,20 @@ def validate(
 
 
 def _described(
-    truth: Truth, setup: Setup, name: str, result: Contention
+    truth: list[Run], setup: Setup, name: str, result: Contention
 ) -> list[tuple[Run, ScenarioSetup]]:
     """Runs whose scenario is described, the ones among them in which nobody was left."""
-    for policy, lines in truth.skipped.items():
-        result.skipped.append(f"{lines} lines: of the {policy} LRU, not of {setup.machine.policy}")
+    played = [lru for lru, policy in LRUS.items() if setup.machine.policy in (None, policy)]
+    others = [run for run in truth if run.lru not in played]
+    if others:
+        lines = sum(len(run.programs) for run in others)
+        result.skipped.append(
+            f"{lines} lines: of the {others[0].lru} LRU, not of {setup.machine.policy}"
+        )
     chosen = []
-    for run in truth.runs:
+    for run in truth:
+        if run.lru not in played:
+            continue
         scenario = setup.named(run.scenario)
         if scenario is None:
             result.skipped.append(f"{name}:{run.line}: {run.scenario} is not described")
@@ -263,11 +288,13 @@ def _described(
                 f"{name}:{run.line}: {run.scenario} has no program {', '.join(strange)}"
             )
         chosen.append((run, scenario))
-    there = {(run.scenario, run.repeat) for run in truth.runs}
-    for scenario in setup.scenario:
+    there = {(run.scenario, run.repeat) for run in truth if run.lru == "classic"}
+    for scenario in setup.scenario if "classic" in played else ():
         for repeat in scenario.killed:
             if (scenario.name, repeat) not in there:
-                chosen.append((Run(scenario.name, repeat, 0), scenario))
+                chosen.append((Run("classic", scenario.name, repeat, 0), scenario))
+    if not chosen:
+        raise ValueError(f"{name}: no run in it that can be played")
     return chosen
 
 
@@ -284,14 +311,15 @@ def _starts(setup: Setup, scenario: ScenarioSetup, run: Run) -> dict[str, int]:
 
 
 def _judge(result: Contention, scenario: ScenarioSetup, run: Run, outcomes: list[Outcome]) -> None:
+    place = (run.lru, run.scenario, run.repeat)
     dead = {name for name, seen in run.programs.items() if seen.killed}
-    dead.update(scenario.killed.get(run.repeat, ()))
+    if run.lru == "classic":
+        dead.update(scenario.killed.get(run.repeat, ()))
     for one in scenario.program:
         if one.name in run.programs or one.name in dead:
             killed = float(np.mean([o.killed[one.name] for o in outcomes]))
-            result.kills.append(Kill(run.scenario, run.repeat, one.name, one.name in dead, killed))
+            result.kills.append(Kill(*place, one.name, one.name in dead, killed))
     alike = [o for o in outcomes if {n for n, killed in o.killed.items() if killed} == dead]
-    place = (run.scenario, run.repeat)
     for one in scenario.program:
         seen = run.programs.get(one.name)
         if seen is None or seen.killed:
@@ -308,7 +336,7 @@ def _judge(result: Contention, scenario: ScenarioSetup, run: Run, outcomes: list
 
 
 def _disk_rows(
-    place: tuple[str, str], disk: str, told: dict[str, float], outcomes: list[Outcome]
+    place: tuple[str, str, str], disk: str, told: dict[str, float], outcomes: list[Outcome]
 ) -> Iterable[Row]:
     for what, value in told.items():
         values = [o.disks[disk][what] for o in outcomes]
@@ -316,8 +344,10 @@ def _disk_rows(
             yield _row(place, disk, f"disk {what}", value, values)
 
 
-def _row(place: tuple[str, str], who: str, count: str, measured: float, values: list[float]) -> Row:
-    middle = float(np.median(values))
+def _row(
+    place: tuple[str, str, str], who: str, count: str, measured: float, values: list[float]
+) -> Row:
+    middle = values[0] if place[0] == "mglru" else float(np.median(values))
     floor = FLOORS.get(count, EVENTS)
     return Row(
         *place,

@@ -1,6 +1,7 @@
 """One run of a scenario, simulated.
 
-- ``play(setup, scenario, traces, starts, phase)``: an ``Outcome``.
+- ``play(setup, scenario, traces, starts, history)``: an ``Outcome``.
+- ``histories(machine, lru, mask)``: what a run may have depended on, beside its programs.
 - ``Traces``: those of a folder, by name, each read once.
 """
 
@@ -13,17 +14,54 @@ from pathlib import Path
 
 import numpy as np
 
-from swapfast.contention.setup import GroupSetup, LatencySetup, ScenarioSetup, Setup
+from swapfast.contention.setup import GroupSetup, LatencySetup, MachineSetup, ScenarioSetup, Setup
 from swapfast.kernel.control import LIMITS, Amount, Limits
 from swapfast.latency import UPPER, Latency
 from swapfast.machine import Machine
 from swapfast.together import Device, Program, Together
 from swapfast.traces import Trace, open_trace
 from swapfast.units import PAGE_SIZE
+from swapfast.validate import LRUS, RULES
 
-__all__ = ["Outcome", "Traces", "play"]
+__all__ = ["History", "Outcome", "Traces", "histories", "play"]
 
-_EIGHTHS = 3  # buckets of a power of two, as a power of two
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What decides beside the programs, and no truth knows.
+
+    Attributes
+    ----------
+    lru : str
+        "classic" or "mglru".
+    phase : int or None
+        First refresh of stale statistics in ns; None: they are exact.
+    lru_gen : int or None
+        Of mglru: the mask.
+    rule : str
+        Of mglru: which programs an aging walks.
+    """
+
+    lru: str = "classic"
+    phase: int | None = None
+    lru_gen: int | None = None
+    rule: str = RULES[0]
+
+
+EXACT = History()
+
+
+def histories(machine: MachineSetup, lru: str, lru_gen: int | None) -> tuple[History, ...]:
+    """Those that a run may have had: phases of the statistics, or rules of generations.
+
+    The generations read no statistics. Of the rules, the one that is asked for comes first.
+    """
+    if lru == "classic":
+        return tuple(History(lru, phase) for phase in machine.first_refreshes)
+    if lru_gen is not None and not lru_gen & 2:
+        return (History(lru, lru_gen=lru_gen),)
+    rules = dict.fromkeys((machine.lru_gen_rule, *RULES))
+    return tuple(History(lru, lru_gen=lru_gen, rule=rule) for rule in rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +116,7 @@ def play(
     scenario: ScenarioSetup,
     traces: Traces,
     starts: Mapping[str, int],
-    phase: int | None = None,
+    history: History = EXACT,
 ) -> Outcome:
     """Simulate one run.
 
@@ -90,8 +128,8 @@ def play(
     traces : Traces
     starts : mapping
         ns at which each program begins.
-    phase : int, optional
-        First refresh of stale statistics; None: they are exact.
+    history : History
+        Which LRU, and what it depends on.
     """
     wanted = setup.machine
     machine = Machine(
@@ -99,13 +137,14 @@ def play(
         contents=False,
         cache=0,
         overcommit=1,
-        policy=wanted.policy,
+        policy=LRUS[history.lru],
         page_cluster=wanted.page_cluster,
         swappiness=wanted.swappiness,
         times={**wanted.times, "reference": wanted.think},
-        statistics=wanted.statistics,
-        statistics_phase=phase,
-        lru_gen_rule=wanted.lru_gen_rule,
+        statistics="exact" if history.phase is None else "stale",
+        statistics_phase=history.phase,
+        lru_gen=history.lru_gen if history.lru == "mglru" else None,
+        lru_gen_rule=history.rule,
         cgroup="v2",
     )
     disks = _disks(machine, setup, scenario)
@@ -166,8 +205,8 @@ def _counts(shown: LatencySetup, run: Together, program: Program) -> dict[str, f
         "majflt": float(program.majors),
         "refs": float(program.references),
         "wall": program.wall / 1e3,
-        "p50": _as_shown(shown, slow.p50) / 1e3,
-        "p99": _as_shown(shown, slow.p99) / 1e3,
+        "p50": shown.as_shown(slow.p50),
+        "p99": shown.as_shown(slow.p99),
         "psi memory": pressure["memory"].some / 1e3,
         "psi io": pressure["io"].some / 1e3,
     }
@@ -179,16 +218,6 @@ def _slower(latency: Latency, least: int) -> Latency:
     if not counts.any():
         return Latency()
     return Latency(counts, sum=max(latency.sum, latency.max), max=latency.max)
-
-
-def _as_shown(shown: LatencySetup, ns: int) -> float:
-    """A time as the truth shows it, by its buckets."""
-    units = ns // shown.unit
-    if shown.shown == "exact" or not units:
-        return float(ns)
-    width = 1 << max(units.bit_length() - 1 - _EIGHTHS, 0)
-    lower = units // width * width
-    return float(lower + (width / 2 if shown.shown == "middle" else 0)) * shown.unit
 
 
 def _disk_counts(disk: Device) -> dict[str, float]:

@@ -19,6 +19,7 @@ from swapfast.devices import DeviceConfig
 from swapfast.kernel.options import STATISTICS, TIMES
 from swapfast.scenario.places import Layout, parse, read
 from swapfast.units import parse_duration, parse_size
+from swapfast.validate import LRUS
 
 __all__ = [
     "DiskSetup",
@@ -36,6 +37,7 @@ MOST = 1000  # scenarios, programs of one, ...: more is a mistake
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 PATH = r"^(/[A-Za-z0-9][A-Za-z0-9._-]{0,63})+$"
 Pages = int | None
+_EIGHTHS = 3  # buckets of a power of two, as a power of two
 
 
 class _Strict(BaseModel):
@@ -46,9 +48,11 @@ class MachineSetup(_Strict):
     """``[machine]``: the computer, and what its kernel's work costs."""
 
     memory: int = Field(default=1 << 30, description="RAM, like '1GiB'")
-    policy: str = "linux-6.18"
+    policy: str | None = Field(
+        default=None, description="for each run that of its kernel; one alone plays no others"
+    )
     lru_gen_rule: Literal["always", "fault", "ticks"] = Field(
-        default="always", description="of linux-6.18-mglru: which programs an aging walks"
+        default="always", description="of linux-6.18-mglru: the rule whose errors are told"
     )
     cpus: int | None = Field(default=None, ge=1, le=4096, description="one a program by default")
     slice: int = Field(default=3_000_000, description="how long one runs before another")
@@ -81,6 +85,13 @@ class MachineSetup(_Strict):
             raise ValueError("a cost is 0 to 4.2 s, in ns")
         return value
 
+    @field_validator("policy")
+    @classmethod
+    def _a_kernel(cls, value: str | None) -> str | None:
+        if value not in (None, *LRUS.values()):
+            raise ValueError(f"policy {value!r:.40} is not one of {', '.join(LRUS.values())}")
+        return value
+
     @property
     def first_refreshes(self) -> tuple[int | None, ...]:
         """Phases of the statistics, in ns; one None where they are exact."""
@@ -101,6 +112,15 @@ class LatencySetup(_Strict):
     )
 
     _durations = field_validator("slow", "unit", mode="before")(lambda value: parse_duration(value))
+
+    def as_shown(self, ns: int) -> float:
+        """A time in us as a truth shows it: exact, or the lower edge or middle of its bucket."""
+        units = ns // self.unit
+        if self.shown == "exact" or not units:
+            return ns / 1e3
+        width = 1 << max(units.bit_length() - 1 - _EIGHTHS, 0)
+        lower = units // width * width
+        return float(lower + (width / 2 if self.shown == "middle" else 0)) * self.unit / 1e3
 
 
 class DiskSetup(BaseModel):
@@ -163,7 +183,8 @@ class ScenarioSetup(_Strict):
     program: tuple[ProgramSetup, ...] = Field(min_length=1, max_length=MOST)
     killed: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description="of a repeat, programs without a line in the truth: the OOM killer took them",
+        description="of a repeat under the classic LRU, programs without a line in the truth: the "
+        "OOM killer took them",
     )
 
     @model_validator(mode="after")

@@ -3,8 +3,8 @@
 - ``is_several(path)``: by its columns. ``read_truth(path)``: its runs, as ``Run`` objects.
 - ``COUNTS``: what is compared of a program, and its column.
 
-Columns: ``scenario, program, majflt, pswpout`` and what else of ``COUNTS`` there is; ``lru`` (lines
-of another than "classic" are left out), ``rep`` (or a scenario that ends in ``.r0``), ``killed``,
+Columns: ``scenario, program, majflt, pswpout`` and what else of ``COUNTS`` there is; ``lru`` and
+``lru_gen`` as `swapfast.validate.truth`, ``rep`` (or a scenario that ends in ``.r0``), ``killed``,
 ``start_s``, and for each disk ``NAME_reads, NAME_writes, NAME_pages_written`` of all programs.
 """
 
@@ -14,16 +14,14 @@ import csv
 import io
 import os
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 
 from swapfast.inputs import open_input
-from swapfast.validate import truth_bytes
+from swapfast.validate import lru_of, truth_bytes
 
-__all__ = ["COUNTS", "DISK_COUNTS", "Measured", "Run", "Truth", "is_several", "read_truth"]
+__all__ = ["COUNTS", "DISK_COUNTS", "Measured", "Run", "is_several", "read_truth"]
 
 MOST_LINES = 100_000
-CLASSIC = "classic"
 REQUIRED = ("scenario", "program", "majflt", "pswpout")
 #: Name -> column, and how many of its units are one of the column's. Times are in us.
 COUNTS = {
@@ -68,35 +66,25 @@ class Run:
 
     Attributes
     ----------
-    scenario, repeat : str
+    lru, scenario, repeat : str
+        The first is "classic" or "mglru".
     line : int
         The first one of it in the file.
+    lru_gen : int or None
+        The mask, where it is known.
     programs : dict of str to Measured
         By name, in the order of the file.
     disks : dict of str to dict
         By name, and by the names of `DISK_COUNTS`.
     """
 
+    lru: str
     scenario: str
     repeat: str
     line: int
+    lru_gen: int | None = None
     programs: dict[str, Measured] = field(default_factory=dict)
     disks: dict[str, dict[str, float]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Truth:
-    """A whole file.
-
-    Attributes
-    ----------
-    runs : list of Run
-    skipped : dict of str to int
-        How many lines are of another policy, by its name.
-    """
-
-    runs: list[Run] = field(default_factory=list)
-    skipped: dict[str, int] = field(default_factory=dict)
 
 
 def is_several(path: str | os.PathLike[str]) -> bool:
@@ -120,8 +108,8 @@ def is_several(path: str | os.PathLike[str]) -> bool:
     return all(name in columns for name in REQUIRED)
 
 
-def read_truth(path: str | os.PathLike[str], lru: str = CLASSIC) -> Truth:
-    """Read a truth of several programs: the lines of one LRU, "classic" or "mglru".
+def read_truth(path: str | os.PathLike[str]) -> list[Run]:
+    """Read a truth of several programs.
 
     Raises
     ------
@@ -132,8 +120,7 @@ def read_truth(path: str | os.PathLike[str], lru: str = CLASSIC) -> Truth:
     """
     name = os.fspath(path)
     content = truth_bytes(path)
-    runs: dict[tuple[str, str], Run] = {}
-    skipped: Counter[str] = Counter()
+    runs: dict[tuple[str, str, str], Run] = {}
     with io.TextIOWrapper(io.BytesIO(content), newline="", encoding="utf-8") as file:
         try:
             rows = csv.DictReader(file, strict=True)
@@ -143,25 +130,24 @@ def read_truth(path: str | os.PathLike[str], lru: str = CLASSIC) -> Truth:
             for row in rows:
                 if rows.line_num > MOST_LINES:
                     raise ValueError(f"{name}: more than {MOST_LINES} lines")
-                policy = row.get("lru") or CLASSIC
-                if policy != lru:
-                    skipped[policy] += 1
-                else:
-                    _take(f"{name}:{rows.line_num}", rows.line_num, row, runs)
+                _take(f"{name}:{rows.line_num}", rows.line_num, row, runs)
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{name}: not a CSV file: {error}") from None
     if not runs:
-        raise ValueError(f"{name}: no measured run of the {lru} LRU in it")
-    return Truth(list(runs.values()), dict(skipped))
+        raise ValueError(f"{name}: no measured run in it")
+    return list(runs.values())
 
 
-def _take(where: str, line: int, row: dict[str, str], runs: dict[tuple[str, str], Run]) -> None:
+def _take(
+    where: str, line: int, row: dict[str, str], runs: dict[tuple[str, str, str], Run]
+) -> None:
+    lru, mask = lru_of(where, row)
     scenario, repeat = row["scenario"], row.get("rep") or "r0"
     if match := _REPEAT.match(scenario):
         scenario, repeat = match[1], match[2]
     if repeat.isdigit():
         repeat = f"r{repeat}"
-    run = runs.setdefault((scenario, repeat), Run(scenario, repeat, line))
+    run = runs.setdefault((lru, scenario, repeat), Run(lru, scenario, repeat, line, mask))
     program = row["program"]
     if not scenario or not program:
         raise ValueError(f"{where}: no scenario or no program")

@@ -70,6 +70,13 @@ def no_multi_gen_lru(plan: Planned, host: Host) -> str | None:
     )
 
 
+def unknown_lru(plan: Planned, host: Host) -> str | None:
+    """Without sysfs every kernel looks like one of the classic LRU."""
+    if host.path("sys/kernel/mm").is_dir():
+        return None
+    return "no /sys/kernel/mm: it cannot be seen which LRU this kernel runs; mount sysfs"
+
+
 def settings_missing(plan: Planned, host: Host) -> str | None:
     """What cannot be read cannot be put back."""
     missing = [s.name for s in plan.settings if s.before is None and s.name != LRU_NAME]
@@ -164,6 +171,7 @@ CHECKS: tuple[Check, ...] = (
     other_swap,
     zswap,
     no_multi_gen_lru,
+    unknown_lru,
     settings_missing,
     group_exists,
     swapfile_exists,

@@ -1,6 +1,7 @@
 """Read a scenario file, and say all that is wrong with it at once.
 
 - ``load(path)``: a ``Scenario``; ``parse(text, name)``: of a text.
+- ``with_profile(scenario, profile)``: the same programs on another kernel.
 - ``bundled(full)``: the one that ``swapfast run`` uses: the letter's two logins.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 from importlib.resources import files
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from swapfast.scenario import places
 from swapfast.scenario.model import (
@@ -22,7 +25,7 @@ from swapfast.scenario.model import (
 )
 from swapfast.scenario.places import MOST_BYTES, Layout, ScenarioError
 
-__all__ = ["MOST_BYTES", "ScenarioError", "bundled", "load", "parse"]
+__all__ = ["MOST_BYTES", "ScenarioError", "bundled", "load", "parse", "with_profile"]
 
 LAYOUT = Layout(
     Scenario,
@@ -56,6 +59,33 @@ def bundled(full: bool = False) -> Scenario:
     name = "letter-full.toml" if full else "letter.toml"
     text = (files("swapfast") / "scenarios" / name).read_text("utf-8")
     return parse(text, name)
+
+
+def with_profile(scenario: Scenario, profile: str, lru_gen: int | None = None) -> Scenario:
+    """The same programs on another kernel.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    profile : str
+    lru_gen : int, optional
+        Its mask, where the scenario names none.
+
+    Raises
+    ------
+    ValueError
+        The scenario's machine cannot have this kernel.
+    """
+    told = scenario.machine.model_dump()
+    told |= {"profile": profile}
+    if told["lru_gen"] is None:
+        told["lru_gen"] = lru_gen
+    try:
+        machine = MachineModel.model_validate(told)
+    except ValidationError as error:
+        cause = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{scenario.title}: profile {profile}: {cause}") from None
+    return scenario.model_copy(update={"machine": machine})
 
 
 def parse(text: str, name: str) -> Scenario:

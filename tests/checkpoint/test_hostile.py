@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import random
@@ -24,6 +25,7 @@ from tests.support.members import (
     change_facts,
     members,
     packed,
+    places,
 )
 from tests.support.seen import contents
 
@@ -308,6 +310,26 @@ HOSTILE: dict[str, tuple[Callable[..., None], str]] = {
 }
 
 
+def without(*path: Any) -> Callable[..., None]:
+    def edit(facts: Any, columns: Members, image: Any) -> None:
+        for step in path[:-1]:
+            facts = facts[step]
+        del facts[path[-1]]
+
+    return edit
+
+
+# Fields that came at once, later than others: an image has all of them, or none.
+AT_ONCE = ("peak", "swap_peak", "events", "stat")
+HOSTILE |= {
+    f"no {name}": (
+        without("groups", 0, name),
+        rf"facts.groups\[0\]: field '{name}' is missing beside",
+    )
+    for name in AT_ONCE
+}
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_refused_by_name(folder: Path, tmp_path: Path, name: str) -> None:
     facts, columns = members(folder / "job")
@@ -401,6 +423,26 @@ def restarted(folder: Path, facts: Any, columns: Members, *refusals: type[Except
     contents(machine)
     machine.verify()
     machine.close()
+
+
+def fields(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Of all objects."""
+    found = [one for one in places(value, path) if isinstance(one[-1], str)]
+    assert len(found) == len(set(found))
+    return found
+
+
+@pytest.mark.parametrize("policy", ["linux-6.18", "linux-6.18-mglru"])
+def test_any_field_that_is_gone(tmp_path: Path, policy: str) -> None:
+    """An older image, or a refusal that names the file; no other error."""
+    _, login = boot(tmp_path / "s1", policy=policy)
+    family(login)
+    login.swap_ns.checkpoint(tmp_path / "job")
+    facts, columns = members(tmp_path / "job")
+    for path in fields(facts):
+        changed = copy.deepcopy(facts)
+        without(*path)(changed, columns, None)
+        restarted(tmp_path, changed, columns, ValueError)
 
 
 @settings(max_examples=100, suppress_health_check=list(HealthCheck))

@@ -37,8 +37,8 @@ def python(*arguments: str, folder: Path) -> str:
 
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
-    assert [p.stem for p in PAGES] == [*how_to, "cgroups", "measure", "side-by-side"]
-    assert len(BLOCKS) == 14
+    assert [p.stem for p in PAGES] == [*how_to, "cgroups", "measure", "mglru", "side-by-side"]
+    assert len(BLOCKS) == 15
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -1,5 +1,7 @@
 """Every reason to refuse, alone, on a machine where all else is well."""
 
+import shutil
+
 import pytest
 
 from swapfast.measure import make_plan, refusals
@@ -53,6 +55,12 @@ def test_either_lru_may_be_measured(trace, host, tree, tmp_path, mask):
     tree("sys/kernel/mm/lru_gen/enabled", mask)
     for lru in ("host", "classic", "mglru", "5"):
         assert refusals(make_plan([trace], tmp_path / "t", lru=lru, host=host), host) == []
+
+
+def test_without_sysfs_nobody_sees_which_lru_runs(trace, host, tmp_path):
+    shutil.rmtree(tmp_path / "host/sys/kernel/mm")
+    (reason,) = refusals(make_plan([trace], tmp_path / "t", host=host), host)
+    assert "cannot be seen which LRU" in reason and "mount sysfs" in reason
 
 
 def test_an_lru_that_is_not_built_in_cannot_be_turned_on(trace, host, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from swapfast.running import Running, host_profile, lru_mask, running
+from swapfast.running import Running, choose, host_profile, lru_mask, running
 
 
 @pytest.fixture
@@ -76,3 +76,39 @@ def test_what_is_no_mask(tree, root, text):
 
 def test_this_machine_can_be_looked_at():
     assert running().kernel and host_profile() in ("6.18", "6.18-mglru")
+
+
+@pytest.mark.parametrize(
+    ("text", "profile", "mask", "why"),
+    [
+        ("0x0007\n", "6.18-mglru", 7, "says 0x0007, an odd number: the multi-generational LRU"),
+        ("0x0001\n", "6.18-mglru", 1, "says 0x0001, an odd number: the multi-generational LRU"),
+        ("0x0006\n", "6.18", None, "says 0x0006, an even number: the classic LRU"),
+    ],
+)
+def test_a_choice_says_why(tree, root, text, profile, mask, why):
+    path = tree("sys/kernel/mm/lru_gen/enabled", text)
+    tree("proc/sys/kernel/osrelease", "6.18.15\n")
+    found = choose(root)
+    assert (found.profile, found.lru_gen) == (profile, mask)
+    assert found.line == f"profile {profile} (Linux 6.18.15): {path} {why}"
+
+
+def test_a_kernel_without_lru_gen_says_so(tree, root):
+    (root / "sys/kernel/mm").mkdir(parents=True)
+    tree("proc/sys/kernel/osrelease", "5.10.0\n")
+    found = choose(root)
+    assert found.profile == "6.18" and "there is no" in found.why
+    assert "(Linux 5.10.0, to which it is the nearest)" in found.line
+
+
+def test_a_machine_that_cannot_be_looked_at(tree, root):
+    with pytest.raises(ValueError, match=r"sys/kernel/mm: .*name the profile, 6.18 or 6.18-mglru"):
+        choose(root)
+    (root / "sys/kernel/mm/lru_gen/enabled").mkdir(parents=True)  # root may read any file
+    with pytest.raises(ValueError, match=r"lru_gen/enabled: .*cannot be seen which LRU"):
+        choose(root)
+    (root / "sys/kernel/mm/lru_gen/enabled").rmdir()
+    tree("sys/kernel/mm/lru_gen/enabled", "perhaps")
+    with pytest.raises(ValueError, match="is no mask of lru_gen"):
+        choose(root)

@@ -21,7 +21,6 @@ from swapfast.running import Running
 __all__ = ["RunResult", "Seen", "columns", "rows"]
 
 QUANTILES = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999}
-_EIGHTHS = 3  # buckets of a power of two, as a power of two
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +117,6 @@ def _slow(told: Told | None, latency: LatencySetup) -> dict[str, str]:
     return {
         "slow_n": str(slow.count),
         "slow_mean_us": f"{slow.mean / 1e3:.1f}",
-        **{name: f"{as_shown(latency, slow.quantile(q)):.2f}" for name, q in QUANTILES.items()},
+        **{name: f"{latency.as_shown(slow.quantile(q)):.2f}" for name, q in QUANTILES.items()},
         "max_us": f"{slow.max / 1e3:.1f}",
     }
-
-
-def as_shown(latency: LatencySetup, ns: int) -> float:
-    """A time in us as `LatencySetup` wants it: exact, or the lower edge or middle of its bucket."""
-    units = ns // latency.unit
-    if latency.shown == "exact" or not units:
-        return ns / 1e3
-    width = 1 << max(units.bit_length() - 1 - _EIGHTHS, 0)
-    lower = units // width * width
-    return float(lower + (width / 2 if latency.shown == "middle" else 0)) * latency.unit / 1e3

@@ -100,7 +100,7 @@ def test_the_truth_is_read_by_validate_with_the_same_file(make, host):
     plan = make(only=["own"], runs=2)
     measure_several(plan, host, system=FakeMany(ends=[[told(0), None], [told(2), told(0)]]))
     assert is_several(plan.out)
-    first, second = read_truth(plan.out).runs
+    first, second = read_truth(plan.out)
     assert (first.scenario, first.repeat, second.repeat) == ("own", "r0", "r1")
     a, b = first.programs.values()
     assert (a.name, a.killed, b.name, b.killed) == ("A", False, "B", True)
@@ -122,7 +122,7 @@ def test_what_cgroup_v1_does_not_count_is_left_out(make, host, tree):
 def test_of_several_disks_nobody_can_tell_who_wrote_what(make, v2, host):
     plan = make(only=["common"], runs=1)
     measure_several(plan, host, system=FakeMany())
-    (run,) = read_truth(plan.out).runs
+    (run,) = read_truth(plan.out)
     assert run.programs["A"].counts["pswpout"] == 7
     assert run.disks == {"ssd": {}, "hdd": {}}
 
@@ -149,7 +149,7 @@ def test_a_signal_undoes_everything_and_keeps_the_runs_that_were_finished(make, 
     system = FakeMany(on_play=second)
     with pytest.raises(KeyboardInterrupt):
         measure_several(plan, host, system=system)
-    assert system.is_clean() and len(read_truth(plan.out).runs) == 1
+    assert system.is_clean() and len(read_truth(plan.out)) == 1
 
 
 def test_nothing_is_changed_where_it_is_refused(make, host):
