@@ -4,6 +4,7 @@
   characters in what is printed stand there as they are written.
 - ``Screen.say(...)``, ``Screen.table(...)``: a line, a table; the styles are the caller's alone.
 - ``Screen.print(...)``: rich's own, with markup in strings; control characters are written out.
+- ``write_no_more(number)``, ``pipe_closed()``: a standard stream that cannot be written.
 
 A table is as wide as its figures wherever it does not go to a terminal. On a terminal that is too
 narrow a cell is folded: no figure is ever cut.
@@ -23,7 +24,7 @@ from rich.text import Text
 
 from swapfast.visible import visible
 
-__all__ = ["Cell", "Screen", "pipe_closed"]
+__all__ = ["Cell", "Screen", "pipe_closed", "write_no_more"]
 
 #: A text, or a text and its style ("bold", "red").
 Cell = str | tuple[str, str]
@@ -32,11 +33,16 @@ SIGPIPE_EXIT = 141  # 128 + SIGPIPE: what a shell says of a program whose reader
 MOST_COLUMNS = 1 << 20
 
 
+def write_no_more(number: int) -> None:
+    """A stream cannot be written: what its buffer still has fails no more, at no end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
 def pipe_closed() -> int:
     """The reader of standard output went away: nothing more is written; returns the exit code."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+    write_no_more(1)
     return SIGPIPE_EXIT
 
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import Any, NoReturn
 
@@ -25,7 +24,7 @@ from swapfast.cli.replay import replay
 from swapfast.cli.run import run
 from swapfast.cli.trace import trace
 from swapfast.cli.validate import validate
-from swapfast.screen import pipe_closed
+from swapfast.screen import pipe_closed, write_no_more
 from swapfast.visible import visible
 
 __all__ = ["Commands", "swapfast"]
@@ -40,6 +39,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> NoReturn:
         """Run a command and end the process with its exit code."""
+        code = 0
         try:
             code = self._run(args, options)
             if sys.stdout is not None:
@@ -47,8 +47,9 @@ class Commands(click.Group):
         except BrokenPipeError:
             code = pipe_closed()
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the rest of it fails no more
-            click.echo(f"swapfast: standard output: {error.strerror}", err=True)
+            write_no_more(1)
+            if code == 0:  # otherwise it was said why
+                click.echo(f"swapfast: standard output: {error.strerror}", err=True)
             code = EXIT_SYSTEM
         sys.exit(code)
 

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from swapfast.errors import KernelPanic, TaskKilled
-from swapfast.screen import Screen, pipe_closed
+from swapfast.screen import Screen, pipe_closed, write_no_more
 from swapfast.visible import hidden, visible
 
 __all__ = [
@@ -138,8 +138,10 @@ def echo(text: str) -> None:
 
 def tell(line: str) -> None:
     """Print one line on stderr; where it cannot be written, the exit code says enough."""
-    with suppress(OSError):
+    try:
         click.echo(visible(line), err=True)
+    except OSError:
+        write_no_more(2)
 
 
 def emit_json(facts: dict[str, Any]) -> None:

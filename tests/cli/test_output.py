@@ -103,7 +103,9 @@ def test_a_name_in_brackets_is_the_name_of_a_trace(run, tmp_path):
         assert path.name in run(*args, path).stdout
 
 
-def test_what_cannot_be_told_changes_no_exit_code(tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_cannot_be_told_changes_no_exit_code(tmp_path, monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     trace = tmp_path / "t.csv"
     trace.write_text("page,write\n1,0\n")
     for args, code in ((("trace", "-o", "-", trace), 0), (("trace", tmp_path / "none"), 3)):
@@ -215,7 +217,11 @@ def test_errors_without_stderr_keep_their_code(tmp_path):
 
 @pytest.mark.parametrize("shell", [">&-", ">&- 2>&-", ">/dev/full"])
 @pytest.mark.parametrize("command", ["trace", "swaps --json", "strings", "--help", "trace --json"])
-def test_an_answer_that_cannot_be_written_is_an_error(trace, shell, command):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_answer_that_cannot_be_written_is_an_error(
+    trace, shell, command, monkeypatch, unbuffered
+):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     if command == "strings":
         trace.write_bytes(b"text\0" * 50000)
     file = () if command == "--help" else (trace,)
