@@ -19,7 +19,7 @@
         __asm__("" : "+r"(at));                                                             \
         uint8_t *p = pte + 2 * at;   /* every second byte: page_t */                        \
         uint32_t bits = *p;                                                                 \
-        if (__builtin_expect(!(bits >> write & 1), 0)) return (uint64_t)(r + k - refs);     \
+        if (!(bits >> write & 1)) return (uint64_t)(r + k - refs);                          \
         *p = (uint8_t)(bits | (4 + 8 * write));                                             \
     } while (0)
 
