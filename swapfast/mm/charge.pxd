@@ -12,7 +12,7 @@ from libc.stdint cimport uint32_t
 from swapfast.mm.reclaim cimport direct_reclaim, free_pages, try_begin, try_pass
 from swapfast.mm.scan cimport charge_t
 from swapfast.mm.tree cimport charge_page, note_event, over_high, over_max, uncharge_page
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t
+from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport (
     EV_MAX, EV_OOM, NO_LIMIT, NO_MEMCG, RECLAIM_DIRECT, RECLAIM_LIMIT, SCAN_BATCH, ST_AGAIN, ST_OK,
     ST_OOM, ST_OOM_GROUP,
@@ -86,7 +86,7 @@ cdef inline int make_room(core_t *core, memcg_t *g) noexcept nogil:
 
 cdef inline int take_page(core_t *core, memcg_t *g) noexcept nogil:
     cdef int status
-    if not LIKELY(has_room(core, g)):
+    if not has_room(core, g):
         status = make_room(core, g)
         if status != ST_OK:
             return status

@@ -78,6 +78,15 @@ static inline void prefetch_write(const void *p) {
     __builtin_prefetch(p, 1, 3);
     __asm__ volatile("");
 }
+/* UNLIKELY: gcc may take it for never (setup.py), and keeps what follows small and out of the way.
+ * SELDOM: so on most machines, and always on some. */
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define SELDOM(x) (!!(x))
+#ifdef __has_builtin
+#if __has_builtin(__builtin_expect_with_probability)
+#undef SELDOM
+#define SELDOM(x) __builtin_expect_with_probability(!!(x), 0, 0.9)
+#endif
+#endif
 #endif

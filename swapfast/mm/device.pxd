@@ -26,7 +26,7 @@ from swapfast.mm.histogram cimport histogram_add
 from swapfast.mm.queue cimport device_t, flight_t, way_t
 from swapfast.mm.random cimport splitmix
 from swapfast.mm.tags cimport tag_put
-from swapfast.mm.types cimport UNLIKELY, area_t, core_t, lazy_map, lazy_unmap
+from swapfast.mm.types cimport SELDOM, area_t, core_t, lazy_map, lazy_unmap
 from swapfast.mm.words cimport NIL, QUEUE_FIRST
 
 cdef enum:
@@ -173,7 +173,7 @@ cdef inline uint64_t submit(core_t *core, device_t *d, bint write, uint64_t slot
             done = d.last_done
         d.last_done = done
     tag_put(d, done)
-    if UNLIKELY(core.timed):
+    if SELDOM(core.timed):
         note_request(d, way, pages, now, wait, done)
     return done
 

@@ -2,6 +2,7 @@
 #
 # - slot_ready(core, home, dirty): it owns a slot its namespace may use, and may overwrite if dirty;
 #   False: nowhere to go (activate it)
+# - slot_ready_in(core, g, home, dirty): the same, if its memcg is known
 # - unmap(core, home)
 # - write_bytes(core, home) -> WRITE_*
 # - write_out(core, home) -> WRITE_*: done and failed ones keep the page; its write is under way, or
@@ -23,7 +24,9 @@ from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.tree cimport (
     age_up, charge_swap, note_event, over_swap_max, uncharge_page,
 )
-from swapfast.mm.types cimport UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum, scope_t
+from swapfast.mm.types cimport (
+    SELDOM, UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum, scope_t,
+)
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, EV_SWAP_FAIL, EV_SWAP_MAX, F_SWAPCACHE, F_WORKINGSET, F_WRITEBACK,
@@ -101,20 +104,19 @@ cdef inline bint scope_may_use(core_t *core, uint32_t scope, area_t *a) noexcept
             return True
     return False
 
-cdef inline bint slot_new(core_t *core, uint32_t home) noexcept nogil:
+cdef inline bint slot_new(core_t *core, memcg_t *g, uint32_t home) noexcept nogil:
     # add_to_swap: the slot first, then its charge (mem_cgroup_try_charge_swap).
-    cdef memcg_t *g = memcg_of(core, home)
     cdef memcg_t *over
     cdef uint32_t entry
     if UNLIKELY(core.rules.swap_limits):
         over = over_swap_max(core, g)
-        if over != NULL:
+        if UNLIKELY(over != NULL):
             note_event(core, over, EV_SWAP_MAX)
             note_event(core, over, EV_SWAP_FAIL)
             core.count.no_slot += 1
             return False
     entry = swap_alloc(core, scope_of(core, home))
-    if entry == NO_SLOT:
+    if UNLIKELY(entry == NO_SLOT):
         core.count.no_slot += 1
         note_event(core, g, EV_SWAP_FAIL)
         return False
@@ -143,14 +145,17 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     charge_swap(core, memcg_of(core, home))
     return True
 
-cdef inline bint slot_ready(core_t *core, uint32_t home, bint dirty) noexcept nogil:
+cdef inline bint slot_ready_in(core_t *core, memcg_t *g, uint32_t home, bint dirty) noexcept nogil:
     note_writers(core, home)
     if not core.page[home].folio & F_SWAPCACHE:
-        return slot_new(core, home)
+        return slot_new(core, g, home)
     if UNLIKELY(area_of(core, core.home[home].entry).failed):
         keep_in_memory(core, home)   # what is still in memory is not given to a broken file
         return False
     return not dirty or slot_own(core, home)
+
+cdef inline bint slot_ready(core_t *core, uint32_t home, bint dirty) noexcept nogil:
+    return slot_ready_in(core, memcg_of(core, home), home, dirty)
 
 cdef inline bint is_dirty(core_t *core, uint32_t home) noexcept nogil:
     return sharer_bits(core, home) & PTE_DIRTY != 0
@@ -229,7 +234,7 @@ cdef inline int write_out(core_t *core, uint32_t home) noexcept nogil:
         keep_in_memory(core, home)
     if done != WRITE_DONE:
         return done
-    if UNLIKELY(core.timed) and store_now(core, home):
+    if SELDOM(core.timed) and store_now(core, home):
         return WRITE_STORED
     core.page[home].folio |= F_WRITEBACK
     return WRITE_DONE if plug_add(core, home) else WRITE_WAITS
@@ -281,7 +286,7 @@ cdef inline bint evict_now(core_t *core, memcg_t *g, uint32_t home) noexcept nog
     # Off its list already. False: there is no slot for it.
     cdef bint dirty = is_dirty(core, home)
     cdef bint must_write = dirty or not core.page[home].folio & F_SWAPCACHE
-    if not slot_ready(core, home, dirty):
+    if not slot_ready_in(core, g, home, dirty):
         return False
     unmap(core, home)
     if must_write and write_bytes(core, home) == WRITE_FAILED:

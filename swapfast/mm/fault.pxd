@@ -17,7 +17,7 @@ from swapfast.mm.readahead cimport read_ahead, read_ahead_hit, read_ahead_vma
 from swapfast.mm.reads cimport wait_reads
 from swapfast.mm.rmap cimport home_of, is_single, mapping_of, memcg_of, rmap_join, rmap_leave
 from swapfast.mm.token cimport grab_token
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, mapping_t, memcg_t
+from swapfast.mm.types cimport LIKELY, SELDOM, UNLIKELY, core_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
     ENTER_MOVE, ENTER_NEW, ENTER_SHARED, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_RESIDENT,
     F_SWAPCACHE, F_WRITEBACK,
@@ -30,7 +30,7 @@ from libc.string cimport memcpy
 
 cdef inline bint is_synchronous(core_t *core, uint32_t home) noexcept nogil:
     # SWP_SYNCHRONOUS_IO and a sole user: no read-ahead and no swap cache (do_swap_page).
-    if LIKELY(not core.timed):
+    if not SELDOM(core.timed):
         return False
     return area_device(core, area_of(core, core.home[home].entry)).synchronous and \
         is_single(core, home)
@@ -57,7 +57,7 @@ cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept no
         core.clock.now += core.times.minor_fault
         core.clock.in_faults += core.times.minor_fault
         read_ahead_hit(core, page, home)
-        if UNLIKELY(core.actors):
+        if SELDOM(core.actors):
             core.wait_until = flight_find(core, home)
         return ST_OK
     core.n_reads = 0
@@ -77,7 +77,7 @@ cdef inline int bring_in(core_t *core, uint32_t home, uint32_t page) noexcept no
             return ST_IO
     core.count.pgfault += 1
     core.count.pgmajfault += 1
-    if UNLIKELY(core.timed):
+    if SELDOM(core.timed):
         read_timed(core, home)
     else:
         core.clock.now += core.times.swap_in
@@ -116,7 +116,7 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
     core.page[page].pte = <uint8_t>bits
     if UNLIKELY(core.mglru.groups > 0) and core.keeps_slot(core, home, write and exclusive):
         pass
-    elif (UNLIKELY(core.timed) and core.page[home].folio & F_SWAPCACHE
+    elif (SELDOM(core.timed) and core.page[home].folio & F_SWAPCACHE
             and is_synchronous(core, home)):
         slot_drop(core, home)   # swap_free at once: the next eviction writes again
     elif core.rules.frees_slot_on_write:
@@ -260,13 +260,15 @@ cdef inline memcg_t *fault_needs(core_t *core, uint32_t page, bint write) noexce
     return memcg_of(core, page) if write or not core.rules.zero_page else NULL
 
 cdef inline int fault(core_t *core, uint32_t page, bint write) noexcept nogil:
-    cdef uint32_t _try
+    cdef uint32_t tries = core.rules.oom_retries
     cdef int status
-    for _try in range(core.rules.oom_retries):
+    while True:
         status = fault_once(core, page, write, False)
-        if status != ST_AGAIN:
-            if UNLIKELY(core.debt >= HIGH_BATCH):
-                high_pay(core, memcg_of(core, page))
-            return status
-    # There is no room for a page and its copy together.
-    return ST_OOM_GROUP if is_limited(core, memcg_of(core, page)) else ST_OOM
+        if LIKELY(status != ST_AGAIN):
+            break
+        tries -= 1
+        if tries == 0:   # there is no room for a page and its copy together
+            return ST_OOM_GROUP if is_limited(core, memcg_of(core, page)) else ST_OOM
+    if UNLIKELY(core.debt >= HIGH_BATCH):
+        high_pay(core, memcg_of(core, page))
+    return status

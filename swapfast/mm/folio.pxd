@@ -7,7 +7,7 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.charge cimport untake_page
 from swapfast.mm.evict cimport read_in
 from swapfast.mm.frames cimport frame_at, frame_give, frame_take
-from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t
+from swapfast.mm.types cimport SELDOM, UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport F_RESIDENT, F_SWAPCACHE, MOST_READS, PAGE_SIZE
 from libc.string cimport memset
 
@@ -32,7 +32,7 @@ cdef inline bint swap_in(core_t *core, memcg_t *g, uint32_t home, int how) noexc
         return False
     if core.count.pswpin != before:
         g.stat.pswpin += 1
-        if UNLIKELY(core.timed) and core.n_reads < MOST_READS:
+        if SELDOM(core.timed) and core.n_reads < MOST_READS:
             core.reads[core.n_reads] = core.home[home].entry
             core.n_reads += 1
     core.page[home].folio = F_RESIDENT | F_SWAPCACHE

@@ -3,7 +3,7 @@
 # - lru_add(core, g, page): at the head of the list that its F_ACTIVE names
 # - lru_leave, lru_rehome: the policy contract's parts that are the same for every list policy
 # - prefetch_page(core, page): fetch its state ahead of use
-# - prefetch_tail(core, ring): that of the pages that are scanned next
+# - prefetch_tail(core, ring, n): n pages were taken; that of as many that are taken a batch later
 # - take_active(core, g, batch, want) -> pages taken from the active list's tail
 # - isolate(core, ring, batch, want) -> pages taken from the tail, marked F_ISOLATED
 # - putback(core, g, batch, n) -> how many went to the active list: at the heads again, in order
@@ -13,7 +13,9 @@ from swapfast.mm.batch cimport batch_rename
 from swapfast.mm.gens cimport ring_t
 from swapfast.mm.ring cimport ring_drop, ring_push, ring_push_all, ring_take
 from swapfast.mm.tree cimport active_changes
-from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, core_t, memcg_t, prefetch_write
+from swapfast.mm.types cimport (
+    SWAPFAST_CHECK, UNLIKELY, core_t, home_t, memcg_t, page_t, prefetch_write,
+)
 from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, NIL, SCAN_BATCH
 
 cdef inline void lru_add(core_t *core, memcg_t *g, uint32_t page) noexcept nogil:
@@ -46,11 +48,14 @@ cdef inline void prefetch_page(core_t *core, uint32_t page) noexcept nogil:
     prefetch_write(&core.page[page])
     prefetch_write(&core.home[page])
 
-cdef inline void prefetch_tail(core_t *core, ring_t *r) noexcept nogil:
-    # The ring says which pages the next scan takes.
+cdef inline void prefetch_tail(core_t *core, ring_t *r, uint32_t n) noexcept nogil:
+    # The ring says which pages the next scans take. A scan may take few; those in front are there.
+    cdef page_t *page = core.page
+    cdef home_t *home = core.home
     cdef uint32_t at, end = r.tail + SCAN_BATCH
-    for at in range(r.tail, end if end < r.cap else r.cap):
-        prefetch_page(core, r.buf[at])
+    for at in range(end - n, end if end < r.cap else r.cap):
+        prefetch_write(&page[r.buf[at]])
+        prefetch_write(&home[r.buf[at]])
 
 cdef inline uint32_t take_active(core_t *core, memcg_t *g, uint32_t *batch,
                                  uint32_t want) noexcept nogil:
@@ -60,25 +65,29 @@ cdef inline uint32_t take_active(core_t *core, memcg_t *g, uint32_t *batch,
 
 cdef inline uint32_t isolate(core_t *core, ring_t *r, uint32_t *batch,
                              uint32_t want) noexcept nogil:
+    cdef page_t *page = core.page   # bytes may alias the pointer to them
     cdef uint32_t n = ring_take(r, batch, want), i
-    prefetch_tail(core, r)
+    prefetch_tail(core, r, n)
     for i in range(n):
-        core.page[batch[i]].folio |= F_ISOLATED
+        page[batch[i]].folio |= F_ISOLATED
     return n
 
 cdef inline uint32_t putback(core_t *core, memcg_t *g, const uint32_t *batch,
                              uint32_t n) noexcept nogil:
     cdef uint32_t active[32]
     cdef uint32_t inactive[32]
+    cdef page_t *state = core.page
     cdef uint32_t i, page, folio, up = 0
     for i in range(n):
         page = batch[i]
-        folio = core.page[page].folio
-        core.page[page].folio = <uint8_t>(folio & ~F_ISOLATED)
+        folio = state[page].folio
+        state[page].folio = <uint8_t>(folio & ~F_ISOLATED)
         active[up] = page
         inactive[i - up] = page
         up += folio & F_ACTIVE != 0
-    ring_push_all(&g.active, core.home, active, up)
-    active_changes(core, g, up)
-    ring_push_all(&g.inactive, core.home, inactive, n - up)
+    if up > 0:
+        ring_push_all(&g.active, core.home, active, up)
+        active_changes(core, g, up)
+    if n > up:
+        ring_push_all(&g.inactive, core.home, inactive, n - up)
     return up

@@ -26,7 +26,7 @@ from swapfast.mm.device cimport area_device, submit
 from swapfast.mm.queue cimport device_t, plug_t
 from swapfast.mm.scan cimport isolated_t
 from swapfast.mm.tags cimport tag_get, tag_wait
-from swapfast.mm.types cimport SWAPFAST_CHECK, UNLIKELY, area_t, core_t
+from swapfast.mm.types cimport SELDOM, SWAPFAST_CHECK, area_t, core_t
 from swapfast.mm.words cimport F_WRITEBACK, MAX_REQUEST, NIL
 from swapfast.mm.writeback cimport (
     complete_one, next_device, queue_push, rotation_drain, take_completions,
@@ -67,7 +67,7 @@ cdef inline void plug_flush(core_t *core) noexcept nogil:
     cdef uint32_t i = 0, n, k
     cdef uint64_t done
     cdef device_t *d
-    if UNLIKELY(plug.several):
+    if SELDOM(plug.several):
         for k in range(core.n_devices):
             if core.devices[k].plugged:
                 send_device(core, core.devices[k])
@@ -86,7 +86,7 @@ cdef inline void plug_flush(core_t *core) noexcept nogil:
     plug.requests = 0
     plug.last_len = 0
     plug.several = False
-    if UNLIKELY(core.n_devices > 1):
+    if SELDOM(core.n_devices > 1):
         for k in range(core.n_devices):
             core.devices[k].plugged = False
 
@@ -140,7 +140,7 @@ cdef inline bint plug_request(core_t *core, uint32_t slot, bint read) noexcept n
     if (slot == core.plug.last_slot + 1 and core.plug.requests > 0
             and core.plug.last_read == read and core.plug.last_len < MAX_REQUEST):
         core.plug.last_len += 1
-    elif UNLIKELY(core.n_devices > 1) and not read and joins_own(core, slot):
+    elif SELDOM(core.n_devices > 1) and not read and joins_own(core, slot):
         return True
     else:
         if core.plug.requests == 1:
@@ -148,13 +148,13 @@ cdef inline bint plug_request(core_t *core, uint32_t slot, bint read) noexcept n
         if (core.plug.requests >= 32
                 or (core.plug.first_len if core.plug.held else core.plug.last_len) >= 32):
             plug_flush(core)
-        if UNLIKELY(core.tagged) and not read and not plug_tag(core, slot):
+        if SELDOM(core.tagged) and not read and not plug_tag(core, slot):
             return False
         core.plug.requests += 1
         core.plug.last_len = 1
         core.plug.last_read = read
     core.plug.last_slot = slot
-    if UNLIKELY(core.n_devices > 1) and not read:
+    if SELDOM(core.n_devices > 1) and not read:
         note_device(core, slot)
     return True
 

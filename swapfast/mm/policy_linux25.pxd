@@ -16,7 +16,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from swapfast.mm.area cimport vm_swap_full
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, release, slot_ready, slot_spare, unmap, write_out,
+    WRITE_DONE, WRITE_FAILED, release, slot_ready_in, slot_spare, unmap, write_out,
 )
 from swapfast.mm.lru cimport isolate, lru_add, putback
 from swapfast.mm.rmap cimport clear_young, sharer_bits
@@ -92,7 +92,7 @@ cdef inline uint32_t judge_25(core_t *core, memcg_t *g, uint32_t page) noexcept 
             and (bits & PTE_PRESENT or core.page[page].folio & F_SWAPCACHE)):
         return 1
     must_write = bits & PTE_DIRTY != 0 or not core.page[page].folio & F_SWAPCACHE
-    if not slot_ready(core, page, bits & PTE_DIRTY != 0):
+    if not slot_ready_in(core, g, page, bits & PTE_DIRTY != 0):
         return 1
     if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap

@@ -23,7 +23,7 @@ from swapfast.mm.area cimport swap_left, vm_swap_full
 from swapfast.mm.batch cimport batch_hold, batch_resume
 from swapfast.mm.device cimport flight_find
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready, slot_spare, unmap,
+    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready_in, slot_spare, unmap,
     write_out,
 )
 from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback, take_active
@@ -33,7 +33,7 @@ from swapfast.mm.rmap cimport clear_young, make_old, sharer_bits
 from swapfast.mm.scan cimport isolated_t, scan_control_t
 from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.tree cimport active_of, age_up, inactive_of
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t
+from swapfast.mm.types cimport LIKELY, SELDOM, UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport (
     DEF_PRIORITY, ENTER_AHEAD, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WORKINGSET,
     F_WRITEBACK, NIL, NO_MEMCG, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, RECLAIM_ASKED, RECLAIM_DIRECT,
@@ -155,9 +155,9 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_con
     cdef uint32_t folio, bits
     cdef int done
     cdef bint must_write
-    if UNLIKELY(core.flight.used > 0) and flight_find(core, page) != 0:
+    if SELDOM(core.flight.used > 0) and flight_find(core, page) != 0:
         return KEEP   # it is being read, and so locked
-    if UNLIKELY(core.page[page].folio & F_WRITEBACK):
+    if SELDOM(core.page[page].folio & F_WRITEBACK):
         if not core.rules.waits_for_writeback:
             sc.writeback += 1
             return ACTIVATE   # its rotation brings it back when it is written
@@ -174,7 +174,7 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_con
         return ACTIVATE
     core.page[page].folio = <uint8_t>(folio & ~F_REFERENCED)
     must_write = bits & PTE_DIRTY != 0 or not folio & F_SWAPCACHE
-    if not slot_ready(core, page, bits & PTE_DIRTY != 0):
+    if not slot_ready_in(core, g, page, bits & PTE_DIRTY != 0):
         return ACTIVATE
     if bits & PTE_PRESENT:
         core.clock.now += core.times.unmap
@@ -265,7 +265,7 @@ cdef inline void scan_active_618(core_t *core, memcg_t *g, uint32_t want) noexce
     take_completions(core)
     rotation_drain(core)
     n = take_active(core, g, batch, want)
-    prefetch_tail(core, &g.active)
+    prefetch_tail(core, &g.active, n)
     for i in range(n):
         page = batch[i]
         clear_young(core, page)

@@ -68,20 +68,30 @@ cdef inline void ring_push(ring_t *r, home_t *home, uint32_t page) noexcept nogi
     r.span += 1
     r.live += 1
 
+cdef inline void ring_lay(uint32_t *buf, home_t *home, const uint32_t *pages, uint32_t n,
+                          uint32_t at) noexcept nogil:
+    # Pages side by side.
+    cdef uint32_t i, page
+    for i in range(n):
+        page = pages[i]
+        buf[at + i] = page
+        home[page].where = at + i
+
 cdef inline void ring_push_all(ring_t *r, home_t *home, const uint32_t *pages,
                                uint32_t n) noexcept nogil:
-    cdef uint32_t i, page, at
+    cdef uint32_t i, first
     if UNLIKELY(r.cap - r.span < n):
         for i in range(n):
             ring_push(r, home, pages[i])
         return
-    at = r.head
-    for i in range(n):
-        page = pages[i]
-        r.buf[at] = page
-        home[page].where = at
-        at = 0 if at + 1 == r.cap else at + 1
-    r.head = at
+    first = r.cap - r.head   # up to where the ring wraps
+    if first > n:
+        first = n
+    ring_lay(r.buf, home, pages, first, r.head)
+    r.head += first
+    if r.head == r.cap:
+        r.head = n - first
+        ring_lay(r.buf, home, pages + first, n - first, 0)
     r.span += n
     r.live += n
 
@@ -107,13 +117,21 @@ cdef inline uint32_t ring_pop(ring_t *r) noexcept nogil:
             return page
 
 cdef inline uint32_t ring_take(ring_t *r, uint32_t *pages, uint32_t want) noexcept nogil:
-    cdef uint32_t n = 0, at = r.tail, span = r.span, page
+    cdef uint32_t *buf = r.buf
+    cdef uint32_t n = 0, at = r.tail, span = r.span, end, page
     while n < want and span > 0:
-        page = r.buf[at]
-        at = 0 if at + 1 == r.cap else at + 1
-        span -= 1
-        pages[n] = page
-        n += page != NIL
+        # As many as are missing, no further than to where the ring wraps; tombstones do not count.
+        end = at + (want - n if want - n < span else span)
+        if end > r.cap:
+            end = r.cap
+        span -= end - at
+        while at < end:
+            page = buf[at]
+            at += 1
+            pages[n] = page
+            n += page != NIL
+        if at == r.cap:
+            at = 0
     r.tail = at
     r.span = span
     r.live -= n

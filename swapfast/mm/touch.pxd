@@ -12,10 +12,9 @@
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at
-from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.tlb cimport tlb_access, tlb_drop
-from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, page_t, prefetch_write
+from swapfast.mm.types cimport UNLIKELY, core_t, home_t, memcg_t, page_t, prefetch_write
 from swapfast.mm.words cimport (
     PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_WRITABLE, REF_PAGE, ST_OK, ST_STALL,
 )
@@ -23,6 +22,10 @@ from libc.string cimport memcpy
 
 cdef extern from "hits.h" nogil:
     uint64_t hit_run(page_t *page, const uint32_t *refs, uint64_t i, uint64_t n)
+
+cdef extern from "ahead.h" nogil:
+    void fetch_ahead(const page_t *pages, const home_t *homes, const uint32_t *refs, uint64_t k,
+                     uint64_t end, uint64_t more)
 
 cdef enum:
     TAG_BYTES = 52
@@ -44,21 +47,15 @@ cdef inline void charge_time(core_t *core, uint64_t references) noexcept nogil:
 cdef inline void look_ahead(core_t *core, uint32_t base, const uint32_t *refs, uint64_t *next,
                             uint64_t i, uint64_t n) noexcept nogil:
     # A fault takes long enough to fetch what the next references will need: their page-table bytes
-    # first, then, where those say so, what a fault looks at. next: up to where that is done.
-    cdef uint64_t k, end = i + AHEAD_TO if i + AHEAD_TO < n else n
-    cdef uint32_t page
+    # first, then, where those say so, what a fault looks at. next: up to where that is done. The
+    # last references of a batch are left out, so that nothing beyond it is read.
+    cdef uint64_t end = i + AHEAD_TO
     prefetch_write(&core.home[base + (refs[i] & REF_PAGE)])
     if next[0] < i + AHEAD_FROM:
         next[0] = i + AHEAD_FROM
-    if next[0] >= end:
-        return
-    for k in range(max(end, next[0] + AHEAD_MORE), min(n, end + AHEAD_MORE)):
-        prefetch_write(&core.page[base + (refs[k] & REF_PAGE)])
-    for k in range(next[0], end):
-        page = base + (refs[k] & REF_PAGE)
-        if core.page[page].pte & PTE_PRESENT == 0:
-            prefetch_page(core, page)
-    next[0] = end
+    if end + AHEAD_MORE <= n and next[0] < end:
+        fetch_ahead(&core.page[base], &core.home[base], refs, next[0], end, AHEAD_MORE)
+        next[0] = end
 
 cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *refs, uint64_t n,
                                 bint stop_on_major, batch_t *batch) noexcept nogil:
@@ -87,22 +84,26 @@ cdef inline uint64_t touch_hits(core_t *core, uint32_t base, const uint32_t *ref
         charge_time(core, i - timed)
     return i
 
-cdef inline void hex_digits(char *to, uint64_t value, uint32_t digits) noexcept nogil:
-    cdef uint32_t nibble
-    while digits > 0:
-        digits -= 1
-        nibble = value & 15
-        to[digits] = <char>(nibble + (48 if nibble < 10 else 87))
-        value >>= 4
+cdef inline void eight_digits(char *to, uint64_t value) noexcept nogil:
+    # Hexadecimal, all at once: a byte for each, then 48, and 39 more from 10 on.
+    cdef uint32_t k
+    value = (value | value << 16) & <uint64_t>0x0000FFFF0000FFFF
+    value = (value | value << 8) & <uint64_t>0x00FF00FF00FF00FF
+    value = (value | value << 4) & <uint64_t>0x0F0F0F0F0F0F0F0F
+    value += (<uint64_t>0x3030303030303030
+              + ((value + <uint64_t>0x0606060606060606) >> 4 & <uint64_t>0x0101010101010101) * 39)
+    for k in range(8):
+        to[k] = <char>(value >> (56 - 8 * k))
 
 cdef inline void write_tag(core_t *core, uint32_t page, uint32_t number, batch_t *batch,
                            uint64_t i) noexcept nogil:
     cdef char *to = <char *>frame_at(core, home_of(core, page))
     memcpy(to, batch.tag, TAG_TEXT)
     memcpy(to + 16, b"page ", 5)
-    hex_digits(to + 21, number, 8)
+    eight_digits(to + 21, number)
     memcpy(to + 29, b" ref ", 5)
-    hex_digits(to + 34, batch.base_number + i, 16)
+    eight_digits(to + 34, (batch.base_number + i) >> 32)
+    eight_digits(to + 42, (batch.base_number + i) & <uint32_t>0xFFFFFFFF)
     to[50] = 10
     to[51] = 0
 

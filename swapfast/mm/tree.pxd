@@ -24,7 +24,7 @@
 # - tree_next(core, top, at) -> number of the next memcg in pre-order, NO_MEMCG at the end
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t
+from swapfast.mm.types cimport SELDOM, UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport NO_LIMIT, NO_MEMCG
 
 cdef inline memcg_t *parent_of(core_t *core, memcg_t *g) noexcept nogil:
@@ -36,7 +36,7 @@ cdef inline void charge_page(core_t *core, memcg_t *g) noexcept nogil:
         g.usage += 1
         if UNLIKELY(g.usage > g.peak):
             g.peak = g.usage
-        if LIKELY(g.parent == 0):   # the root counts nothing
+        if not SELDOM(g.parent != 0):   # the root counts nothing
             return
         g = &core.memcgs[g.parent]
 
@@ -44,7 +44,7 @@ cdef inline void uncharge_page(core_t *core, memcg_t *g) noexcept nogil:
     core.ram.used -= 1
     while g.parent != NO_MEMCG:
         g.usage -= 1
-        if LIKELY(g.parent == 0):
+        if not SELDOM(g.parent != 0):
             return
         g = &core.memcgs[g.parent]
 
@@ -53,22 +53,22 @@ cdef inline void charge_swap(core_t *core, memcg_t *g) noexcept nogil:
         g.swap_usage += 1
         if UNLIKELY(g.swap_usage > g.swap_peak):
             g.swap_peak = g.swap_usage
-        if LIKELY(g.parent == 0):
+        if not SELDOM(g.parent != 0):
             return
         g = &core.memcgs[g.parent]
 
 cdef inline void uncharge_swap(core_t *core, memcg_t *g) noexcept nogil:
     while g.parent != NO_MEMCG:
         g.swap_usage -= 1
-        if LIKELY(g.parent == 0):
+        if not SELDOM(g.parent != 0):
             return
         g = &core.memcgs[g.parent]
 
 cdef inline memcg_t *over_max(core_t *core, memcg_t *g) noexcept nogil:
     while g.parent != NO_MEMCG:
-        if UNLIKELY(g.usage >= g.max):
+        if g.usage >= g.max:
             return g
-        if LIKELY(g.parent == 0):
+        if not SELDOM(g.parent != 0):
             return NULL
         g = &core.memcgs[g.parent]
     return NULL

@@ -34,6 +34,7 @@ cdef extern from "check.h" nogil:
     void prefetch_write(const void *p)
     bint LIKELY(bint x)
     bint UNLIKELY(bint x)
+    bint SELDOM(bint x)
 
 cdef extern from "slotio.h" nogil:
     int slots_write(int fd, const uint32_t *slots, uint8_t **pages, uint32_t n)

@@ -18,7 +18,7 @@ from swapfast.mm.queue cimport device_t
 from swapfast.mm.ring cimport ring_drop, ring_push_tail
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.tree cimport active_changes
-from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t
+from swapfast.mm.types cimport SELDOM, UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport F_ACTIVE, F_ISOLATED, F_RESIDENT, F_WRITEBACK, NIL
 
 cdef inline void rotation_drain(core_t *core) noexcept nogil:
@@ -91,7 +91,7 @@ cdef inline device_t *next_device(core_t *core) noexcept nogil:
     cdef device_t *first = NULL
     cdef device_t *d
     cdef uint32_t k
-    if LIKELY(core.n_devices == 1):
+    if not SELDOM(core.n_devices != 1):
         return core.devices[0] if core.devices[0].len > 0 else NULL
     for k in range(core.n_devices):
         d = core.devices[k]
