@@ -21,12 +21,14 @@ from swapfast.mm.area cimport area_give_up
 from swapfast.mm.arrays cimport (
     arrays_free, arrays_reserve_mms, arrays_reserve_pages, arrays_reserve_slots,
 )
+from swapfast.mm.batch cimport batches_free
 from swapfast.mm.counts cimport clock_t
 from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
 from swapfast.mm.mglru_age cimport forget_young
 from swapfast.mm.mglru_lists cimport active_pages, gens_free, inactive_pages
+from swapfast.mm.plug cimport wait_all
 from swapfast.mm.policy cimport POLICIES, policy_fill
 from swapfast.mm.policy_mglru cimport keeps_slot
 from swapfast.mm.queue cimport plug_t
@@ -53,8 +55,6 @@ from swapfast.mm.words cimport (
     RECLAIM_ASKED, RECLAIM_LIMIT, SCAN_BATCH, SEEN_ALWAYS, ST_AGAIN, ST_IO, ST_OK, ST_OOM,
     ST_OOM_GROUP, ST_STALL,
 )
-from swapfast.mm.batch cimport batches_free
-from swapfast.mm.plug cimport wait_all
 
 import errno
 

@@ -61,9 +61,8 @@ def add(Core core, config, *, uint64_t seed=0):
     d.seed = seed
     d.duplex = config.duplex
     d.rotational = config.rotational
-    d.cpu_read = c.devices[0].cpu_read if config.cpu is None else config.cpu
-    if config.synchronous:
-        d.cpu_read = 0
+    if not config.synchronous:
+        d.cpu_read = c.devices[0].cpu_read if config.cpu is None else config.cpu
     d.synchronous = config.synchronous
     d.load = config.load
     d.store = config.store

@@ -4,6 +4,7 @@
 #   False: nowhere to go (activate it)
 # - slot_ready_in(core, g, home, dirty): the same, if its memcg is known
 # - unmap(core, home)
+# - try_to_unmap(core, home, bits): the same as reclaim does it
 # - write_bytes(core, home) -> WRITE_*
 # - write_out(core, home) -> WRITE_*: done and failed ones keep the page; its write is under way, or
 #   will never be
@@ -21,6 +22,7 @@ from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
 from swapfast.mm.scope cimport scope_of, swap_alloc
 from swapfast.mm.slots cimport slot_bit
+from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.tree cimport (
     age_up, charge_swap, note_event, over_swap_max, uncharge_page,
 )
@@ -184,6 +186,14 @@ cdef inline void unmap(core_t *core, uint32_t home) noexcept nogil:
         if core.page[p].pte & PTE_PRESENT:
             core.page[p].pte = PTE_SWAP | PTE_MEMBER
         p = core.next[p]
+
+cdef inline void try_to_unmap(core_t *core, uint32_t home, uint32_t bits) noexcept nogil:
+    # bits: of all its entries. It takes time, and the processor forgets the translation.
+    if bits & PTE_PRESENT:
+        core.clock.now += core.times.unmap
+    if UNLIKELY(core.tlb.entry != NULL):
+        tlb_drop_folio(core, home)
+    unmap(core, home)
 
 cdef inline void note_bad(core_t *core, uint32_t entry, uint32_t cause) noexcept nogil:
     core.error.entry = entry

@@ -23,8 +23,8 @@ from swapfast.mm.area cimport vm_swap_full
 from swapfast.mm.batch cimport batch_hold, batch_resume
 from swapfast.mm.device cimport flight_find
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready, slot_spare, unmap,
-    write_out,
+    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready, slot_spare,
+    try_to_unmap, write_out,
 )
 from swapfast.mm.gens cimport gens_t, ring_t
 from swapfast.mm.lru cimport prefetch_page
@@ -34,7 +34,6 @@ from swapfast.mm.plug cimport plug_add
 from swapfast.mm.policy_linux618 cimport FREED, KEEP, STOP, count_scan
 from swapfast.mm.ring cimport ring_pop, ring_push
 from swapfast.mm.rmap cimport make_old, next_mapper, sharer_bits
-from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.scan cimport isolated_t, scan_control_t
 from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, prefetch_write
 from swapfast.mm.words cimport (
@@ -206,11 +205,7 @@ cdef inline uint32_t judge(core_t *core, memcg_t *g, uint32_t page,
     if not slot_ready(core, page, bits & PTE_DIRTY != 0):
         core.page[page].folio |= F_ACTIVE
         return KEEP
-    if bits & PTE_PRESENT:
-        core.clock.now += core.times.unmap
-    if UNLIKELY(core.tlb.entry != NULL):
-        tlb_drop_folio(core, page)
-    unmap(core, page)
+    try_to_unmap(core, page, bits)
     if UNLIKELY(core.mglru.page[page] & G_PINNED):   # is_page_cache_freeable
         set_dirty(core, page, must_write)
         return KEEP

@@ -25,7 +25,7 @@ from swapfast.mm.area cimport area_of
 from swapfast.mm.device cimport area_device, submit
 from swapfast.mm.queue cimport device_t, plug_t
 from swapfast.mm.scan cimport isolated_t
-from swapfast.mm.tags cimport tag_get, tag_wait
+from swapfast.mm.tags cimport tag_get, tag_later
 from swapfast.mm.types cimport SELDOM, SWAPFAST_CHECK, area_t, core_t
 from swapfast.mm.words cimport F_WRITEBACK, MAX_REQUEST, NIL
 from swapfast.mm.writeback cimport (
@@ -110,10 +110,8 @@ cdef inline bint plug_tag(core_t *core, uint32_t slot) noexcept nogil:
     plug_flush(core)
     if tag_get(core, d):
         return True
-    if core.may_stop:
-        core.wants = d
+    if not tag_later(core, d):
         return False
-    tag_wait(core, d)
     take_completions(core)   # what is isolated is not rotated
     return True
 

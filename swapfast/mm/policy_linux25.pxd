@@ -16,7 +16,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from swapfast.mm.area cimport vm_swap_full
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, release, slot_ready_in, slot_spare, unmap, write_out,
+    WRITE_DONE, WRITE_FAILED, release, slot_ready_in, slot_spare, try_to_unmap, write_out,
 )
 from swapfast.mm.lru cimport isolate, lru_add, putback
 from swapfast.mm.rmap cimport clear_young, sharer_bits
@@ -94,9 +94,7 @@ cdef inline uint32_t judge_25(core_t *core, memcg_t *g, uint32_t page) noexcept 
     must_write = bits & PTE_DIRTY != 0 or not core.page[page].folio & F_SWAPCACHE
     if not slot_ready_in(core, g, page, bits & PTE_DIRTY != 0):
         return 1
-    if bits & PTE_PRESENT:
-        core.clock.now += core.times.unmap
-    unmap(core, page)
+    try_to_unmap(core, page, bits)
     if must_write:
         done = write_out(core, page)
         if done == WRITE_DONE or done == WRITE_FAILED:

@@ -23,20 +23,19 @@ from swapfast.mm.area cimport swap_left, vm_swap_full
 from swapfast.mm.batch cimport batch_hold, batch_resume
 from swapfast.mm.device cimport flight_find
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready_in, slot_spare, unmap,
-    write_out,
+    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready_in, slot_spare,
+    try_to_unmap, write_out,
 )
 from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback, take_active
 from swapfast.mm.plug cimport plug_add, plug_finish, wait_for
 from swapfast.mm.ring cimport ring_push_all
 from swapfast.mm.rmap cimport clear_young, make_old, sharer_bits
 from swapfast.mm.scan cimport isolated_t, scan_control_t
-from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.tree cimport active_of, age_up, inactive_of
 from swapfast.mm.types cimport LIKELY, SELDOM, UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport (
     DEF_PRIORITY, ENTER_AHEAD, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WORKINGSET,
-    F_WRITEBACK, NIL, NO_MEMCG, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, RECLAIM_ASKED, RECLAIM_DIRECT,
+    F_WRITEBACK, NIL, NO_MEMCG, PTE_ACCESSED, PTE_DIRTY, RECLAIM_ASKED, RECLAIM_DIRECT,
     RECLAIM_KSWAPD, SCAN_BATCH, SHADOW_AGE, SHADOW_LEVEL, SHADOW_LEVELS, SHADOW_WS,
 )
 from swapfast.mm.writeback cimport rotation_drain, take_completions
@@ -176,11 +175,7 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_con
     must_write = bits & PTE_DIRTY != 0 or not folio & F_SWAPCACHE
     if not slot_ready_in(core, g, page, bits & PTE_DIRTY != 0):
         return ACTIVATE
-    if bits & PTE_PRESENT:
-        core.clock.now += core.times.unmap
-    if UNLIKELY(core.tlb.entry != NULL):
-        tlb_drop_folio(core, page)
-    unmap(core, page)
+    try_to_unmap(core, page, bits)
     if must_write:
         done = write_out(core, page)
         written[0] += done != WRITE_ZERO

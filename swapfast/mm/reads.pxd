@@ -11,18 +11,9 @@ from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.area cimport area_of
 from swapfast.mm.device cimport area_device, flight_add, submit
 from swapfast.mm.queue cimport device_t
-from swapfast.mm.tags cimport tag_get, tag_wait
+from swapfast.mm.tags cimport tag_get, tag_later
 from swapfast.mm.types cimport SELDOM, area_t, core_t
 from swapfast.mm.words cimport NIL
-
-cdef inline bint read_tag(core_t *core, device_t *d) noexcept nogil:
-    if tag_get(core, d):
-        return True
-    if core.may_stop:
-        core.wants = d
-        return False
-    tag_wait(core, d)
-    return True
 
 cdef inline bint submit_reads(core_t *core, uint32_t *sent, uint64_t *done) noexcept nogil:
     cdef uint32_t i = sent[0], n, k, entry
@@ -36,7 +27,7 @@ cdef inline bint submit_reads(core_t *core, uint32_t *sent, uint64_t *done) noex
             n += 1
         a = area_of(core, entry)
         d = area_device(core, a)
-        if SELDOM(core.tagged) and not read_tag(core, d):
+        if SELDOM(core.tagged) and not tag_get(core, d) and not tag_later(core, d):
             sent[0] = i
             return False
         end = submit(core, d, False, a.device_slot + entry - a.base, n)

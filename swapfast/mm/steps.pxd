@@ -168,8 +168,7 @@ cdef inline int at_read(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     core.n_reads = a.n_reads
     core.target_read = a.target_read
     a.left = a.t
-    core.may_stop = core.tagged and core.others
-    core.got_tag = False
+    may_stop(core)
     all_sent = submit_reads(core, &a.sent, &a.read_done)
     core.may_stop = False
     if UNLIKELY(not all_sent):

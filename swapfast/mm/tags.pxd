@@ -7,7 +7,7 @@
 #
 # - tag_get(core, d) -> False: there is none, and what is plugged should be sent
 # - tag_put(d, done): the request is sent, and will be done then
-# - tag_wait(core, d): until one is free, by who cannot stop
+# - tag_later(core, d) -> False: who runs stops, for core.wants; True: it has waited, and has one
 # - tag_due(core, d) -> when the next completion is that wakes nobody yet
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -40,12 +40,16 @@ cdef inline void tag_put(device_t *d, uint64_t done) noexcept nogil:
     d.tag[tag_after(d, k)] = done
     d.unsent -= 1
 
-cdef inline void tag_wait(core_t *core, device_t *d) noexcept nogil:
+cdef inline bint tag_later(core_t *core, device_t *d) noexcept nogil:
     cdef uint64_t free = d.tag[d.tag_at]
+    if core.may_stop:
+        core.wants = d
+        return False
     if free > core.clock.now:
         core.in_tags += free - core.clock.now
         core.clock.now = free
     d.unsent = 1
+    return True
 
 cdef inline uint64_t tag_due(core_t *core, device_t *d) noexcept nogil:
     return max(core.clock.now, d.tag[tag_after(d, d.woken)])
