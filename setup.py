@@ -113,8 +113,10 @@ setup(
             extension("swapfast._kernels", headers("swapfast/mm")),
             extension("swapfast.replacement._replay", headers("swapfast/replacement")),
             extension("swapfast.measure._requests", []),
-            extension("swapfast.measure._timed", headers("swapfast/mm")),
-            extension("swapfast.measure._walk", []),
+            extension(
+                "swapfast.measure._timed", [*headers("swapfast/mm"), *headers("swapfast/measure")]
+            ),
+            extension("swapfast.measure._walk", headers("swapfast/measure")),
             extension("swapfast.mrc._stack", headers("swapfast/mrc")),
             extension("swapfast.traces._survey", []),
             extension("swapfast.traces._text", []),

@@ -3,17 +3,12 @@
 - ``play(refs, area, scratch, scratch_bytes, stat, every, think, slow, stop, counts)``
 """
 
-from libc.errno cimport errno
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
+from swapfast.measure._reference cimport (
+    PAGE, flush_and_read, refused, swapfast_load, swapfast_store,
+)
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_bucket
-
-cdef extern from "<sys/mman.h>" nogil:
-    int mprotect(void *address, size_t length, int protection)
-    int PROT_READ, PROT_WRITE
-
-cdef extern from "<unistd.h>" nogil:
-    ssize_t pread(int fd, void *buffer, size_t size, long offset)
 
 cdef extern from *:
     """
@@ -23,9 +18,6 @@ cdef extern from *:
         clock_gettime(clock, &now);
         return now.tv_sec * 1000000000ull + now.tv_nsec;
     }
-    /* The compiler may neither leave an access out nor move it. */
-    #define swapfast_load(p) ((void)*(volatile const unsigned char *)(p))
-    #define swapfast_store(p, v) (*(volatile unsigned long long *)(p) = (v))
     /* Time of the processor, not of the clock: thinking of two programs does not overlap on one. */
     static inline void swapfast_think(unsigned long long ns) {
         unsigned long long end = swapfast_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
@@ -34,13 +26,9 @@ cdef extern from *:
     """
     uint64_t swapfast_ns(int clock) nogil
     int CLOCK_MONOTONIC
-    void swapfast_load(void *p) nogil
-    void swapfast_store(void *p, uint64_t value) nogil
     void swapfast_think(uint64_t ns) nogil
 
 cdef enum:
-    PAGE = 4096
-    STAT = 8192  # more than a memory.stat has
     CHUNK = 32   # references that are thought about at once
 
 
@@ -90,7 +78,6 @@ def play(
     cdef uint64_t began, before, now, took, noted = 0, total = 0, longest = 0
     cdef uint32_t ref
     cdef char *page
-    cdef uint8_t[STAT] text
     cdef int error = 0, through = n == 0
     if counts.shape[0] != HISTOGRAM_BUCKETS:
         raise ValueError(f"counts: {HISTOGRAM_BUCKETS} of them, not {counts.shape[0]}")
@@ -100,10 +87,8 @@ def play(
             for i in range(n):
                 if every and done == flush:
                     flush += every
-                    if (mprotect(<void *>scratch, scratch_bytes, PROT_READ)
-                            or mprotect(<void *>scratch, scratch_bytes, PROT_READ | PROT_WRITE)
-                            or (stat >= 0 and pread(stat, &text[0], STAT, 0) < 0)):
-                        error = errno
+                    error = flush_and_read(scratch, scratch_bytes, stat)
+                    if error:
                         break
                 if done % CHUNK == 0:
                     swapfast_think(think * CHUNK)
@@ -127,5 +112,5 @@ def play(
                     longest = took if took > longest else longest
             through = error != 0 or stop == 0 or before - began >= stop
     if error:
-        raise OSError(error, "cannot flush the TLB or read memory.stat between references")
+        refused(error)
     return done, noted, total, longest, began, before

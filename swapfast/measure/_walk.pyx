@@ -3,28 +3,11 @@
 - ``walk(refs, area, scratch, scratch_bytes, stat, every)``
 """
 
-from libc.errno cimport errno
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
-cdef extern from "<sys/mman.h>" nogil:
-    int mprotect(void *address, size_t length, int protection)
-    int PROT_READ, PROT_WRITE
-
-cdef extern from "<unistd.h>" nogil:
-    ssize_t pread(int fd, void *buffer, size_t size, long offset)
-
-cdef extern from *:
-    """
-    /* The compiler may neither leave an access out nor move it. */
-    #define swapfast_load(p) ((void)*(volatile const unsigned char *)(p))
-    #define swapfast_store(p, v) (*(volatile unsigned long long *)(p) = (v))
-    """
-    void swapfast_load(void *p) nogil
-    void swapfast_store(void *p, uint64_t value) nogil
-
-cdef enum:
-    PAGE = 4096
-    STAT = 8192  # more than a memory.stat has
+from swapfast.measure._reference cimport (
+    PAGE, flush_and_read, refused, swapfast_load, swapfast_store,
+)
 
 
 def walk(
@@ -66,17 +49,13 @@ def walk(
     cdef uint64_t i, n = refs.shape[0], until = 0
     cdef uint32_t ref
     cdef char *page
-    cdef uint8_t[STAT] text
     cdef int error = 0
     with nogil:
         for i in range(n):
             if i == until:
                 until += every
-                # Taking a right away from present pages is what the kernel must flush for.
-                if (mprotect(<void *>scratch, scratch_bytes, PROT_READ)
-                        or mprotect(<void *>scratch, scratch_bytes, PROT_READ | PROT_WRITE)
-                        or (stat >= 0 and pread(stat, &text[0], STAT, 0) < 0)):
-                    error = errno
+                error = flush_and_read(scratch, scratch_bytes, stat)
+                if error:
                     break
             ref = refs[i]
             page = <char *>area + <size_t>(ref & 0x7FFFFFFF) * PAGE
@@ -85,4 +64,4 @@ def walk(
             else:
                 swapfast_load(page)
     if error:
-        raise OSError(error, "cannot flush the TLB or read memory.stat between references")
+        refused(error)

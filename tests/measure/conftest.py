@@ -5,8 +5,10 @@ import dataclasses
 import pytest
 
 from swapfast.measure import Host, make_plan
+from swapfast.measure.player import SCRATCH, Area
 from swapfast.traces import generate, save_npz
 
+PAGE = 4096
 SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 
 
@@ -64,3 +66,20 @@ def plan(trace, host, tmp_path):
 def altered():
     """``altered(host, uid=1000)``: the same but for that."""
     return dataclasses.replace
+
+
+@pytest.fixture
+def areas():
+    """``areas(pages)``: addresses of so many pages, and of the scratch pages."""
+    made = []
+
+    def make(pages):
+        pair = Area(pages * PAGE), Area(SCRATCH)
+        made.extend(pair)
+        for area in pair:
+            area.open()
+        return [area.address for area in pair]
+
+    yield make
+    for area in made:
+        area.close()

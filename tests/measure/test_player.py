@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from swapfast.measure._walk import walk
-from swapfast.measure.player import SCRATCH, Area
+from swapfast.measure.player import SCRATCH
 from swapfast.traces import generate
 
 PAGE = 4096
@@ -22,23 +22,6 @@ from swapfast.measure import player
 player.SETTLE = 0
 sys.exit(player.main([*sys.argv[1:], str(os.getppid())]))
 """
-
-
-@pytest.fixture
-def areas():
-    """``areas(pages)``: addresses of so many pages, and of the scratch pages."""
-    made = []
-
-    def make(pages):
-        pair = Area(pages * PAGE), Area(SCRATCH)
-        made.extend(pair)
-        for area in pair:
-            area.open()
-        return [area.address for area in pair]
-
-    yield make
-    for area in made:
-        area.close()
 
 
 def word(address, page):

@@ -15,22 +15,16 @@ from swapfast.measure import Counts, make_plan, measure
 from swapfast.measure.run import System
 from swapfast.measure.truth import KERNEL_COLUMNS
 from swapfast.measure.undo import Stop, Undo
+from tests.support.measuring import Recorded
 
 
-class Fake(System):
-    """Keeps a log, and what exists; ``fail`` names the calls that are refused, as "swapon 2"."""
+class Fake(Recorded, System):
+    """Groups are a set of paths; nothing is touched."""
 
     def __init__(self, fail=(), runs=(), on_play=None, able=7):
-        self.fail, self.runs, self.on_play = set(fail), list(runs), on_play
+        super().__init__(fail, on_play)
+        self.runs, self.groups = list(runs), set()
         self.able = able  # bits of lru_gen that the processor has
-        self.log, self.counted = [], {}
-        self.files, self.on, self.groups, self.settings = set(), set(), set(), {}
-
-    def _called(self, name, path, text=""):
-        self.log.append(f"{name} {path.name}{text}")
-        self.counted[name] = self.counted.get(name, 0) + 1
-        if f"{name} {self.counted[name]}" in self.fail:
-            raise OSError(errno.EIO, "no luck", str(path))
 
     def mkswap(self, path, size):
         self._called("mkswap", path)
@@ -46,10 +40,6 @@ class Fake(System):
         self._called("swapon", path)
         assert path in self.files and path not in self.on
         self.on.add(path)
-
-    def swapoff(self, path):
-        self._called("swapoff", path)
-        self.on.remove(path)
 
     def mkdir(self, path):
         self._called("mkdir", path)

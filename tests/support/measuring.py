@@ -18,20 +18,32 @@ def told(ms, majflt=10, refs=1100):
     return Told(refs, majflt, 10**9 + ms * 10**6, 10**9 + (ms + 20) * 10**6, slow)
 
 
-class FakeMany(Many):
-    """Groups are plain folders of the fake machine; nothing else is touched."""
+class Recorded:
+    """Keeps a log, and what exists; ``fail`` names the calls that are refused, as "swapon 2"."""
 
-    def __init__(self, ends=(), fail=(), on_play=None):
-        self.ends, self.fail, self.on_play = list(ends), set(fail), on_play
-        self.log, self.counted, self.orders = [], {}, []
-        self.on, self.files, self.groups, self.settings = set(), set(), [], {}
-        self.out = 1000
+    def __init__(self, fail=(), on_play=None):
+        self.fail, self.on_play = set(fail), on_play
+        self.log, self.counted = [], {}
+        self.on, self.files, self.settings = set(), set(), {}
 
     def _called(self, name, path, text=""):
         self.log.append(f"{name} {path.name}{text}")
         self.counted[name] = self.counted.get(name, 0) + 1
         if f"{name} {self.counted[name]}" in self.fail:
             raise OSError(errno.EIO, "no luck", str(path))
+
+    def swapoff(self, path):
+        self._called("swapoff", path)
+        self.on.remove(path)
+
+
+class FakeMany(Recorded, Many):
+    """Groups are plain folders of the fake machine; nothing else is touched."""
+
+    def __init__(self, ends=(), fail=(), on_play=None):
+        super().__init__(fail, on_play)
+        self.ends, self.orders, self.groups = list(ends), [], []
+        self.out = 1000
 
     def mkswap(self, path, size):
         self._called("mkswap", path, f" {size >> 20}")
@@ -44,10 +56,6 @@ class FakeMany(Many):
     def swapon_at(self, path, priority):
         self._called("swapon", path, f" {priority}")
         self.on.add(path)
-
-    def swapoff(self, path):
-        self._called("swapoff", path)
-        self.on.remove(path)
 
     def mkdir(self, path):
         self._called("mkdir", path)

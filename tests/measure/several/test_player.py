@@ -10,28 +10,11 @@ import pytest
 
 from swapfast.latency import BUCKETS, Latency
 from swapfast.measure._timed import play
-from swapfast.measure.player import SCRATCH, Area
+from swapfast.measure.player import SCRATCH
 from swapfast.measure.several.player import READY, Order, Told
 from swapfast.traces import generate
 
 PAGE = 4096
-
-
-@pytest.fixture
-def areas():
-    """``areas(pages)``: addresses of so many pages, and of the scratch pages."""
-    made = []
-
-    def make(pages):
-        pair = Area(pages * PAGE), Area(SCRATCH)
-        made.extend(pair)
-        for area in pair:
-            area.open()
-        return [area.address for area in pair]
-
-    yield make
-    for area in made:
-        area.close()
 
 
 def words(address, pages):
