@@ -10,14 +10,12 @@ Columns: ``scenario, program, majflt, pswpout`` and what else of ``COUNTS`` ther
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from dataclasses import dataclass, field
 
 from swapfast.inputs import open_input
-from swapfast.validate import lru_of, truth_bytes
+from swapfast.validate import lru_of, number_of, truth_rows
 
 __all__ = ["COUNTS", "DISK_COUNTS", "Measured", "Run", "is_several", "read_truth"]
 
@@ -119,20 +117,11 @@ def read_truth(path: str | os.PathLike[str]) -> list[Run]:
         A broken line: file, line and cause.
     """
     name = os.fspath(path)
-    content = truth_bytes(path)
     runs: dict[tuple[str, str, str], Run] = {}
-    with io.TextIOWrapper(io.BytesIO(content), newline="", encoding="utf-8") as file:
-        try:
-            rows = csv.DictReader(file, strict=True)
-            missing = [c for c in REQUIRED if c not in (rows.fieldnames or [])]
-            if missing:
-                raise ValueError(f"{name}:1: no column {', '.join(missing)} in the header")
-            for row in rows:
-                if rows.line_num > MOST_LINES:
-                    raise ValueError(f"{name}: more than {MOST_LINES} lines")
-                _take(f"{name}:{rows.line_num}", rows.line_num, row, runs)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{name}: not a CSV file: {error}") from None
+    for line, row in truth_rows(path, REQUIRED)[1]:
+        if line > MOST_LINES:
+            raise ValueError(f"{name}: more than {MOST_LINES} lines")
+        _take(f"{name}:{line}", line, row, runs)
     if not runs:
         raise ValueError(f"{name}: no measured run in it")
     return list(runs.values())
@@ -156,31 +145,20 @@ def _take(
             f"{where}: program {program:.40} is there twice in {scenario:.40} {repeat}"
         )
     counts = {
-        name: _number(where, column, row[column]) * scale
+        name: number_of(where, row, column) * scale
         for name, (column, scale) in COUNTS.items()
         if row.get(column)
     }
-    start = row.get("start_s")
     run.programs[program] = Measured(
         program,
         row.get("killed") == "1",
-        round(_number(where, "start_s", start) * 1e9) if start else None,
+        round(number_of(where, row, "start_s") * 1e9) if row.get("start_s") else None,
         counts,
     )
     for disk in [match[1] for match in map(_DISK.match, filter(None, row)) if match]:
         columns = {what: f"{disk}_{end}" for what, end in DISK_COUNTS.items()}
         run.disks[disk] = {
-            what: _number(where, column, row[column])
+            what: number_of(where, row, column)
             for what, column in columns.items()
             if row.get(column)
         }
-
-
-def _number(where: str, column: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{where}: {column} is no number: {text!r:.40}") from None
-    if not 0 <= value < 1e15:
-        raise ValueError(f"{where}: {column} is out of range: {value}")
-    return value

@@ -15,7 +15,16 @@ from swapfast.validate.judge import (
     Validation,
     validate,
 )
-from swapfast.validate.truth import COUNTS, KERNELS, LRUS, Cell, lru_of, read_truth, truth_bytes
+from swapfast.validate.truth import (
+    COUNTS,
+    KERNELS,
+    LRUS,
+    Cell,
+    lru_of,
+    number_of,
+    read_truth,
+    truth_rows,
+)
 
 __all__ = [
     "BESIDE",
@@ -30,7 +39,8 @@ __all__ = [
     "Prediction",
     "Validation",
     "lru_of",
+    "number_of",
     "read_truth",
-    "truth_bytes",
+    "truth_rows",
     "validate",
 ]

@@ -1,7 +1,8 @@
 """What a kernel was asked about traces alone: a CSV file, one line a trace and share of memory.
 
 - ``read_truth(path)``: its cells, as ``Cell`` objects, and the lines that were left out.
-- ``truth_bytes(path)``: a truth file as it is; ``lru_of(where, row)``: which LRU a line is of.
+- ``truth_rows(path, required)``, ``number_of(where, row, column)``: the lines of such a file;
+  ``lru_of(where, row)``: which LRU one is of.
 - ``LRUS``: the LRUs that a kernel may have, and the policy that is each; ``KERNELS``: what is told
   apart, for a person.
 
@@ -22,7 +23,8 @@ import csv
 import io
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -32,7 +34,18 @@ from swapfast.kernel.profile import CLASSIC, MGLRU
 from swapfast.replay import PAGE_TABLE
 from swapfast.running import lru_mask
 
-__all__ = ["COUNTS", "KERNELS", "LRUS", "Cell", "lru_of", "read_truth", "truth_bytes"]
+__all__ = [
+    "COUNTS",
+    "KERNELS",
+    "LRUS",
+    "Cell",
+    "lru_of",
+    "number_of",
+    "read_truth",
+    "truth_rows",
+]
+
+Rows = Iterator[tuple[int, dict[str, str]]]  # with the numbers of their lines
 
 COUNTS = ("majflt", "pswpin", "pswpout")
 REQUIRED = ("trace", "frac", "pages", *COUNTS)
@@ -110,7 +123,7 @@ class Cell:
         return self.lru
 
 
-def truth_bytes(path: str | os.PathLike[str]) -> bytes:
+def _truth_bytes(path: str | os.PathLike[str]) -> bytes:
     """A truth file as it is.
 
     Raises
@@ -125,6 +138,41 @@ def truth_bytes(path: str | os.PathLike[str]) -> bytes:
     if len(content) > MOST_BYTES:
         raise ValueError(f"{os.fspath(path)}: larger than {MOST_BYTES} bytes: no truth file is")
     return content
+
+
+def truth_rows(path: str | os.PathLike[str], required: Iterable[str]) -> tuple[Sequence[str], Rows]:
+    """The columns of a truth file, and its lines with their numbers.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is no CSV file, or lacks a column that is required. The rows raise it, too.
+    """
+    name = os.fspath(path)
+    file = io.TextIOWrapper(io.BytesIO(_truth_bytes(path)), newline="", encoding="utf-8")
+    rows = csv.DictReader(file, strict=True)
+    with _csv_errors(name):
+        columns = rows.fieldnames or []
+    missing = [c for c in required if c not in columns]
+    if missing:
+        raise ValueError(f"{name}:1: no column {', '.join(missing)} in the header")
+
+    def lines() -> Rows:
+        with _csv_errors(name):
+            for row in rows:
+                yield rows.line_num, row
+
+    return columns, lines()
+
+
+@contextmanager
+def _csv_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}: not a CSV file: {error}") from None
 
 
 def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
@@ -146,17 +194,8 @@ def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
     name = os.fspath(path)
     cells: list[Cell] = []
     skipped: list[str] = []
-    content = truth_bytes(path)
-    with io.TextIOWrapper(io.BytesIO(content), newline="", encoding="utf-8") as file:
-        try:
-            rows = csv.DictReader(file, strict=True)
-            columns = rows.fieldnames or []
-            missing = [c for c in REQUIRED if c not in columns]
-            if missing:
-                raise ValueError(f"{name}:1: no column {', '.join(missing)} in the header")
-            lines = [(rows.line_num, row) for row in _at_most(rows, name)]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{name}: not a CSV file: {error}") from None
+    columns, rows = truth_rows(path, REQUIRED)
+    lines = list(_at_most(rows, name))
     usual = _usual_lru(name, columns, lines)
     for line, row in lines:
         where = f"{name}:{line}"
@@ -169,22 +208,29 @@ def read_truth(path: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
     return cells, skipped
 
 
-def _at_most(rows: csv.DictReader[str], name: str) -> Any:
-    for number, row in enumerate(rows):
+def _at_most(rows: Rows, name: str) -> Rows:
+    for number, (line, row) in enumerate(rows):
         if number >= MOST_CELLS:
-            raise ValueError(f"{name}:{rows.line_num}: more than {MOST_CELLS} cells")
-        yield row
+            raise ValueError(f"{name}:{line}: more than {MOST_CELLS} cells")
+        yield line, row
 
 
 def _usual_lru(name: str, columns: Any, lines: list[tuple[int, dict[str, str]]]) -> str:
     """The LRU of lines that do not name it."""
     if "agings" not in columns:
         return "classic"
-    aged = any(_number(f"{name}:{n}", row, "agings") for n, row in lines if row.get("agings"))
+    aged = any(number_of(f"{name}:{n}", row, "agings") for n, row in lines if row.get("agings"))
     return "mglru" if aged else "classic"
 
 
-def _number(where: str, row: dict[str, str], column: str) -> float:
+def number_of(where: str, row: dict[str, str], column: str) -> float:
+    """A number that is not below 0.
+
+    Raises
+    ------
+    ValueError
+        It is none: file, line and column.
+    """
     try:
         value = float(row[column])
     except (TypeError, ValueError):
@@ -196,7 +242,7 @@ def _number(where: str, row: dict[str, str], column: str) -> float:
 
 def _cell(where: str, line: int, row: dict[str, str], usual: str) -> Cell:
     def number(column: str) -> float:
-        return _number(where, row, column)
+        return number_of(where, row, column)
 
     def spread(column: str) -> float:
         text = row.get(f"{column}_spread") or "nan"
