@@ -286,11 +286,12 @@ class Together:
             elif ending == "oom":
                 self._kill(self._by_number[number], status)
 
-    def _end_those_without_memory(self) -> None:
+    def _end_those_without_memory(self, *, killed: bool = False) -> None:
         """A task that exited by other hands, or unmapped its pages, refers to nothing any more."""
         for one in self.programs:
             if one.alive and (not one.task.alive or one.mapping.ranges != one.whole):
                 self._world.kill(one.number)
+                one.killed = killed
                 self._last_rows = None
 
     def _account(self, program: Program) -> None:
@@ -309,11 +310,7 @@ class Together:
         except TaskKilled:
             pass
         finally:
-            for one in self.programs:
-                if not one.task.alive and not one.killed and one.alive:
-                    self._world.kill(one.number)
-                    one.killed = True
-            self._last_rows = None
+            self._end_those_without_memory(killed=True)
 
     def _at(self, when: int) -> None:
         if when >= self._next_average:
