@@ -9,6 +9,8 @@ Sources: mm/vmscan.c, mm/workingset.c, mm/swap.c, mm/swapfile.c, mm/swap_state.c
 from collections import Counter, OrderedDict, deque
 from math import isqrt
 
+from tests.reference.writeout import WriteOut
+
 NONE, MAPPED, CACHED, OUT = "none", "mapped", "cached", "out"
 
 TIMES = {
@@ -96,7 +98,7 @@ class Slots:
         return 2 * len(self.owner) > self.last
 
 
-class Model:
+class Model(WriteOut):
     """One memory group of ``limit`` pages over one area whose last slot is ``last_slot``."""
 
     def __init__(self, pages, limit, last_slot=131070, page_cluster=0, times=None, plug="own"):
@@ -104,15 +106,12 @@ class Model:
         self.limit = limit
         self.slots = Slots(last_slot)
         self.page_cluster = page_cluster
-        self.t = {**TIMES, **(times or {})}
+        super().__init__({**TIMES, **(times or {})})
         self.usage = 0
         self.inactive, self.active = deque(), deque()  # head left, tail right
         self.age = self.cost = self.ws_act = self.ws_seen = 0
-        self.queue = deque()
-        self.nested, self.held = plug == "nested", False
-        self.plug = []  # requests: (is it a read, slots, pages to be written)
+        self.nested = plug == "nested"
         self.rotation = []
-        self.now = self.dev_free = self.last_done = 0
         self.ra_hits = self.ra_prev = self.ra_last = 0
         self.n = Counter()
 
@@ -331,35 +330,6 @@ class Model:
                 self.cost //= 2
 
     # write-out
-
-    def plug_add(self, slot, pages):
-        """A write of one page, or a read of read-ahead (no pages)."""
-        last = self.plug[-1] if self.plug else None
-        read = not pages
-        if last and last[0] == read and slot == last[1][-1] + 1 and len(last[1]) < 254:
-            last[1].append(slot)
-            last[2].extend(pages)
-        else:
-            decides = self.plug[0 if self.held else -1] if self.plug else None
-            if len(self.plug) >= 32 or (decides and len(decides[1]) >= 32):
-                self.flush()
-            self.plug.append((read, [slot], list(pages)))
-        if pages:
-            self.now += self.t["plug_page"]
-
-    def flush(self):
-        pages = [p for request in self.plug for p in request[2]]
-        self.plug = []
-        while pages:
-            n = 1
-            while n < min(254, len(pages)) and pages[n].slot == pages[0].slot + n:
-                n += 1
-            self.now += self.t["flush_request"]
-            self.dev_free = max(self.dev_free, self.now)
-            self.dev_free += self.t["write_request"] + n * self.t["write_page"]
-            self.last_done = max(self.last_done, self.dev_free + self.t["write_latency"])
-            self.queue.extend((p, self.last_done) for p in pages[:n])
-            pages = pages[n:]
 
     def take_completions(self):
         while self.queue and self.queue[0][1] <= self.now:

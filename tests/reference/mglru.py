@@ -6,9 +6,10 @@ counters, the same generations and the same clock, to the last digit (tests/core
 Sources: mm/vmscan.c, mm/workingset.c, mm/swap.c, include/linux/mm_inline.h of Linux 6.18.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 
 from tests.reference.linux618 import TIMES, Slots
+from tests.reference.writeout import WriteOut
 
 NONE, MAPPED, CACHED, OUT = "none", "mapped", "cached", "out"
 TICK = 4_000_000  # ns
@@ -31,7 +32,7 @@ class Page:
         self.writeback = self.unwritten = self.pinned = False
 
 
-class Model:
+class Model(WriteOut):
     """One memory group of ``limit`` pages over one area whose last slot is ``last_slot``."""
 
     def __init__(
@@ -51,7 +52,7 @@ class Model:
         self.limit, self.slots = limit, Slots(last_slot)
         self.synchronous, self.walks, self.rule = synchronous, walks, rule
         self.off, self.drain_every = off, drain
-        self.t = {**TIMES, **(times or {})}
+        super().__init__({**TIMES, **(times or {})})
         self.usage = self.touched = 0
         self.max_seq, self.min_seq, self.file_seq = 3, 0, 0
         self.lists = [OrderedDict() for _ in range(4)]  # the first is at the tail
@@ -61,8 +62,6 @@ class Model:
         self.filter = [None, None]
         self.seen, self.known, self.aged = True, False, 0
         self.rotation, self.activation = [], []
-        self.plug, self.queue = [], deque()
-        self.now = self.dev_free = self.last_done = 0
         self.n = Counter()
 
     # lists
@@ -384,7 +383,7 @@ class Model:
             self.n["pswpout"] += 1
             if not self.synchronous:
                 p.writeback = True
-                self.plug_add(p)
+                self.plug_add(p.slot, [p])
                 return False
         p.where, p.shadow_seq, p.shadow_ws = OUT, self.min_seq, p.workingset
         self.evicted[p.workingset] += 1
@@ -393,30 +392,6 @@ class Model:
         return True
 
     # write-out
-
-    def plug_add(self, p):
-        last = self.plug[-1] if self.plug else None
-        if last and p.slot == last[-1].slot + 1 and len(last) < 254:
-            last.append(p)
-        else:
-            if len(self.plug) >= 32 or (last and len(last) >= 32):
-                self.flush()
-            self.plug.append([p])
-        self.now += self.t["plug_page"]
-
-    def flush(self):
-        pages = [p for request in self.plug for p in request]
-        self.plug = []
-        while pages:
-            n = 1
-            while n < min(254, len(pages)) and pages[n].slot == pages[0].slot + n:
-                n += 1
-            self.now += self.t["flush_request"]
-            self.dev_free = max(self.dev_free, self.now)
-            self.dev_free += self.t["write_request"] + n * self.t["write_page"]
-            self.last_done = max(self.last_done, self.dev_free + self.t["write_latency"])
-            self.queue.extend((p, self.last_done) for p in pages[:n])
-            pages = pages[n:]
 
     def take_completions(self):
         while self.queue and self.queue[0][1] <= self.now:
