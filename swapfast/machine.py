@@ -48,9 +48,10 @@ class Machine(AbstractContextManager["Machine"]):
         The kernel.
     **keywords
         ``contents``, ``rules``, ``cache``, ``bits``, ``overcommit``, ``policy``, ``page_cluster``,
-        ``swappiness``, ``checksums``, ``max_swapfiles``, ``times``, ``statistics``,
-        ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``cgroup``, ``lru_gen``,
-        ``lru_gen_rule``, ``lru_drain``, ``seed``: see `swapfast.kernel.options.KernelOptions`.
+        ``swappiness``, ``checksums``, ``max_swapfiles``, ``watermark_scale_factor``, ``times``,
+        ``statistics``, ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``cgroup``,
+        ``lru_gen``, ``lru_gen_rule``, ``lru_drain``, ``seed``: see
+        `swapfast.kernel.options.KernelOptions`.
 
     Attributes
     ----------
@@ -178,14 +179,20 @@ class Machine(AbstractContextManager["Machine"]):
         return cgroup.make(self.kernel, path, **limits)
 
     def add_swap(
-        self, size: int | str, *, priority: int | None = None, device: Device | None = None
+        self,
+        size: int | str,
+        *,
+        priority: int | None = None,
+        device: Device | None = None,
+        task: Task | None = None,
     ) -> SwapArea:
-        """Turn on an area of ``size`` bytes in the initial namespace: slots, no bytes.
+        """Turn on an area of ``size`` bytes: slots, no bytes.
 
-        It lies on the ``device``, by default on a disk with the times of the machine. Errors as
+        It lies on the ``device``, by default on a disk with the times of the machine, and belongs
+        to the swap namespace of the ``task``, by default to the initial one. Errors as
         `swapfast.kernel.areas.add_device`.
         """
-        area = areas.add_device(self.kernel, size, priority=priority)
+        area = areas.add_device(self.kernel, size, priority=priority, task=task)
         if device is not None:
             device.carry(area)
         return area

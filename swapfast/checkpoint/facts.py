@@ -88,6 +88,7 @@ _machine = record(
             lru_gen=later(integer(0, 7)),
             lru_gen_rule=later(choice(*CHOICES["lru_gen_rule"])),
             lru_drain=later(integer(0, 1 << 31)),
+            watermark_scale_factor=later(integer(1, 3000)),
             statistics_phase=integer(0, STATISTICS_PERIOD - 1),
         )
     ),

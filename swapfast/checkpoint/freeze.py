@@ -23,7 +23,8 @@ from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.checkpoint.groups import group_facts
 from swapfast.core import area_table, images, mapping_table, memcg_table, slot_pins
 from swapfast.errors import system_error
-from swapfast.kernel.profile import MGLRU, PROFILES
+from swapfast.kernel.options import KernelOptions
+from swapfast.kernel.profile import MGLRU, PROFILES, WATERMARK_SCALE
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
 from swapfast.kernel.state import Kernel, Mapping, Mm, SwapArea, SwapNamespace, Task
 from swapfast.swapfile import SwapBacking
@@ -227,12 +228,19 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
             "plug": options.plug,
             "cgroup": "v2" if memcg_table.is_v2(kernel.core) else "v1",
             **_generations(kernel),
+            **_watermarks(options),
         },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,
         "next_namespace": kernel.next_namespace,
         "least_priority": kernel.ranks.least,
     }
+
+
+def _watermarks(options: KernelOptions) -> dict[str, int]:
+    # Older readers know an image without it.
+    scale = options.watermark_scale_factor
+    return {} if scale == WATERMARK_SCALE else {"watermark_scale_factor": scale}
 
 
 def _generations(kernel: Kernel) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from libc.string cimport memcpy, memset
 from swapfast._core cimport Core
 from swapfast.core.guard cimport guard_arm
 from swapfast.mm.actor cimport (
-    AT_END, CLASSES, FOREVER, NOBODY, actor_arrays, actor_t, barrier_t, heap_push, psi_arrays,
-    world_t,
+    AT_END, AT_RUN, CLASSES, FOREVER, IN_IDLE, NOBODY, actor_arrays, actor_t, barrier_t, heap_push,
+    psi_arrays, spend, world_t,
 )
 from swapfast.mm.arrays cimport grow, release
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
@@ -27,7 +27,7 @@ import numpy as np
 
 ENDINGS = ("over", "until", "pause", "oom", "end")
 TIME_CLASSES = ("user", "fault", "reclaim", "read", "workingset", "high", "stall", "tags", "cpu",
-                "barrier")
+                "barrier", "idle")
 PSI_NAMES = ("io_some", "io_full", "memory_some", "memory_full", "cpu_some", "cpu_full")
 PROGRAM_COLUMNS = ("t", "start", "end", "references", "majors", "minors", "rounds", "alive",
                    "waits", *TIME_CLASSES)
@@ -131,25 +131,20 @@ cdef class World:
         ``refs`` belong to this call alone and are checked here; ``loops`` of 2**64 - 1 never end.
         """
         cdef mapping_t *m = self.core.mapping(mapping)
-        cdef uint64_t n = refs.shape[0]
         cdef actor_t *a
-        cdef uint32_t number, worst
+        cdef uint32_t number
         self.core.idle()
-        if n == 0 or think == 0 or loops == 0 or first >= n:
-            raise ValueError("a program has references, time for each, and a loop at least")
+        self.check_refs(m, refs, think, loops, first)
         if barrier >= self.w.n_barriers:
             raise ValueError(f"no barrier {barrier}")
         if self.core.c.tlb.entry != NULL:
             raise ValueError("programs side by side have no TLB; boot with tlb='off'")
         if self.core.c.memcgs[m.memcg].policy.touch != NULL:
             raise ValueError("a policy that sees every reference plays one program at a time")
-        worst = self.worst_of(refs)
-        if worst >= m.pages:
-            raise ValueError(f"page {worst} of a mapping of {m.pages} pages")
         number = self.room()
         a = &self.w.actors[number]
         a.refs = &refs[0]
-        a.n = n
+        a.n = refs.shape[0]
         a.pos = first
         a.base = m.base
         a.mapping = mapping
@@ -167,6 +162,41 @@ cdef class World:
             a.minor = <histogram_t *>calloc(1, sizeof(histogram_t))
         heap_push(&self.w, a.t, number)
         return number
+
+    cdef int check_refs(self, mapping_t *m, const uint32_t[::1] refs, uint32_t think,
+                        uint64_t loops, uint64_t first) except -1:
+        cdef uint32_t worst
+        if refs.shape[0] == 0 or think == 0 or loops == 0 or first >= <uint64_t>refs.shape[0]:
+            raise ValueError("a program has references, time for each, and a loop at least")
+        worst = self.worst_of(refs)
+        if worst >= m.pages:
+            raise ValueError(f"page {worst} of a mapping of {m.pages} pages")
+        return 0
+
+    def again(self, uint32_t number, const uint32_t[::1] refs not None, *, uint32_t think,
+              uint64_t start, uint64_t loops):
+        """A program that is through has other references of the same mapping, from ``start`` on.
+
+        It is idle until then, and after the time at which it stops it does nothing.
+        """
+        cdef actor_t *a = self.actor(number)
+        self.core.idle()
+        self.goes_on()
+        if a.stage != AT_END:
+            raise ValueError(f"program {number} is not through")
+        self.check_refs(self.core.mapping(a.mapping), refs, think, loops, 0)
+        a.refs = &refs[0]
+        a.n = refs.shape[0]
+        a.pos = a.ahead = 0
+        a.think = think
+        a.loops = loops
+        a.barrier = NOBODY
+        a.stage = AT_RUN
+        a.waits = IN_IDLE
+        a.asleep = True
+        start = max(min(start, a.stop), a.t)
+        spend(a, IN_IDLE, start - a.t)
+        heap_push(&self.w, a.t, number)
 
     cdef uint32_t worst_of(self, const uint32_t[::1] refs) except? 0xffffffff:
         # The highest page, looked for once in each array.

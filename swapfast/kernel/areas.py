@@ -20,7 +20,7 @@ from swapfast.core import area_table, scope_table, slot_pins
 from swapfast.errors import KernelPanic, TaskKilled, system_error
 from swapfast.kernel import scopes, wiping
 from swapfast.kernel.device import SimulatedDevice
-from swapfast.kernel.state import Kernel, SwapArea, SwapNamespace
+from swapfast.kernel.state import Kernel, SwapArea, SwapNamespace, Task
 from swapfast.units import PAGE_SIZE, parse_size
 
 if TYPE_CHECKING:
@@ -44,28 +44,34 @@ def check_room(kernel: Kernel, path: str | None = None) -> None:
         raise system_error(errno.EPERM, f"{most} swap areas (MAX_SWAPFILES) are on", path)
 
 
-def add_device(kernel: Kernel, size: int | str, *, priority: int | None = None) -> SwapArea:
-    """Turn on an ideal device of ``size`` bytes in the initial namespace: slots, no bytes.
+def add_device(
+    kernel: Kernel, size: int | str, *, priority: int | None = None, task: Task | None = None
+) -> SwapArea:
+    """Turn on an ideal device of ``size`` bytes: slots, no bytes.
+
+    It is of the swap namespace of the task, or of the initial one.
 
     Raises
     ------
     ValueError
         The machine has contents: they need a file; or the priority is not 0 to 32767.
     OSError
-        EPERM: MAX_SWAPFILES areas are on.
+        EPERM: MAX_SWAPFILES areas are on; or as rule ``second_swapon`` says, in a child namespace.
     """
     kernel.check_usable()
+    ns = kernel.init.swap_ns if task is None else task.swap_ns
     if kernel.contents:
         raise ValueError("a machine with contents swaps to files: use swapon")
     if priority is not None and not 0 <= priority <= f.SWAP_FLAG_PRIO_MASK:
         raise ValueError(f"priority is 0 to {f.SWAP_FLAG_PRIO_MASK}, not {priority}")
     check_room(kernel)
+    scopes.check_one_area(kernel, ns)
     number = kernel.area_types.take()
     kernel.area_types.give(number)
     device = SimulatedDevice(f"/dev/simulated{number}", parse_size(size) // PAGE_SIZE - 1)
     flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
     with kernel.changes.of("swapon"):
-        return add(kernel, kernel.init.swap_ns, device, flags)
+        return add(kernel, ns, device, flags)
 
 
 def add(

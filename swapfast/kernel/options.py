@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from swapfast.kernel.profile import CLASSIC, MGLRU, Profile, find_profile
+from swapfast.kernel.profile import CLASSIC, MGLRU, WATERMARK_SCALE, Profile, find_profile
 from swapfast.kernel.rules import Rules
 from swapfast.units import PAGE_SIZE, parse_size
 
@@ -80,6 +80,7 @@ class Keywords(TypedDict, total=False):
     swappiness: int
     checksums: bool
     max_swapfiles: int | None
+    watermark_scale_factor: int
     times: Mapping[str, int] | None
     statistics: str
     statistics_phase: int | None
@@ -126,6 +127,9 @@ class KernelOptions:
         a machine that was restarted from an image with checksums have them anyway.
     max_swapfiles : int, optional
         MAX_SWAPFILES, if not the profile's.
+    watermark_scale_factor : int
+        6.18: how far apart the watermarks are, in ten-thousandths of the memory, 1 to 3000
+        (mm/page_alloc.c, __setup_per_zone_wmarks).
     times : dict, optional
         Simulated costs in nanoseconds, by the names of ``TIMES``.
     statistics : {"exact", "stale"}
@@ -187,6 +191,7 @@ class KernelOptions:
     swappiness: int
     checksums: bool
     max_swapfiles: int
+    watermark_scale_factor: int
     times: Mapping[str, int]
     statistics: str
     statistics_phase: int | None
@@ -214,6 +219,7 @@ class KernelOptions:
         swappiness: int = 60,
         checksums: bool = False,
         max_swapfiles: int | None = None,
+        watermark_scale_factor: int = WATERMARK_SCALE,
         times: Mapping[str, int] | None = None,
         statistics: str = "exact",
         statistics_phase: int | None = None,
@@ -244,6 +250,7 @@ class KernelOptions:
             "swappiness": swappiness,
             "checksums": checksums,
             "max_swapfiles": max_swapfiles or kernel.max_swapfiles,
+            "watermark_scale_factor": watermark_scale_factor,
             "times": {**TIMES, **(times or {})},
             "statistics": statistics,
             "statistics_phase": statistics_phase,
@@ -280,11 +287,19 @@ class KernelOptions:
                     f"{option}={value!r} is a rule of 6.18, not of {self.profile.name}"
                 )
         self._check_generations()
+        self._check_watermarks()
         if self.seed < 0:
             raise ValueError(f"seed is 0 or more, not {self.seed}")
         phase = self.statistics_phase
         if phase is not None and not 0 <= phase < STATISTICS_PERIOD:
             raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
+
+    def _check_watermarks(self) -> None:
+        scale = self.watermark_scale_factor
+        if not 1 <= scale <= 3000:
+            raise ValueError(f"watermark_scale_factor is 1 to 3000, not {scale}")
+        if scale != WATERMARK_SCALE and not self.profile.modern:
+            raise ValueError(f"watermark_scale_factor is of 6.18, not of {self.profile.name}")
 
     def _check_generations(self) -> None:
         if not isinstance(self.lru_gen, int) or not 0 <= self.lru_gen <= 7:
@@ -305,7 +320,7 @@ class KernelOptions:
     @property
     def watermarks(self) -> tuple[int, int, int]:
         """min, low and high watermark, in pages."""
-        return self.profile.watermarks(self.pages)
+        return self.profile.watermarks(self.pages, self.watermark_scale_factor)
 
     @property
     def first_refresh(self) -> int:

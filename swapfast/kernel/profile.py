@@ -20,9 +20,10 @@ from swapfast.units import PAGE_SIZE
 if TYPE_CHECKING:
     from swapfast.swapfile import HeaderRules
 
-__all__ = ["CLASSIC", "MGLRU", "PROFILES", "Profile", "find_profile"]
+__all__ = ["CLASSIC", "MGLRU", "PROFILES", "WATERMARK_SCALE", "Profile", "find_profile"]
 
 CLASSIC, MGLRU = "linux-6.18", "linux-6.18-mglru"
+WATERMARK_SCALE = 10  # /proc/sys/vm/watermark_scale_factor, ten-thousandths of the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,13 @@ class Profile:
 
         return RULES_6_18 if self.modern else RULES_2_6_25
 
-    def watermarks(self, pages: int) -> tuple[int, int, int]:
+    def watermarks(self, pages: int, scale_factor: int = WATERMARK_SCALE) -> tuple[int, int, int]:
         """min, low and high watermark of a machine with ``pages`` pages of RAM, in pages."""
         kbytes = min(max(isqrt(16 * pages * (PAGE_SIZE // 1024)), 128), self.min_free_kbytes_max)
         low = kbytes * 1024 // PAGE_SIZE
         if not self.modern:
             return low, low + low // 4, low + low // 2
-        step = max(low // 4, pages * 10 // 10000)
+        step = max(low // 4, pages * scale_factor // 10000)
         return low, low + step, low + 2 * step
 
 

@@ -52,7 +52,8 @@ cdef enum:
     IN_TAGS = 7          # waits to submit a request
     IN_CPU = 8           # waits for a processor
     IN_BARRIER = 9
-    CLASSES = 10
+    IN_IDLE = 10         # between two of its phases
+    CLASSES = 11
 
     JIFFY = 1000000000 // HZ
     LOOK_EVERY = 1 << 22 # references at most, before somebody may look for signals
@@ -118,7 +119,7 @@ cdef struct actor_t:
     uint32_t target_read
     uint64_t start
     uint64_t end
-    uint64_t time[10]    # CLASSES
+    uint64_t time[11]    # CLASSES
     uint64_t references
     uint64_t majors
     uint64_t minors

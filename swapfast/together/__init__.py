@@ -2,6 +2,7 @@
 
 - ``Together``: a run: its programs, its clock, what was measured.
 - ``Program``: one of them.
+- ``Phase``: a part of a program's life.
 - ``Pressure``: pressure stall information, as the kernel prints it.
 - ``Device``: what swap areas lie on.
 """
@@ -9,8 +10,9 @@
 from __future__ import annotations
 
 from swapfast.together.device import Device
+from swapfast.together.phase import Phase
 from swapfast.together.pressure import Pressure
 from swapfast.together.program import Program
 from swapfast.together.run import Timing, Together
 
-__all__ = ["Device", "Pressure", "Program", "Timing", "Together"]
+__all__ = ["Device", "Phase", "Pressure", "Program", "Timing", "Together"]

@@ -27,6 +27,7 @@ PERIOD = 2_004_000_000  # 2 * HZ + 1 jiffies at HZ 250
 RESOURCES = ("io", "memory", "cpu")
 _FIXED_1 = 2048
 _MEMORY = [TIME_CLASSES.index(name) for name in ("reclaim", "workingset", "high", "stall")]
+_ASLEEP = [TIME_CLASSES.index(name) for name in ("barrier", "idle")]
 _IO = [TIME_CLASSES.index(name) for name in ("read", "workingset")]
 
 
@@ -85,7 +86,7 @@ def of_own_cpus(passed: NDArray[np.float64]) -> NDArray[np.float64]:
         In the order of ``world.PSI_NAMES``.
     """
     memory, io = passed[:, _MEMORY].sum(axis=1), passed[:, _IO].sum(axis=1)
-    busy = passed.sum(axis=1) - passed[:, TIME_CLASSES.index("barrier")]
+    busy = passed.sum(axis=1) - passed[:, _ASLEEP].sum(axis=1)
     if not busy.sum():
         return np.zeros(2 * len(RESOURCES))
     of_io, of_memory = (float((stall * busy).sum() / busy.sum()) for stall in (io, memory))

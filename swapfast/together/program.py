@@ -13,6 +13,7 @@ from swapfast.units import format_ns
 if TYPE_CHECKING:
     from swapfast.kernel.control import MemoryGroup
     from swapfast.kernel.state import Mapping, Task
+    from swapfast.together.phase import Phases
 
 __all__ = ["Program"]
 
@@ -44,6 +45,8 @@ class Program:
         Number of the group that pays.
     number : int
         Its number in the run.
+    phases : Phases
+        What it does in turn; ``phases.passed`` has those that are over, with their times.
     whole : tuple
         The ranges of the mapping when it began: without one of them it ends.
     killed : bool
@@ -53,17 +56,18 @@ class Program:
     def __init__(
         self,
         run: _Run,
-        name: str,
+        number: int,
         task: Task,
         mapping: Mapping,
-        cgroup: MemoryGroup | None,
-        number: int,
         *,
+        cgroup: MemoryGroup | None,
         memcg: int,
         linger: bool,
+        phases: Phases,
     ) -> None:
-        self.run, self.name, self.task, self.mapping = run, name, task, mapping
+        self.run, self.name, self.task, self.mapping = run, task.name, task, mapping
         self.cgroup, self.memcg, self.number, self.linger = cgroup, memcg, number, linger
+        self.phases = phases
         self.whole = mapping.ranges
         self.killed = False
 
@@ -115,7 +119,7 @@ class Program:
         ``user``, ``fault``, ``reclaim``: on a processor. ``read``: waits for a page;
         ``workingset``: the same, and the page had been active. ``high``: held up by memory.high.
         ``stall``: held up since reclaim gets nowhere. ``tags``: waits to submit. ``cpu``: waits for
-        a processor. ``barrier``: waits for others to begin.
+        a processor. ``barrier``: waits for others to begin. ``idle``: rests between two phases.
         """
         return self.run.times(self.number)
 

@@ -2,13 +2,14 @@
 
 - ``Together``: made by `Machine.together`; ``Timing``: its options, for those who pass them on.
 
-The core runs without the GIL until something is to be decided: a program is through, or one found
-no page and somebody has to die. Then Python decides, and it goes on.
+The core runs without the GIL until something is to be decided: a program is through, one found no
+page and somebody has to die, or the time has come for what was asked for. Then Python decides, and
+it goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
@@ -18,9 +19,13 @@ from swapfast.errors import TaskKilled
 from swapfast.kernel.batches import account
 from swapfast.kernel.oom import no_page
 from swapfast.latency import Latency
-from swapfast.together.pressure import PERIOD, Pressure, of_own_cpus, pressures
+from swapfast.together.phase import FOREVER, Phase, Phases, think_of
+from swapfast.together.pressure import PERIOD, Pressure
 from swapfast.together.program import Program
 from swapfast.together.series import Series
+from swapfast.together.stalls import Stalls
+from swapfast.together.timetable import Timetable
+from swapfast.traces import Trace
 from swapfast.units import PAGE_SIZE, parse_duration
 
 if TYPE_CHECKING:
@@ -28,11 +33,9 @@ if TYPE_CHECKING:
 
     from swapfast.kernel.control import MemoryGroup
     from swapfast.kernel.state import Kernel, Task
-    from swapfast.traces import Trace
 
 __all__ = ["Timing", "Together"]
 
-FOREVER = (1 << 64) - 1
 _COLUMNS = {name: i for i, name in enumerate(world.PROGRAM_COLUMNS)}
 _FIRST_TIME = _COLUMNS[world.TIME_CLASSES[0]]
 
@@ -102,19 +105,21 @@ class Together:
         )
         self._seed, self._jitter = seed, parse_duration(jitter)
         self._barriers: dict[str, int] = {}
-        self._sample = None if sample is None else max(parse_duration(sample), 1)
         self._begin = self._world.now
-        self._own_cpus = cpus is None
-        self._next_average = self._begin + PERIOD
-        self._collected = np.zeros((0, len(world.TIME_CLASSES)))
+        self._timetable = Timetable(
+            self._begin, PERIOD, None if sample is None else max(parse_duration(sample), 1)
+        )
+        self._stalls = Stalls(self._world, kernel.groups, own_cpus=cpus is None)
         self._last_rows: NDArray[np.uint64] | None = None
+        self._when_sampled: list[Callable[[int], None]] = []
+        self._when_ended: list[Callable[[Program], None]] = []
         self.series = Series()
         kernel.groups.pressure_of = lambda number, what: str(self._pressure_of(number)[what])
 
     def program(
         self,
         name: str,
-        trace: Trace,
+        trace: Trace | Sequence[Phase],
         *,
         cgroup: MemoryGroup | None = None,
         task: Task | None = None,
@@ -122,6 +127,7 @@ class Together:
         start: str | int = 0,
         stop: str | int | None = None,
         loops: int | Literal["forever"] = 1,
+        repeat: int | Literal["forever"] = 1,
         barrier: str | None = None,
         phase: float | Literal["random"] = 0.0,
         linger: bool = False,
@@ -132,8 +138,8 @@ class Together:
         Parameters
         ----------
         name : str
-        trace : Trace
-            Many programs may share one.
+        trace : Trace or sequence of Phase
+            Many programs may share one; phases come one after the other, on the same pages.
         cgroup : MemoryGroup, optional
             Who pays for its pages; by default the group of its task.
         task : Task, optional
@@ -144,7 +150,9 @@ class Together:
             Simulated time, counted from the beginning of the run; it ends at the first reference at
             or after ``stop``.
         loops : int or "forever"
-            How often the references are repeated.
+            How often the references are repeated, those of each phase by themselves.
+        repeat : int or "forever"
+            How often all phases come.
         barrier : str, optional
             Waits until all programs that name it have arrived.
         phase : float or "random"
@@ -163,34 +171,29 @@ class Together:
         """
         kernel = self.kernel
         kernel.check_usable()
-        time_each = kernel.options.times["reference"] if think is None else parse_duration(think)
-        if not 0 < time_each < 1 << 32:
-            raise ValueError(f"think is 1 ns to 4.2 s a reference, not {think!r}")
-        if loops == "forever":
-            rounds = FOREVER
-        elif isinstance(loops, int) and loops > 0:
-            rounds = loops
-        else:
-            raise ValueError(f"loops is a number from 1 on, or 'forever', not {loops!r}")
-        first = self._phase(phase, len(trace))
-        begins = parse_duration(start) + self._draw_jitter()
+        time_each = kernel.options.times["reference"] if think is None else think_of(think)
         ends = FOREVER if stop is None else self._begin + parse_duration(stop)
+        turns = [Phase(trace)] if isinstance(trace, Trace) else trace
+        phases = Phases(turns, time_each, loops=loops, repeat=repeat, stop=ends)
+        head = phases.first
+        first = self._phase(phase, len(head.trace))
+        begins = parse_duration(start) + self._draw_jitter() + parse_duration(head.idle)
         own = task is None
         task = kernel.init.fork() if task is None else task
         try:
             task.name = name
             if cgroup is not None:
                 cgroup.add(task)
-            mapping = task.mmap(trace.pages * PAGE_SIZE)
+            mapping = task.mmap(phases.pages * PAGE_SIZE)
             memcg = mapping_table.memcg(kernel.core, mapping.number)
             number = self._world.add(
                 mapping.number,
-                trace.refs,
+                head.trace.refs,
                 memcg=memcg,
-                think=time_each,
+                think=phases.think_of(head),
                 start=self._begin + begins,
                 stop=ends,
-                loops=rounds,
+                loops=phases.rounds,
                 barrier=-1 if barrier is None else self._barrier(barrier),
                 first=first,
                 watch=watch,
@@ -199,7 +202,10 @@ class Together:
             if own:
                 task.exit()
             raise
-        program = Program(self, name, task, mapping, cgroup, number, memcg=memcg, linger=linger)
+        phases.begin(max(self._begin + begins, self.now))
+        program = Program(
+            self, number, task, mapping, cgroup=cgroup, memcg=memcg, linger=linger, phases=phases
+        )
         self.programs.append(program)
         self._by_number[number] = program
         self._last_rows = None
@@ -241,32 +247,39 @@ class Together:
             Nobody is left to be killed.
         """
         self.kernel.check_usable()
-        if when is None and any(p.alive and self._endless(p) for p in self.programs):
+        if when is None and any(p.alive and self._is_endless(p) for p in self.programs):
             raise ValueError("a program that loops forever has no end: give a time, or a stop")
         end = FOREVER if when is None else self._begin + parse_duration(when)
         self._end_those_without_memory()
-        for stop in self._stops(end):
+        for stop in self._timetable.stops(lambda: self.now, end):
             if not self._go(stop):
                 break
             self._at(stop)
         self._last_rows = None
 
-    def _endless(self, program: Program) -> bool:
-        return self._world.is_endless(program.number)
+    def at(self, when: str | int, what: Callable[[], None]) -> None:
+        """Ask for something to be done at a time, counted from the beginning of the run.
 
-    def _stops(self, end: int) -> Iterator[int]:
-        """Times at which Python has something to do, up to the end."""
-        while True:
-            at = min(end, self._next_average)
-            if self._sample is not None:
-                at = min(at, self._next_sample())
-            yield at
-            if at >= end:
-                return
+        It may do whatever a machine can, and add programs. What it raises ends `until`, which may
+        be called again.
 
-    def _next_sample(self) -> int:
-        assert self._sample is not None
-        return self._begin + ((self._world.now - self._begin) // self._sample + 1) * self._sample
+        Parameters
+        ----------
+        when : str or int
+        what : callable
+        """
+        self._timetable.at(self._begin + parse_duration(when), what)
+
+    def on_sample(self, what: Callable[[int], None]) -> None:
+        """Call something at each sample, with ns since the beginning; as a daemon that watches."""
+        self._when_sampled.append(what)
+
+    def on_end(self, what: Callable[[Program], None]) -> None:
+        """Call something when a program is through or was killed, with the program."""
+        self._when_ended.append(what)
+
+    def _is_endless(self, program: Program) -> bool:
+        return program.phases.endless or self._world.is_endless(program.number)
 
     def _go(self, until: int) -> bool:
         """Up to a time; False: all are through before."""
@@ -278,21 +291,33 @@ class Together:
             if ending == "over":
                 return False
             if ending == "end":
-                program = self._by_number[number]
-                if program.task.alive:
-                    self._account(program)
-                    if not program.linger:
-                        program.task.exit()
+                self._end(self._by_number[number])
             elif ending == "oom":
                 self._kill(self._by_number[number], status)
 
+    def _end(self, program: Program) -> None:
+        """A phase is over, and with the last one the program."""
+        program.phases.end(self.now)
+        if program.task.alive and program.phases.go_on(self._world, program.number, self.now):
+            return
+        if program.task.alive:
+            self._account(program)
+            if not program.linger:
+                program.task.exit()
+        self._tell_end(program)
+
+    def _tell_end(self, program: Program) -> None:
+        for tell in self._when_ended:
+            tell(program)
+
     def _end_those_without_memory(self, *, killed: bool = False) -> None:
         """A task that exited by other hands, or unmapped its pages, refers to nothing any more."""
-        for one in self.programs:
+        for one in tuple(self.programs):  # those who are told may add others
             if one.alive and (not one.task.alive or one.mapping.ranges != one.whole):
                 self._world.kill(one.number)
                 one.killed = killed
                 self._last_rows = None
+                self._tell_end(one)
 
     def _account(self, program: Program) -> None:
         row = self._world.row(program.number)
@@ -313,11 +338,16 @@ class Together:
             self._end_those_without_memory(killed=True)
 
     def _at(self, when: int) -> None:
-        if when >= self._next_average:
-            self._average()
-            self._next_average += PERIOD
-        if self._sample is not None and (when - self._begin) % self._sample == 0:
-            self.series.note(when - self._begin, self.rows(), self.programs, self.kernel.core)
+        if self._timetable.is_average(when):
+            self._stalls.average(self.rows(), self.programs)
+        for what in self._timetable.asked(when):
+            what()
+            self._last_rows = None
+        if self._timetable.is_sample(when):
+            since = when - self._begin
+            self.series.note(since, self.rows(), self.programs, self.kernel.core)
+            for tell in self._when_sampled:
+                tell(since)
 
     # ------------------------------------------------------------ what came out
 
@@ -366,31 +396,4 @@ class Together:
         return self._pressure_of(memcg_table.ROOT if cgroup is None else cgroup.number)
 
     def _pressure_of(self, number: int) -> dict[str, Pressure]:
-        if self._own_cpus:
-            self._collect()
-        return pressures(*self._world.pressure(number))
-
-    def _average(self) -> None:
-        if self._own_cpus:
-            self._collect()
-        self._world.average_pressure(PERIOD)
-
-    def _collect(self) -> None:
-        """Totals of all cgroups up to now, where every program has its own processor."""
-        rows = self.rows()
-        times = rows[:, _FIRST_TIME:].astype(np.float64)
-        # A sleep is booked when it begins; what lies ahead belongs to the next look.
-        ahead = np.where(rows[:, _COLUMNS["alive"]], rows[:, 0].astype(np.float64) - self.now, 0)
-        waits = rows[:, _COLUMNS["waits"]].astype(np.intp)
-        times[np.arange(len(times)), waits] -= np.clip(ahead, 0, None)
-        passed = times.copy()
-        passed[: len(self._collected)] -= self._collected
-        self._collected = times
-        members: dict[int, list[int]] = {memcg_table.ROOT: [0]}
-        for program in self.programs:
-            if (row := self.kernel.groups.rows.get(program.memcg)) is not None:
-                for group in row.upward():
-                    members.setdefault(group.number, []).append(program.number)
-        for number, its in members.items():
-            totals = of_own_cpus(passed[its])
-            self._world.add_pressure(number, totals.astype(np.uint64))
+        return self._stalls.pressure(number, self.rows(), self.programs)
