@@ -8,7 +8,7 @@
 
 from swapfast.scenario.execute import execute
 from swapfast.scenario.load import ScenarioError, bundled, load, with_profile
-from swapfast.scenario.model import Scenario
 from swapfast.scenario.report import Report
+from swapfast.scenario.tables import Scenario
 
 __all__ = ["Report", "Scenario", "ScenarioError", "bundled", "execute", "load", "with_profile"]

@@ -18,18 +18,9 @@ from pathlib import Path
 from swapfast import flags as f
 from swapfast import ltp
 from swapfast.errors import Interrupted, TaskKilled, system_error
-from swapfast.kernel.rules import Rules
 from swapfast.kernel.state import Task
-from swapfast.machine import Machine
 from swapfast.replay import stamp_mismatches
-from swapfast.scenario.model import (
-    GeneratorProgram,
-    Login,
-    LtpProgram,
-    MachineModel,
-    Scenario,
-    TraceProgram,
-)
+from swapfast.scenario.computer import make_machine
 from swapfast.scenario.report import (
     AreaFacts,
     IsolationFacts,
@@ -38,6 +29,9 @@ from swapfast.scenario.report import (
     ReplayFacts,
     Report,
 )
+from swapfast.scenario.tables import Scenario
+from swapfast.scenario.tables.login import Login
+from swapfast.scenario.tables.programs import GeneratorProgram, LtpProgram, TraceProgram
 from swapfast.swapfile import mkswap, nonzero_pages, own_folder, strings
 from swapfast.traces import Trace, bundled_trace, generate, open_trace
 from swapfast.units import PAGE_SIZE, format_size, parse_share
@@ -85,23 +79,6 @@ def execute(
             return _Run(scenario, temporary, progress).run()
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def make_machine(model: MachineModel, contents: bool = True) -> Machine:
-    """The machine that a scenario asks for."""
-    return Machine(
-        model.memory,
-        model.profile,
-        contents=contents,
-        rules=Rules(**model.rules),  # type: ignore[arg-type]  # validated with the file
-        cache=model.cache,
-        bits=model.bits,
-        overcommit=model.overcommit,
-        swappiness=model.swappiness,
-        page_cluster=model.page_cluster,
-        lru_gen=model.lru_gen,
-        lru_gen_rule=model.lru_gen_rule,
-    )
 
 
 class _Run:
@@ -197,7 +174,7 @@ class _Run:
                 try:
                     if isinstance(program, LtpProgram):
                         facts.ltp = self.run_ltp(login, program)
-                    else:
+                    elif isinstance(program, TraceProgram | GeneratorProgram):
                         facts.replay = self.run_trace(login, program, number)
                 except TaskKilled as killed:
                     facts.killed, facts.reason = True, self.why_killed(killed)

@@ -1,6 +1,7 @@
 """A TOML file against a model: every mistake at once, each with its place.
 
 - ``read(path)``: the text of such a file. ``parse(text, name, layout)``: the model it fills in.
+- ``tables_of(text, name)``: what TOML says. ``refused(...)``: mistakes that a model cannot see.
 - ``Layout``: which models there are, by the names of their tables.
 - ``ScenarioError``: a ``ValueError``; ``problems`` has one line a mistake: file, line, key,
   cause and the nearest valid key.
@@ -13,7 +14,7 @@ import os
 import re
 import reprlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from swapfast.inputs import open_input
 
-__all__ = ["MOST_BYTES", "Layout", "ScenarioError", "parse", "read"]
+__all__ = ["MOST_BYTES", "Layout", "ScenarioError", "parse", "read", "refused", "tables_of"]
 
 MOST_BYTES = 1 << 16
 MOST_PARTS = 32  # of a key, and of the mistakes that are named
@@ -85,23 +86,57 @@ def read(path: str | os.PathLike[str]) -> str:
         raise ScenarioError([f"{name}: byte {error.start}: not UTF-8 text"]) from None
 
 
-def parse(text: str, name: str, layout: Layout[Model]) -> Model:
+def tables_of(text: str, name: str) -> dict[str, Any]:
+    """What TOML says.
+
+    Raises
+    ------
+    ScenarioError
+        It is no TOML.
+    """
+    _check_depth(text, name)
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ScenarioError([f"{name}: lists or tables lie too deep in each other"]) from None
+    except ValueError as error:  # TOMLDecodeError, and numbers of too many digits
+        raise ScenarioError([f"{name}: {error}"[:MOST_TEXT]]) from None
+
+
+def parse(
+    text: str, name: str, layout: Layout[Model], tables: Mapping[str, Any] | None = None
+) -> Model:
     """The model of a text; ``name`` is for the messages.
+
+    Parameters
+    ----------
+    text, name : str
+    layout : Layout
+    tables : mapping, optional
+        What the text says, if some of it was replaced.
 
     Raises
     ------
     ScenarioError
         Every mistake is named.
     """
-    _check_depth(text, name)
     try:
-        return layout.whole.model_validate(tomllib.loads(text))
+        return layout.whole.model_validate(tables_of(text, name) if tables is None else tables)
     except ValidationError as error:
         raise ScenarioError(_problems(name, text, error, layout)) from None
     except RecursionError:
         raise ScenarioError([f"{name}: lists or tables lie too deep in each other"]) from None
-    except ValueError as error:  # TOMLDecodeError, and numbers of too many digits
-        raise ScenarioError([f"{name}: {error}"[:MOST_TEXT]]) from None
+
+
+def refused(
+    text: str, name: str, found: Sequence[tuple[tuple[str | int, ...], str]]
+) -> ScenarioError:
+    """Mistakes that are no single table's, each with its place and a sentence."""
+    lines = _lines(text)
+    problems = [_at(name, lines, at, sentence) for at, sentence in found[:MOST_PARTS]]
+    if len(found) > MOST_PARTS:
+        problems.append(f"{name}: and {len(found) - MOST_PARTS} mistakes more")
+    return ScenarioError(problems)
 
 
 _QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
@@ -147,11 +182,6 @@ def _problem(
         for i, p in enumerate(loc)
         if not (i and p in layout.kinds and loc[i - 2 : i - 1] == ("program",))
     )
-    at: tuple[str | int, ...] = path
-    while at and at not in lines:
-        at = at[:-1]
-    where = f"{name}:{lines[at]}" if at else name
-    key = ".".join(f"{p!s:.60}" for p in path) or "the file"
     message = message.removeprefix("Value error, ")
     if kind == "extra_forbidden":
         message = "no such key" + _nearest(layout, loc)
@@ -159,6 +189,17 @@ def _problem(
         message = "is missing"
     elif kind not in ("value_error", "union_tag_invalid", "union_tag_not_found"):
         message = f"{message}, not {_shown(value)}"
+    return _at(name, lines, path, message)
+
+
+def _at(
+    name: str, lines: dict[tuple[str | int, ...], int], path: tuple[str | int, ...], message: str
+) -> str:
+    at = path
+    while at and at not in lines:
+        at = at[:-1]
+    where = f"{name}:{lines[at]}" if at else name
+    key = ".".join(f"{p!s:.60}" for p in path) or "the file"
     problem = f"{where}: {key}: {message}"
     return problem if len(problem) <= MOST_TEXT else f"{problem[:MOST_TEXT]}..."
 

@@ -29,8 +29,8 @@ class Phase:
 
     Parameters
     ----------
-    trace : Trace
-        What it touches.
+    trace : Trace, optional
+        What it touches; without one it only rests.
     think : str or int, optional
         Time of a reference; the program's by default.
     idle : str or int
@@ -39,10 +39,28 @@ class Phase:
         By which its times are found again; several may have the same.
     """
 
-    trace: Trace
+    trace: Trace | None = None
     think: str | int | None = None
     idle: str | int = 0
     name: str = ""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A phase that touches pages, and all the rest before it.
+
+    Attributes
+    ----------
+    trace : Trace
+    think, idle : int
+        ns.
+    name : str
+    """
+
+    trace: Trace
+    think: int
+    idle: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,7 @@ class Phases:
 
     Attributes
     ----------
-    first : Phase
+    first : Turn
     pages : int
         That any of them touches, at most.
     rounds : int
@@ -103,24 +121,19 @@ class Phases:
         repeat: int | Literal["forever"] = 1,
         stop: int = FOREVER,
     ) -> None:
-        if not phases:
-            raise ValueError("a program has one phase at least")
         self.rounds, self.stop = _times("loops", loops), stop
         times = _times("repeat", repeat)
-        self.first = phases[0]
-        self.pages = max(phase.trace.pages for phase in phases)
-        self.passed: list[Passed] = []
         self.endless = times == FOREVER and stop == FOREVER
-        self._think = think
+        self.passed: list[Passed] = []
+        traces = [phase.trace for phase in phases if phase.trace is not None]
+        if not traces:
+            raise ValueError("a program has one phase at least that touches pages")
+        self.pages = max(trace.pages for trace in traces)
         for phase in phases:  # what cannot be is said before it begins
-            self.think_of(phase)
-            parse_duration(phase.idle)
-        self._coming = _in_turn(phases, times)
-        self._now, self._began = next(self._coming), 0
-
-    def think_of(self, phase: Phase) -> int:
-        """ns a reference of a phase."""
-        return self._think if phase.think is None else think_of(phase.think)
+            _turn(phase, traces[0], think, 0)
+        self._coming = _in_turn(phases, think, times)
+        self.first = self._now = next(self._coming)
+        self._began = 0
 
     def begin(self, when: int) -> None:
         """The present one begins."""
@@ -132,23 +145,28 @@ class Phases:
 
     def go_on(self, world: World, number: int, now: int) -> bool:
         """The next one begins, if there is one and it is not too late."""
-        phase = next(self._coming, None) if now < self.stop else None
-        if phase is None:
+        turn = next(self._coming, None) if now < self.stop else None
+        if turn is None:
             return False
-        self._now, self._began = phase, now + parse_duration(phase.idle)
-        world.again(
-            number,
-            phase.trace.refs,
-            think=self.think_of(phase),
-            start=self._began,
-            loops=self.rounds,
-        )
+        self._now, self._began = turn, now + turn.idle
+        world.again(number, turn.trace.refs, think=turn.think, start=self._began, loops=self.rounds)
         return True
 
 
-def _in_turn(phases: Sequence[Phase], times: int) -> Iterator[Phase]:
+def _turn(phase: Phase, trace: Trace, think: int, rested: int) -> Turn:
+    each = think if phase.think is None else think_of(phase.think)
+    return Turn(trace, each, rested + parse_duration(phase.idle), phase.name)
+
+
+def _in_turn(phases: Sequence[Phase], think: int, times: int) -> Iterator[Turn]:
+    rested = 0
     for _ in repeated(None) if times == FOREVER else repeated(None, times):
-        yield from phases
+        for phase in phases:
+            if phase.trace is None:
+                rested += parse_duration(phase.idle)
+            else:
+                yield _turn(phase, phase.trace, think, rested)
+                rested = 0
 
 
 def _times(name: str, given: int | Literal["forever"]) -> int:

@@ -177,7 +177,7 @@ class Together:
         phases = Phases(turns, time_each, loops=loops, repeat=repeat, stop=ends)
         head = phases.first
         first = self._phase(phase, len(head.trace))
-        begins = parse_duration(start) + self._draw_jitter() + parse_duration(head.idle)
+        begins = parse_duration(start) + self._draw_jitter() + head.idle
         own = task is None
         task = kernel.init.fork() if task is None else task
         try:
@@ -190,7 +190,7 @@ class Together:
                 mapping.number,
                 head.trace.refs,
                 memcg=memcg,
-                think=phases.think_of(head),
+                think=head.think,
                 start=self._begin + begins,
                 stop=ends,
                 loops=phases.rounds,

@@ -18,8 +18,8 @@ from swapfast.core import memcg_table
 from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.state import Mapping
 from swapfast.replay import replay
-from swapfast.scenario.execute import make_machine
-from swapfast.scenario.model import MachineModel
+from swapfast.scenario.computer import make_machine
+from swapfast.scenario.tables.machine import MachineModel
 from swapfast.swapfile import mkswap
 from swapfast.traces import generate
 

@@ -1,0 +1,61 @@
+"""What all tables share.
+
+- ``Strict``: a table without keys that nobody knows.
+- ``Size``, ``Duration``: bytes and ns, written as "64MiB" and "20us".
+- ``NAME``, ``COUNTED``, ``CGROUP_PATH``: how things are called; ``{i}`` counts copies from 0.
+- ``MOST_ITEMS``, ``MOST_COPIES``: more is a mistake.
+- ``copies(pattern, count)``: a name for each copy.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from swapfast.units import parse_duration, parse_size
+
+__all__ = [
+    "CGROUP_PATH",
+    "COUNTED",
+    "MOST_COPIES",
+    "MOST_ITEMS",
+    "NAME",
+    "Duration",
+    "Size",
+    "Strict",
+    "copies",
+]
+
+MOST_ITEMS = 1000  # logins, programs of a login, ...
+MOST_COPIES = 100_000
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_COPY = r"\{i\}"
+_PART = rf"(?:[A-Za-z0-9]|{_COPY})(?:[A-Za-z0-9._-]|{_COPY}){{0,63}}"
+COUNTED = rf"^{_PART}$"
+CGROUP_PATH = rf"^(?:/{_PART}){{1,14}}$"
+
+
+def _size(value: Any) -> int:
+    return parse_size(value)
+
+
+def _duration(value: Any) -> int:
+    if isinstance(value, bool):
+        raise ValueError(f"a duration is like '20us', not {value}")
+    return parse_duration(value)
+
+
+Size = Annotated[int, BeforeValidator(_size)]
+Duration = Annotated[int, BeforeValidator(_duration)]
+
+
+class Strict(BaseModel):
+    """A table that has no other keys than these, and does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def copies(pattern: str, count: int) -> list[str]:
+    """The name of each copy: ``{i}`` is its number."""
+    return [pattern.replace("{i}", str(i)) for i in range(count)]
