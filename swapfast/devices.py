@@ -348,6 +348,13 @@ class DeviceConfig:
         return cls(preset, **fields)
 
     @property
+    def random(self) -> bool:
+        """Whether what it does is drawn from a seed."""
+        if self.synchronous:
+            return False
+        return any(one.kind != "constant" for one in (self.read, self.write))
+
+    @property
     def calibrated(self) -> bool:
         """Whether its times were measured: a measured preset, of which nothing was replaced.
 

@@ -1,19 +1,24 @@
 """The machine that a scenario asks for.
 
-- ``make_machine(model, contents)``.
+- ``make_machine(model, contents, scope)``.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from swapfast.kernel.rules import Rules
 from swapfast.machine import Machine
 from swapfast.scenario.tables.machine import MachineModel
+from swapfast.scenario.tables.scope import ScopeTable
 
 __all__ = ["make_machine"]
 
 
-def make_machine(model: MachineModel, *, contents: bool = True) -> Machine:
-    """A machine with the options of ``[machine]``.
+def make_machine(
+    model: MachineModel, *, contents: bool = True, scope: ScopeTable | None = None
+) -> Machine:
+    """A machine with the options of ``[machine]``, and what a scope makes of them.
 
     Raises
     ------
@@ -38,4 +43,26 @@ def make_machine(model: MachineModel, *, contents: bool = True) -> Machine:
         readahead=model.readahead,
         plug=model.plug,
         times=model.times,
+        **_of_scope(model, scope),
     )
+
+
+def _of_scope(model: MachineModel, scope: ScopeTable | None) -> dict[str, Any]:
+    if scope is None:
+        return {}
+    told = {
+        "swap_scope": "shared" if scope.kind == "swap_ns" else scope.kind,
+        "allowed_aware": model.allowed_aware,
+        "swap_cluster": model.swap_cluster,
+        "oom_scope": model.oom_scope,
+    }
+    for name in ("allowed_aware", "swap_cluster", "oom_scope"):
+        if getattr(scope, name) is not None:
+            told[name] = getattr(scope, name)
+    usual = {
+        "swap_scope": "shared",
+        "allowed_aware": False,
+        "swap_cluster": "per-owner",
+        "oom_scope": "kernel",
+    }
+    return {name: value for name, value in told.items() if value != usual[name]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat as repeated
+from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from swapfast.traces import Trace
@@ -37,12 +37,15 @@ class Phase:
         How long it rests before.
     name : str
         By which its times are found again; several may have the same.
+    once : bool
+        It comes the first time only, and not in repetitions.
     """
 
     trace: Trace | None = None
     think: str | int | None = None
     idle: str | int = 0
     name: str = ""
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class Phases:
         self.endless = times == FOREVER and stop == FOREVER
         self.passed: list[Passed] = []
         traces = [phase.trace for phase in phases if phase.trace is not None]
-        if not traces:
+        if not traces or (times > 1 and all(p.once or p.trace is None for p in phases)):
             raise ValueError("a program has one phase at least that touches pages")
         self.pages = max(trace.pages for trace in traces)
         for phase in phases:  # what cannot be is said before it begins
@@ -160,8 +163,10 @@ def _turn(phase: Phase, trace: Trace, think: int, rested: int) -> Turn:
 
 def _in_turn(phases: Sequence[Phase], think: int, times: int) -> Iterator[Turn]:
     rested = 0
-    for _ in repeated(None) if times == FOREVER else repeated(None, times):
+    for time in count() if times == FOREVER else range(times):
         for phase in phases:
+            if phase.once and time > 0:
+                continue
             if phase.trace is None:
                 rested += parse_duration(phase.idle)
             else:

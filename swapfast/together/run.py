@@ -352,6 +352,11 @@ class Together:
     # ------------------------------------------------------------ what came out
 
     @property
+    def begin(self) -> int:
+        """Simulated ns since boot at which it began."""
+        return int(self._begin)
+
+    @property
     def now(self) -> int:
         """Simulated ns since boot."""
         return int(self._world.now)

@@ -39,7 +39,7 @@ class CheckpointAction(Strict):
     """``checkpoint``: of a login in a swap namespace of its own, to a folder that is removed."""
 
     login: str
-    kind: Literal["in-place", "incremental", "snapshot"] = "in-place"
+    kind: Literal["in-place", "pinned", "incremental", "snapshot"] = "pinned"
 
 
 class ActionTable(Strict):

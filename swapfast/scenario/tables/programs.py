@@ -176,7 +176,7 @@ class PhasesProgram(_Memory):
 
     @model_validator(mode="after")
     def _touches(self) -> PhasesProgram:
-        if not self.fill and all(phase.pattern is None for phase in self.phase):
+        if all(phase.pattern is None for phase in self.phase):
             raise ValueError("a program has one phase at least that touches pages")
         return self
 
