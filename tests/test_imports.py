@@ -19,8 +19,17 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "swapfast"
 
 # These may import what only some installations have when they are loaded.
-ABOVE = {"__main__", "cli", "contention", "plots", "scenario", "screen"}
-OPTIONAL = {"click", "hypothesis", "matplotlib", "pydantic", "pytest", "rich", "zstandard"}
+ABOVE = {"__main__", "cli", "compare", "contention", "plots", "report", "scenario", "screen"}
+OPTIONAL = {
+    "click",
+    "distributed",
+    "hypothesis",
+    "matplotlib",
+    "pydantic",
+    "pytest",
+    "rich",
+    "zstandard",
+}
 
 
 def sources() -> list[Path]:

@@ -14,6 +14,7 @@ import click
 
 from swapfast import __version__
 from swapfast.cli.checkpoint import checkpoint, compact, restart
+from swapfast.cli.compare import compare_
 from swapfast.cli.files import mkswap, strings, swaps
 from swapfast.cli.images import export, inspect, verify
 from swapfast.cli.ltp import ltp
@@ -80,6 +81,7 @@ def swapfast() -> None:
     \b
     Examples:
       swapfast run                                   the two logins of the 2008 letter
+      swapfast compare isolation                     private swapfiles against shared swap
       swapfast ltp --newswap                         which LTP tests fail in a child namespace
       swapfast replay sort.lackey --memory 50%       what a program's trace costs
       swapfast mrc sort.lackey --plot curve.png      how much memory it needs
@@ -88,7 +90,8 @@ def swapfast() -> None:
 
 
 for command in (
-    *(run, ltp, replay, mrc, validate, measure),
+    *(run, compare_),
+    *(ltp, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
     *(trace, mkswap, swaps, strings),
 ):
