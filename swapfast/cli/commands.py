@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from swapfast import __version__
+from swapfast.cli.check import check
 from swapfast.cli.checkpoint import checkpoint, compact, restart
 from swapfast.cli.compare import compare_
 from swapfast.cli.files import mkswap, strings, swaps
@@ -23,6 +24,7 @@ from swapfast.cli.mrc import mrc
 from swapfast.cli.output import EXIT_INTERRUPT, EXIT_SYSTEM
 from swapfast.cli.replay import replay
 from swapfast.cli.run import run
+from swapfast.cli.sweep import sweep
 from swapfast.cli.trace import trace
 from swapfast.cli.validate import validate
 from swapfast.screen import pipe_closed, write_no_more
@@ -90,7 +92,7 @@ def swapfast() -> None:
 
 
 for command in (
-    *(run, compare_),
+    *(run, compare_, sweep, check),
     *(ltp, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
     *(trace, mkswap, swaps, strings),
