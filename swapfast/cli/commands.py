@@ -23,6 +23,7 @@ from swapfast.cli.measure import measure
 from swapfast.cli.mrc import mrc
 from swapfast.cli.output import EXIT_INTERRUPT, EXIT_SYSTEM
 from swapfast.cli.replay import replay
+from swapfast.cli.report import report
 from swapfast.cli.run import run
 from swapfast.cli.sweep import sweep
 from swapfast.cli.trace import trace
@@ -92,7 +93,7 @@ def swapfast() -> None:
 
 
 for command in (
-    *(run, compare_, sweep, check),
+    *(run, compare_, sweep, report, check),
     *(ltp, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
     *(trace, mkswap, swaps, strings),
