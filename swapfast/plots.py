@@ -3,6 +3,7 @@
 - ``check_plot(path)``: whether a picture could be written, before what it shows is computed.
 - ``plot_validation(validation, path)``: predicted against measured, a panel a count.
 - ``plot_curves(curves, path)``: miss ratio against memory size.
+- ``plot_needs(needs, path)``: slowdown against memory.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from swapfast.publish import AnyPath, publish, target
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from swapfast.capacity import Need, Point, Shared
     from swapfast.mrc import Curve
     from swapfast.validate import Validation
 
-__all__ = ["check_plot", "plot_curves", "plot_validation"]
+__all__ = ["check_plot", "plot_curves", "plot_needs", "plot_validation"]
 
 MARKS = "ox^sdv*+"
 NAMES = {"majflt": "major faults", "pswpin": "pages swapped in", "pswpout": "pages swapped out"}
@@ -140,6 +142,54 @@ def plot_curves(
         title=f"{curves[0].origin} (dotted: first touches)",
         xlim=(0, None),
         ylim=(0, None),
+    )
+    panel.legend()
+    _save(plt, figure, path, inputs)
+
+
+def plot_needs(
+    needs: Sequence[Need],
+    shared: Shared | None,
+    path: str | os.PathLike[str],
+    *,
+    slowdown: float,
+    inputs: Iterable[AnyPath] = (),
+) -> None:
+    """How many times longer programs take, against their memory; the least that is enough marked.
+
+    Raises
+    ------
+    ValueError
+        matplotlib is not installed, or does not know the file's suffix.
+    OSError
+        The file cannot be written; ``inputs`` are files that it may not be.
+    """
+    plt = _pyplot()
+    figure, panel = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    lines: list[tuple[str, tuple[Point, ...], Point]] = [
+        (need.name, need.curve, need.least) for need in needs
+    ]
+    if shared is not None:
+        lines.append(("side by side", shared.curve, shared.least))
+    for number, (name, curve, least) in enumerate(lines):
+        there = [
+            (p.pages * PAGE_SIZE / 2**20, 1 + p.slowdown) for p in curve if p.slowdown is not None
+        ]
+        panel.plot(*zip(*there, strict=True), marker=".", lw=1.3, color=f"C{number}", label=name)
+        panel.plot(
+            [least.pages * PAGE_SIZE / 2**20],
+            [1 + (least.slowdown or 0)],
+            "o",
+            mfc="none",
+            ms=9,
+            color=f"C{number}",
+        )
+    panel.axhline(1 + slowdown, color="0.6", lw=1, ls=":")
+    panel.set(
+        xlabel="memory, MiB (circle: the least that is enough)",
+        ylabel="time, as a multiple of that with all memory",
+        xlim=(0, None),
+        yscale="log",
     )
     panel.legend()
     _save(plt, figure, path, inputs)

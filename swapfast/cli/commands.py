@@ -25,6 +25,7 @@ from swapfast.cli.output import EXIT_INTERRUPT, EXIT_SYSTEM
 from swapfast.cli.replay import replay
 from swapfast.cli.report import report
 from swapfast.cli.run import run
+from swapfast.cli.size import size
 from swapfast.cli.sweep import sweep
 from swapfast.cli.trace import trace
 from swapfast.cli.validate import validate
@@ -85,6 +86,7 @@ def swapfast() -> None:
     Examples:
       swapfast run                                   the two logins of the 2008 letter
       swapfast compare isolation                     private swapfiles against shared swap
+      swapfast size sort.npz --slowdown 5%           how much RAM and swap it needs
       swapfast ltp --newswap                         which LTP tests fail in a child namespace
       swapfast replay sort.lackey --memory 50%       what a program's trace costs
       swapfast mrc sort.lackey --plot curve.png      how much memory it needs
@@ -93,7 +95,7 @@ def swapfast() -> None:
 
 
 for command in (
-    *(run, compare_, sweep, report, check),
+    *(run, compare_, sweep, report, check, size),
     *(ltp, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
     *(trace, mkswap, swaps, strings),
