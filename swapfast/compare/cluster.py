@@ -77,7 +77,7 @@ def _distributed() -> Any:
 def _runs(distributed: Any, client: Any, cells: Sequence[Cell], play: Play) -> Iterator[Run]:
     todo = deque(cells)
     handed: dict[Any, Cell] = {}
-    coming = distributed.as_completed()
+    coming = distributed.as_completed(loop=client.loop)
     while todo or handed:
         room = max(1, AHEAD * sum(client.nthreads().values()))
         while todo and len(handed) < room:

@@ -16,6 +16,9 @@ from swapfast.compare.figures import spread, times
 __all__ = ["Line", "footers", "groups", "lines"]
 
 
+MOST_DEATHS = 4  # programs of which it is said
+
+
 @dataclass(frozen=True)
 class Line:
     """One metric.
@@ -75,6 +78,27 @@ def _ratio(entry: Entry) -> str:
     return "" if entry.ratio is None else times(entry.ratio)
 
 
+def _deaths(comparison: Comparison) -> list[str]:
+    """Programs that died more often in one column than in another: it is not the same work then."""
+    found = []
+    for row in comparison.rows:
+        if not _counted(row):
+            continue
+        shares = [
+            (sum(v > 0 for v in entry.values.values()), len(entry.values)) for entry in row.entries
+        ]
+        if len({killed / max(runs, 1) for killed, runs in shares}) < 2:
+            continue
+        where = ", ".join(
+            f"{killed} of {runs} runs with {column.name}"
+            for column, (killed, runs) in zip(comparison.columns, shares, strict=True)
+            if killed
+        )
+        name = row.metric.removeprefix("oom_kills.")
+        found.append(f"{name} was killed in {where}: from then on the others had its share.")
+    return found[:MOST_DEATHS]
+
+
 def footers(comparison: Comparison) -> list[str]:
     """What a reader has to know of the figures."""
     found = []
@@ -94,6 +118,7 @@ def footers(comparison: Comparison) -> list[str]:
             f"Device presets are not calibrated: {', '.join(comparison.guessed)}. Their times are "
             "guesses within a factor of two."
         )
+    found += _deaths(comparison)
     for run in comparison.failed[:5]:
         found.append(f"Failed: {run.scope}, seed {run.seed}: {run.error}")
     if len(comparison.failed) > 5:

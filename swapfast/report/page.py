@@ -69,7 +69,7 @@ def page(
         drawn, times = sections.pictures(told, everything, work, points)
         parts = (
             ("", sections.answers(told, everything, work)),
-            ("Side by side", sections.figures(told)),
+            ("Side by side", sections.figures(told, everything)),
             ("Pictures", drawn),
             ("Over time", times),
             ("Devices and wear", sections.devices(everything)),
@@ -85,7 +85,10 @@ def page(
 
 def _scopes(text: str) -> list[str]:
     """Names of the scopes in the order of the scenario."""
-    told = tomllib.loads(text).get("scope", [])
+    try:
+        told = tomllib.loads(text).get("scope", [])
+    except (ValueError, RecursionError):  # a file of runs may have anything for its text
+        return []
     return [str(one.get("name")) for one in told if isinstance(one, dict)]
 
 

@@ -53,7 +53,7 @@ def _first_runs(told: Comparison) -> list[tuple[Any, Run]]:
     return [(c, runs[0]) for c, runs in zip(told.columns, told.runs, strict=True) if runs]
 
 
-def figures(told: Comparison) -> Markup:
+def figures(told: Comparison, everything: Comparison) -> Markup:
     """The table, and what is to be known of it."""
     found: list[Child] = []
     tables = groups(told)
@@ -75,7 +75,7 @@ def figures(told: Comparison) -> Markup:
     if len(tables) > MOST_TABLES:
         more = f"{len(tables) - MOST_TABLES} tables more are in the file of the runs."
         found.append(tag("p", more, class_="soft"))
-    found += [tag("p", line, class_="soft") for line in footers(told)]
+    found += [tag("p", line, class_="soft") for line in footers(everything)]
     return join(found)
 
 

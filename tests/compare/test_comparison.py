@@ -82,6 +82,13 @@ def test_kills_are_told_by_how_many_runs_had_one() -> None:
     assert lines(c, [0, 1])[0].ratios == ("", "")
 
 
+def test_a_program_that_dies_in_one_column_only_is_told() -> None:
+    """What is left for the others then is more, whatever the scope is good for."""
+    (line,) = [x for x in footers(told("oom_kills.b", a=[0, 0, 1], c=[1, 2, 1])) if "killed" in x]
+    assert line.startswith("b was killed in 1 of 3 runs with a, 3 of 3 runs with c: from then on")
+    assert not any("killed" in x for x in footers(told("oom_kills.b", a=[1, 1], c=[2, 1])))
+
+
 def test_guessed_devices_are_named_below_the_table() -> None:
     assert any("not calibrated: nvme" in line for line in footers(told(shared=[1.0, 2.0])))
 

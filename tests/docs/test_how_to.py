@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,8 @@ def python(*arguments: str, folder: Path) -> str:
 
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
-    assert [p.stem for p in PAGES] == [*how_to, "cgroups", "measure", "mglru", "side-by-side"]
+    others = ["cgroups", "check", "compare", "measure", "mglru", "side-by-side", "size", "sweep"]
+    assert [p.stem for p in PAGES] == [*how_to, *others]
     assert len(BLOCKS) == 15
 
 
@@ -61,6 +63,31 @@ def test_what_came_out_side_by_side(tmp_path: Path) -> None:
     assert len(pairs) == 4
     for code, shown in pairs:
         assert python("-c", code, folder=tmp_path) == shown
+
+
+@pytest.mark.parametrize("name", ["compare", "size"])
+def test_the_commands_print_what_is_shown(name: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    for text in re.findall(r"```toml\n(.*?)```", page, re.S):
+        (tmp_path / "two.toml").write_text(text)
+    found = []
+    for block in re.findall(r"```console\n(.*?)```", page, re.S):
+        commands = [line for line in block.splitlines() if line.startswith("$ swapfast ")]
+        told = [
+            f"{line}\n{python('-m', 'swapfast', *shlex.split(line)[2:], folder=tmp_path)}"
+            for line in commands
+        ]
+        assert "".join(told) == block
+        found += commands
+    assert found
+
+
+def test_the_fixture_of_pytest_works(tmp_path: Path) -> None:
+    """docs/check.md."""
+    page = (ROOT / "docs" / "check.md").read_text("utf-8")
+    (text,) = re.findall(r"```py\n(.*?)```", page, re.S)
+    (tmp_path / "test_swap.py").write_text(text)
+    assert "1 passed" in python("-m", "pytest", "-q", "test_swap.py", folder=tmp_path)
 
 
 def test_the_line_of_the_rule_is_the_real_one() -> None:
