@@ -38,8 +38,8 @@ JOBS = click.option(
     "--jobs",
     "-j",
     type=click.IntRange(1, 1024),
-    default=os.cpu_count() or 1,
-    help="Runs at a time, a process each. Default: the processors of this machine.",
+    default=lambda: len(os.sched_getaffinity(0)),
+    help="Runs at a time, a process each. Default: the processors that it may use.",
 )
 SEEDS = click.option(
     "--seeds", type=click.IntRange(1, 10_000), help="How many; default: what the scenario says."

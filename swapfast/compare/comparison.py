@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from swapfast.compare.columns import Column
@@ -29,15 +30,25 @@ class Entry:
     ----------
     values : dict of int to float
         By seed.
-    summary : Summary or None
-        None: no run of the column has the metric.
-    ratio : Ratio or None
-        To its baseline; None for a baseline itself, and where there is nothing to compare with.
+    base : dict of int to float, optional
+        Those of the column that it is held against; None for a baseline.
     """
 
     values: dict[int, float]
-    summary: Summary | None
-    ratio: Ratio | None
+    base: dict[int, float] | None = None
+
+    @cached_property
+    def summary(self) -> Summary | None:
+        """Mean and spread; None: no run of the column has the metric."""
+        return summary(list(self.values.values())) if self.values else None
+
+    @cached_property
+    def ratio(self) -> Ratio | None:
+        """To its baseline, over the seeds that both have; None: there is nothing to say."""
+        if self.base is None:
+            return None
+        pairs = sorted(set(self.values) & set(self.base))
+        return paired_ratio([self.values[s] for s in pairs], [self.base[s] for s in pairs])
 
 
 @dataclass(frozen=True)
@@ -223,15 +234,11 @@ def _metrics(run: Run) -> dict[str, float | int]:
 
 def _row(metric: str, told: Sequence[Sequence[Run]], against: Sequence[int]) -> Row:
     values = [
-        {run.seed: _metrics(run)[metric] for run in runs if metric in _metrics(run)}
+        {run.seed: float(_metrics(run)[metric]) for run in runs if metric in _metrics(run)}
         for runs in told
     ]
-    entries = []
-    for number, (ours, other) in enumerate(zip(values, against, strict=True)):
-        ratio, base = None, values[other]
-        if number != other:
-            pairs = sorted(set(ours) & set(base))
-            ratio = paired_ratio([ours[s] for s in pairs], [base[s] for s in pairs])
-        whole = summary(list(ours.values())) if ours else None
-        entries.append(Entry({s: float(v) for s, v in ours.items()}, whole, ratio))
-    return Row(metric, unit_of(metric), metric_better(metric), tuple(entries))
+    entries = tuple(
+        Entry(ours, None if number == other else values[other])
+        for number, (ours, other) in enumerate(zip(values, against, strict=True))
+    )
+    return Row(metric, unit_of(metric), metric_better(metric), entries)

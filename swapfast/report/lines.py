@@ -22,6 +22,7 @@ __all__ = ["Panel", "asked", "usual"]
 
 Array = NDArray[np.float64]
 MOST_OF_A_KIND = 3
+MOST_LINES = 12
 
 # What is drawn of each kind where nobody asks, the first that there is.
 _USUAL = (
@@ -88,7 +89,10 @@ def _panel(told: Comparison, title: str, owner: str, column: str) -> Panel | Non
 
 
 def _lines(told: Comparison, owner: str, column: str) -> Iterator[tuple[str, int, Array, Array]]:
+    some = len(told.columns) > MOST_LINES
     for number, (place, runs) in enumerate(zip(told.columns, told.runs, strict=True)):
+        if some and place.params != told.columns[0].params:
+            continue  # of a sweep, the scopes at its first values
         rows = _series(_shown(runs)).get(owner, {})
         if column not in rows or "t_s" not in rows:
             continue

@@ -37,7 +37,9 @@ Swept = tuple[str, list[tuple[str, float, int]]]  # key; line, value and number 
 def answers(told: Comparison, everything: Comparison, work: Work) -> Markup:
     """What the scenario asks, and what each column says of itself."""
     rows = [row for name in work.asked for row in everything.rows if row.metric == name]
-    found = [tag("p", line, class_="lead") for line in answer(work.answer, everything)]
+    found = [
+        tag("p", line, class_="lead") for line in answer(work.answer, everything)[:MOST_SENTENCES]
+    ]
     found += [tag("p", verdict(row, everything), class_="lead") for row in rows or told.rows[:1]]
     if len(told.columns) > MOST_SENTENCES:
         return join(found)
@@ -109,7 +111,8 @@ def pictures(
 
 def _usual(told: Comparison, everything: Comparison, work: Work) -> Iterator[dict[str, str]]:
     """What is drawn for a scenario that does not say: what it asks, what it shows, seeds."""
-    asked = [row.metric for row in everything.rows if row.metric in work.asked]
+    there = {row.metric for row in everything.rows}
+    asked = [name for name in work.asked if name in there]
     names = list(dict.fromkeys([*asked, *(row.metric for row in told.rows)]))[:MOST_BARS]
     yield from ({"kind": "bars", "metric": name} for name in names)
     if len(names) > 1 and _swept(told) is None:
