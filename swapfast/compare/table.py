@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from swapfast.compare.comparison import Comparison, Entry, Row
 from swapfast.compare.figures import spread, times
+from swapfast.compare.statistics import LEAST_PAIRS
 
 __all__ = ["Line", "footers", "groups", "lines"]
 
@@ -104,6 +105,11 @@ def footers(comparison: Comparison) -> list[str]:
     found = []
     if comparison.seeds == 1:
         found.append("One seed: how much seeds differ is not known, and no ratio has an interval.")
+    elif comparison.drawn and comparison.seeds < LEAST_PAIRS:
+        found.append(
+            "± is the standard deviation over seeds. No ratio has an interval: "
+            f"{LEAST_PAIRS} seeds are the least."
+        )
     elif not comparison.drawn:
         found.append(
             f"All {comparison.seeds} seeds gave the same: nothing in this scenario is drawn."

@@ -13,6 +13,8 @@ from swapfast.compare.table import footers, groups, lines
 from swapfast.compare.verdict import answer, verdict
 from tests.support import fake_play
 
+FIVE = [100.0, 200.0, 300.0, 200.0, 200.0]
+
 
 def runs(metric: str, values: dict[str, list[float]]) -> list[Run]:
     return [
@@ -55,12 +57,12 @@ def test_mean_and_deviation_share_a_unit() -> None:
 
 
 def test_runs_are_sorted_into_their_columns_and_seeds_are_pairs() -> None:
-    c = told(shared=[100.0, 200.0, 300.0], swap_ns=[50.0, 100.0, 150.0])
+    c = told(shared=FIVE, swap_ns=[value / 2 for value in FIVE])
     (row,) = c.rows
     assert [e.summary.mean for e in row.entries if e.summary] == [200, 100]
     assert row.entries[0].ratio is None
     assert row.entries[1].ratio is not None and row.entries[1].ratio.sure
-    assert lines(c, [0, 1])[0].figures == ("200 ± 100 us", "100 ± 50 us")
+    assert lines(c, [0, 1])[0].figures == ("200 ± 71 us", "100 ± 35 us")
     assert lines(c, [0, 1])[0].ratios == ("", "x 0.500 *")
 
 
@@ -68,6 +70,12 @@ def test_one_seed_says_so_instead_of_a_deviation_of_nothing() -> None:
     c = told(shared=[100.0], swap_ns=[50.0])
     assert lines(c, [0, 1])[0].figures == ("100 us", "50 us")
     assert footers(c)[0].startswith("One seed")
+
+
+def test_few_seeds_have_a_deviation_and_no_star() -> None:
+    c = told(shared=[100.0, 200.0, 300.0], swap_ns=[50.0, 100.0, 150.0])
+    assert lines(c, [0, 1])[0].ratios == ("", "x 0.500")
+    assert "No ratio has an interval: 5 seeds are the least." in footers(c)[0]
 
 
 def test_equal_seeds_say_that_nothing_is_drawn() -> None:
@@ -110,7 +118,7 @@ def test_a_failed_run_is_told_and_others_are_shown() -> None:
     ("values", "sentence"),
     [
         (
-            {"shared": [100.0, 200.0, 300.0], "swap_ns": [50.0, 100.0, 150.0]},
+            {"shared": FIVE, "swap_ns": [value / 2 for value in FIVE]},
             "programs.db.p99_us is lowest with swap_ns: 100 us, x 0.500 of shared (95 %: 0.5 to "
             "0.5).",
         ),
@@ -133,7 +141,7 @@ def test_the_sentence_says_who_is_best_by_what(
 
 
 def test_the_sentence_says_when_seeds_differ_by_more() -> None:
-    c = told(shared=[100.0, 300.0, 200.0], swap_ns=[290.0, 110.0, 170.0])
+    c = told(shared=[100.0, 300.0, 200.0] * 2, swap_ns=[290.0, 110.0, 170.0] * 2)
     assert "which is within what seeds differ by" in verdict(c.rows[0], c)
 
 

@@ -70,7 +70,7 @@ def test_a_column_against_itself_is_never_sure(values: list[float]) -> None:
     assert ratio is not None and ratio.value == 1 and not ratio.sure
 
 
-@given(st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=8), st.floats(0.5, 2))
+@given(st.lists(st.tuples(VALUES, VALUES), min_size=5, max_size=8), st.floats(0.5, 2))
 def test_the_interval_holds_its_ratio_and_scales(
     pairs: list[tuple[float, float]], factor: float
 ) -> None:
@@ -90,9 +90,18 @@ def test_nothing_can_be_told_against_nothing() -> None:
 
 
 def test_a_baseline_that_is_sometimes_nothing_has_an_interval_without_nan() -> None:
-    ratio = paired_ratio([0.0, 3.0, 1.0], [0.0, 0.0, 1.0])
+    ratio = paired_ratio([0.0, 3.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0])
     assert ratio is not None and ratio.low is not None and ratio.high is not None
     assert ratio.low <= 4 and ratio.high == math.inf and not math.isnan(ratio.low)
+
+
+def test_few_pairs_have_no_interval_though_all_agree() -> None:
+    """Of four pairs chance alone makes all agree once in eight times."""
+    base = [1.0, 2.0, 3.0, 4.0, 5.0]
+    ours = [v / 2 + 0.1 for v in base]
+    few, enough = paired_ratio(ours[:4], base[:4]), paired_ratio(ours, base)
+    assert few is not None and few.low is None and not few.sure
+    assert enough is not None and enough.low is not None and enough.sure
 
 
 def test_one_pair_or_equal_seeds_have_a_ratio_and_no_interval() -> None:
