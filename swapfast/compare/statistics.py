@@ -6,9 +6,9 @@
 
 A seed is a pair: the same seed in two columns draws the same start times and the same devices, so
 what they have in common cancels out. The interval is the percentile bootstrap of the ratio of means
-(Efron, Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13). Of few pairs it is too narrow:
-of lognormal draws it holds the truth in 79 of 100 cases with four pairs, 86 with five, 91 with ten,
-92 with twenty. With fewer than five there is none.
+(Efron, Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13). Of few pairs it is too
+narrow: of lognormal draws it holds the truth in 79 of 100 cases with four pairs, 86 with five, 91
+with ten, 92 with twenty. With fewer than five there is none.
 """
 
 from __future__ import annotations
