@@ -22,6 +22,7 @@ from swapfast.cli.mrc import mrc
 from swapfast.cli.output import EXIT_INTERRUPT, EXIT_SYSTEM
 from swapfast.cli.replay import replay
 from swapfast.cli.run import run
+from swapfast.cli.scenario import scenario
 from swapfast.cli.trace import trace
 from swapfast.cli.validate import validate
 from swapfast.screen import pipe_closed, write_no_more
@@ -88,7 +89,7 @@ def swapfast() -> None:
 
 
 for command in (
-    *(run, ltp, replay, mrc, validate, measure),
+    *(run, scenario, ltp, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
     *(trace, mkswap, swaps, strings),
 ):
