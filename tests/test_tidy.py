@@ -184,7 +184,6 @@ EXCEPTIONS = {
     "kernel/state.py": 787,
     "kernel/state.py Task": 26,
     "ltp/lib.py TestContext": 28,
-    "machine.py Machine": 27,
     "replay.py replay": 82,
     "traces/_text.pyx": 713,
     "traces/_text.pyx parse": 75,
