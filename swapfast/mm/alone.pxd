@@ -107,6 +107,7 @@ cdef inline int alone(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     cdef int status = ST_OK
     core.waits_inline = True
     core.current_mm = a.mm
+    core.cpu = a.cpu
     core.clock.now = a.t
     while a.pos < a.n and core.clock.now < end:
         most = allowed(a, core.clock.now, end)

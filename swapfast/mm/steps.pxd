@@ -317,6 +317,7 @@ cdef inline int step_of(core_t *core, world_t *w, actor_t *a, uint64_t second) n
             continue
         core.clock.now = a.t
         core.current_mm = a.mm
+        core.cpu = a.cpu
         if a.stage == AT_READ:
             step = at_read(core, w, a)
         elif a.stage == AT_MAP:
