@@ -3,8 +3,9 @@
 
 from libc.stdint cimport uint32_t
 
+from swapfast.mm.choice cimport scope_t
 from swapfast.mm.policy cimport POLICIES
-from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t, policy_t, scope_t
+from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t, policy_t
 
 cdef class Core:
     cdef core_t c

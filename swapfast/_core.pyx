@@ -22,12 +22,14 @@ from swapfast.mm.arrays cimport (
     arrays_free, arrays_reserve_mms, arrays_reserve_pages, arrays_reserve_slots,
 )
 from swapfast.mm.batch cimport batches_free
+from swapfast.mm.choice cimport scope_t
 from swapfast.mm.counts cimport clock_t
 from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
 from swapfast.mm.mglru_age cimport forget_young
 from swapfast.mm.mglru_lists cimport active_pages, gens_free, inactive_pages
+from swapfast.mm.picks cimport picks_reserve
 from swapfast.mm.plug cimport wait_all
 from swapfast.mm.policy cimport POLICIES, policy_fill
 from swapfast.mm.policy_mglru cimport keeps_slot
@@ -43,17 +45,17 @@ from swapfast.mm.table cimport table_free
 from swapfast.mm.tlb cimport tlb_access, tlb_drop, tlb_flush, tlb_free, tlb_init
 from swapfast.mm.touch cimport TAG_BYTES, TAG_TEXT, batch_t, charge_time, touch_every, touch_hits
 from swapfast.mm.types cimport (
-    LIKELY, area_t, core_t, lazy_map, lazy_unmap, mapping_t, memcg_t, policy_t, scope_t,
+    LIKELY, area_t, core_t, lazy_map, lazy_unmap, mapping_t, memcg_t, policy_t,
 )
 from swapfast.mm.unmap cimport swapoff_slot
 from swapfast.mm.verify cimport verify_core
 from swapfast.mm.wipe cimport wipe_noted
 from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, BLOCK_SHIFT, CLUSTER, MAP_ANON, MAP_FREE, MAP_OBJECT, MAP_SHM,
-    MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, NIL, PAGE_SHIFT, PAGE_SIZE,
+    MAX_PLUG, MIXED_ALLOCATOR, MIXED_FIRST_MM, MIXED_STRICT, MOST_TIERS, NIL, PAGE_SHIFT, PAGE_SIZE,
     PTE_ACCESSED, PTE_DIRTY, PTE_MEMBER, PTE_PRESENT, PTE_SHARED, PTE_SWAP, PTE_WRITABLE, PTE_ZERO,
     RECLAIM_ASKED, RECLAIM_LIMIT, SCAN_BATCH, SEEN_ALWAYS, ST_AGAIN, ST_IO, ST_OK, ST_OOM,
-    ST_OOM_GROUP, ST_STALL,
+    ST_OOM_GROUP, ST_STALL, TURN_CPU_TIER, TURN_OWNER,
 )
 
 import errno
@@ -121,7 +123,8 @@ cdef class Core:
                   watermarks=(0, 0, 0), uint64_t file_cache=0, times=None,
                   uint64_t stat_period=0, uint64_t stat_phase=0, uint64_t tlb_period=0,
                   uint64_t tlb_phase=0, bint vma_readahead=False, bint nested_plug=False,
-                  bint cgroup_v2=False, uint32_t mglru_mask=7, uint32_t mglru_rule=SEEN_ALWAYS):
+                  bint cgroup_v2=False, uint32_t mglru_mask=7, uint32_t mglru_rule=SEEN_ALWAYS,
+                  bint allowed_aware=False, uint32_t turn=TURN_OWNER):
         cdef core_t *c = &self.c
         memset(c, 0, sizeof(core_t))
         if not 64 <= memory <= <uint64_t>1 << 31:
@@ -143,6 +146,8 @@ cdef class Core:
         c.rules.vma_readahead = vma_readahead
         c.rules.nested_plug = nested_plug
         c.rules.waits_for_writeback = not cgroup_v2
+        c.rules.allowed_aware = allowed_aware
+        c.rules.turn = turn
         c.mglru.mask = mglru_mask
         c.mglru.rule = mglru_rule
         c.ram.pages = memory
@@ -156,6 +161,7 @@ cdef class Core:
         self.block = <uint32_t *>lazy_map(REFS_BLOCK * 4)
         if (c.plug == NULL or self.block == NULL
                 or not add_device(c, 1, <uint32_t>(2 * memory + MAX_PLUG))
+                or not picks_reserve(c, 1, MOST_TIERS + 1 if turn == TURN_CPU_TIER else 1)
                 or (tlb_period and not tlb_init(&c.tlb))
                 or not arrays_reserve_mms(c, 64) or not arrays_reserve_pages(c, 1 << 16)
                 or not arrays_reserve_slots(c, 1 << 12)):
@@ -176,8 +182,10 @@ cdef class Core:
                 ring_free(&c.memcgs[i].inactive)
                 ring_free(&c.memcgs[i].active)
                 gens_free(&c.memcgs[i])
+                free(c.memcgs[i].tiers)
         for i in range(c.scope_numbers.top):
             free(c.scopes[i].areas)
+            free(c.scopes[i].ranks)
         table_free(&c.mapping_numbers, c.mappings, c.mappings_max, sizeof(mapping_t))
         table_free(&c.area_numbers, c.areas, c.areas_max, sizeof(area_t))
         table_free(&c.scope_numbers, c.scopes, c.scopes_max, sizeof(scope_t))
@@ -188,6 +196,7 @@ cdef class Core:
         devices_free(c)
         lazy_unmap(c.plug, sizeof(plug_t))
         batches_free(c)
+        free(c.picks)
         lazy_unmap(self.block, REFS_BLOCK * 4)
 
     cdef int set_times(self, dict times) except -1:

@@ -13,14 +13,16 @@ import os
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Unpack
 
-from swapfast.kernel import areas, batches, cgroup, face, procfs
+from swapfast.kernel import areas, batches, cgroup, face
 from swapfast.kernel.boot import boot
 from swapfast.kernel.control import Cgroup, Limits, MemoryGroup
 from swapfast.kernel.lru_gen import LruGen
 from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TIMES, TLB, KernelOptions, Keywords
 from swapfast.kernel.profile import Profile
+from swapfast.kernel.readings import Readings
 from swapfast.kernel.records import Kind
-from swapfast.kernel.state import Kernel, Mapping, SwapArea, SwapNamespace, Task
+from swapfast.kernel.state import Kernel, Mapping, SwapArea, SwapNamespace
+from swapfast.kernel.tier_file import SwapTiers
 from swapfast.syscalls import SYSTEM_CALLS
 from swapfast.units import PAGE_SIZE
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["PLUG", "READAHEAD", "STATISTICS", "TIMES", "TLB", "Machine", "restart"]
 
 
-class Machine(AbstractContextManager["Machine"]):
+class Machine(Readings, AbstractContextManager["Machine"]):
     """A simulated computer.
 
     Parameters
@@ -50,8 +52,8 @@ class Machine(AbstractContextManager["Machine"]):
         ``contents``, ``rules``, ``cache``, ``bits``, ``overcommit``, ``policy``, ``page_cluster``,
         ``swappiness``, ``checksums``, ``max_swapfiles``, ``watermark_scale_factor``, ``times``,
         ``statistics``, ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``cgroup``,
-        ``lru_gen``, ``lru_gen_rule``, ``lru_drain``, ``seed``: see
-        `swapfast.kernel.options.KernelOptions`.
+        ``lru_gen``, ``lru_gen_rule``, ``lru_drain``, ``swap_scope``, ``swap_cluster``,
+        ``allowed_aware``, ``oom_scope``, ``seed``: see `swapfast.kernel.options.KernelOptions`.
 
     Attributes
     ----------
@@ -70,6 +72,8 @@ class Machine(AbstractContextManager["Machine"]):
         Every kill of the OOM killer since it booted, or was restarted.
     lru_gen : LruGen
         The switch of the multi-generational LRU.
+    swap_tiers : SwapTiers
+        /sys/kernel/mm/swap/tiers, with ``swap_scope="tiers"`` or "tiers-amount".
 
     Raises
     ------
@@ -107,6 +111,7 @@ class Machine(AbstractContextManager["Machine"]):
         self.log, self.rules, self.contents = kernel.log, kernel.rules, kernel.contents
         self.oom_records = kernel.oom_records
         self.lru_gen = LruGen(kernel)
+        self.swap_tiers = SwapTiers(kernel)
 
     @property
     def overcommit(self) -> int:
@@ -185,14 +190,18 @@ class Machine(AbstractContextManager["Machine"]):
         priority: int | None = None,
         device: Device | None = None,
         task: Task | None = None,
+        private: bool = False,
     ) -> SwapArea:
         """Turn on an area of ``size`` bytes: slots, no bytes.
 
         It lies on the ``device``, by default on a disk with the times of the machine, and belongs
-        to the swap namespace of the ``task``, by default to the initial one. Errors as
+        to the swap namespace of the ``task``, by default to the initial one. A ``private`` one is
+        for the cgroups that name it in memory.swapfile (``swap_scope="private"``). Errors as
         `swapfast.kernel.areas.add_device`.
         """
-        area = areas.add_device(self.kernel, size, priority=priority, task=task)
+        area = areas.add_device(
+            self.kernel, size, priority=priority, task=task, private=private
+        )
         if device is not None:
             device.carry(area)
         return area
@@ -217,31 +226,6 @@ class Machine(AbstractContextManager["Machine"]):
     def now(self) -> int:
         """Simulated nanoseconds since boot."""
         return self.kernel.now
-
-    def vmstat(self) -> dict[str, int]:
-        """Counters by the kernel's names, those of the profile."""
-        return procfs.vmstat(self.kernel)
-
-    def proc_vmstat(self) -> str:
-        """/proc/vmstat."""
-        return procfs.render_vmstat(self.vmstat())
-
-    def proc_swaps(self, task: Task | None = None) -> str:
-        """/proc/swaps, as ``task`` sees it (rule ``proc_swaps``), or the host."""
-        self.kernel.check_usable()
-        return procfs.swaps(self.kernel, task)
-
-    def meminfo(self) -> dict[str, int]:
-        """/proc/meminfo, kB."""
-        return procfs.meminfo(self.kernel)
-
-    def smaps(self, task: Task) -> str:
-        """/proc/PID/smaps."""
-        return procfs.smaps(self.kernel, task)
-
-    def pagemap(self, mapping: Mapping) -> NDArray[np.uint64]:
-        """/proc/PID/pagemap, one word a page of the mapping."""
-        return procfs.pagemap(self.kernel, mapping)
 
     def verify(self) -> None:
         """Walk every structure the slow way; AssertionError names what does not agree."""

@@ -25,6 +25,7 @@ from swapfast.cli.output import EXIT_INTERRUPT, EXIT_SYSTEM
 from swapfast.cli.replay import replay
 from swapfast.cli.report import report
 from swapfast.cli.run import run
+from swapfast.cli.scenario import scenario
 from swapfast.cli.size import size
 from swapfast.cli.sweep import sweep
 from swapfast.cli.trace import trace
@@ -95,7 +96,7 @@ def swapfast() -> None:
 
 
 for command in (
-    *(run, compare_, sweep, report, check, size),
+    *(run, scenario, compare_, sweep, report, check, size),
     *(ltp, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
     *(trace, mkswap, swaps, strings),

@@ -3,6 +3,7 @@
 - ``size_of(option, text, ...)``: bytes of "64MiB".
 - ``share_of(option, text, pages)``: pages of "50%" or "64MiB".
 - ``profile_of(name)``: a profile; "host" chooses it by looking at this machine. ``PROFILE_HELP``.
+- ``replaced_by(sets)``: keys of a scenario and their values, of "KEY=VALUE".
 - ``no_stream``: the callback of an option that names a file to write, and takes no ``-``.
 """
 
@@ -16,7 +17,16 @@ from swapfast.kernel.profile import PROFILES
 from swapfast.running import choose
 from swapfast.units import PAGE_SIZE, format_size, parse_share, parse_size
 
-__all__ = ["HOST", "MOST_PAGES", "PROFILE_HELP", "no_stream", "profile_of", "share_of", "size_of"]
+__all__ = [
+    "HOST",
+    "MOST_PAGES",
+    "PROFILE_HELP",
+    "no_stream",
+    "profile_of",
+    "replaced_by",
+    "share_of",
+    "size_of",
+]
 
 HOST = "host"  # --profile: the kernel of this machine
 PROFILE_HELP = f"{', '.join(PROFILES)}, or host: by this machine's /sys/kernel/mm/lru_gen/enabled"
@@ -123,3 +133,20 @@ def _cause(error: ValueError) -> str:
     """What is wrong, without the value that the caller names."""
     text = str(error).removeprefix("size: ")
     return text[text.index(" is ") + 1 :] if " is " in text else text
+
+
+def replaced_by(sets: tuple[str, ...]) -> dict[str, str]:
+    """Keys of a scenario and what replaces their values, of texts like "machine.memory=64MiB".
+
+    Raises
+    ------
+    ValueError
+        One is no KEY=VALUE.
+    """
+    told = {}
+    for one in sets:
+        key, equals, value = one.partition("=")
+        if not equals or not key.strip():
+            raise ValueError(f"--set {one}: it is like machine.memory=64MiB")
+        told[key.strip()] = value.strip()
+    return told

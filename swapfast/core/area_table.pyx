@@ -6,12 +6,17 @@ from libc.string cimport memset
 from swapfast._core cimport Core
 from swapfast.mm.area cimport area_give_up, area_of
 from swapfast.mm.arrays cimport arrays_reserve_slots
-from swapfast.mm.slots cimport slot_map_bytes, slots_free, slots_init
+from swapfast.mm.picks cimport picks_forget, picks_reserve
+from swapfast.mm.slots cimport (
+    LIST_PARTLY, NO_CLUSTER, slot_map_bytes, slots_free, slots_init,
+)
 from swapfast.mm.state cimport area_keep_sums
 from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.types cimport area_t, core_t, lazy_map, lazy_unmap
 from swapfast.mm.wipe cimport wipe_area
-from swapfast.mm.words cimport CLUSTER, PAGE_SIZE, SLOTS_CLUSTER, SLOTS_NEXTFIT
+from swapfast.mm.words cimport (
+    CLUSTER, NO_TIER, PAGE_SIZE, SCOPE_NOWHERE, SLOTS_CLUSTER, SLOTS_NEXTFIT, TURN_CPU_AREA,
+)
 
 import numpy as np
 
@@ -21,6 +26,16 @@ cdef void reclaimable_again(Core core) noexcept:
     # page ends all_unreclaimable (free_pages_bulk).
     core.c.kswapd.scanned = 0
     core.c.kswapd.all_unreclaimable = False
+
+
+cdef uint32_t take_number(core_t *c) except? 0xffffffff:
+    cdef int64_t number = table_take(&c.area_numbers, <void **>&c.areas, &c.areas_max,
+                                     sizeof(area_t))
+    if number >= 0:
+        if c.rules.turn != TURN_CPU_AREA or picks_reserve(c, c.cpus, c.areas_max):
+            return <uint32_t>number
+        table_give(&c.area_numbers, <uint32_t>number)
+    raise MemoryError("no room for one area more")
 
 
 def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, *,
@@ -33,6 +48,8 @@ def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, 
         Multiple of 512.
     slots : int
         Slots including the header, at least 2.
+    scope : int
+        Of its swap namespace; ``NOWHERE``: private, used by scopes with it in their table alone.
     bad : uint32 array, optional
         Slots never given.
     file : writable buffer, optional
@@ -44,7 +61,7 @@ def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, 
     """
     cdef core_t *c = &core.c
     cdef area_t *a
-    cdef int64_t number
+    cdef uint32_t number
     cdef uint64_t k
     cdef uint8_t[::1] view
     core.idle()
@@ -66,27 +83,27 @@ def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, 
             raise ValueError("the mapped file is shorter than its slots")
     if not arrays_reserve_slots(c, base + slots):
         raise MemoryError(f"no room for swap entries below {base + slots}")
-    number = table_take(&c.area_numbers, <void **>&c.areas, &c.areas_max, sizeof(area_t))
-    if number < 0:
-        raise MemoryError("no room for one area more")
+    number = take_number(c)
     a = &c.areas[number]
     a.base = <uint32_t>base
     a.prio = prio
     a.scope = scope
+    a.private = scope == SCOPE_NOWHERE
+    a.tier = NO_TIER
     a.strategy = SLOTS_CLUSTER if clustered else SLOTS_NEXTFIT
     if not slots_init(a, <uint32_t>slots, first_bad, bad_slots):
-        table_give(&core.c.area_numbers, <uint32_t>number)
+        table_give(&core.c.area_numbers, number)
         raise MemoryError("no room for the maps of a swap area")
     if c.rules.zeromap:
         a.zeromap_bytes = ((slots + 63) >> 6) * 8
         a.zeromap = <uint64_t *>lazy_map(a.zeromap_bytes)
         if a.zeromap == NULL:
             slots_free(a)
-            table_give(&core.c.area_numbers, <uint32_t>number)
+            table_give(&core.c.area_numbers, number)
             raise MemoryError("no room for the zero map of a swap area")
     if sums and not area_keep_sums(a):
         slots_free(a)
-        table_give(&core.c.area_numbers, <uint32_t>number)
+        table_give(&core.c.area_numbers, number)
         raise MemoryError("no room for the checksums of a swap area")
     if file is not None:
         a.file = &view[0]
@@ -94,10 +111,8 @@ def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, 
     for k in range(base // CLUSTER, (base + slots + CLUSTER - 1) // CLUSTER):
         c.cluster_area[k] = number
     a.used = True
-    a.writeok = True
-    c.swap.total += a.pages
-    c.swap.free += a.pages
-    reclaimable_again(core)
+    c.rules.private_areas |= a.private
+    set_writeok(core, number, True)
     return number
 
 
@@ -120,14 +135,44 @@ def set_writeok(Core core, uint32_t number, bint writeok):
     core.idle()
     if a.failed:
         return   # it was given up and stays off
+    if not writeok:
+        picks_forget(&core.c, number)
     if a.writeok and not writeok:
         core.c.swap.total -= a.pages
         core.c.swap.free -= a.pages - a.inuse
     elif writeok and not a.writeok:
         core.c.swap.total += a.pages
         core.c.swap.free += a.pages - a.inuse
+        core.c.turns += 1
+        a.turn = core.c.turns   # behind its equals
         reclaimable_again(core)
     a.writeok = writeok
+
+
+def slot_counts(Core core):
+    """fast_hits, missed_mask, missed_use, turns, and now: partly_used clusters, slots free in them.
+
+    All but the last two stay 0 unless processors have current clusters.
+    """
+    cdef core_t *c = &core.c
+    cdef area_t *a
+    cdef uint32_t i, at
+    cdef uint64_t clusters = 0, slots = 0, outside
+    for i in range(c.area_numbers.top):
+        a = &c.areas[i]
+        if not a.used or a.strategy != SLOTS_CLUSTER:
+            continue
+        at = a.first[LIST_PARTLY]
+        while at != NO_CLUSTER:
+            # Slots that an area does not have count as used.
+            outside = at == 0
+            if (<uint64_t>at + 1) * CLUSTER > a.slots:
+                outside += (<uint64_t>at + 1) * CLUSTER - a.slots
+            if a.cl_used[at] > outside:
+                clusters += 1
+                slots += CLUSTER - a.cl_used[at]
+            at = a.cl_next[at]
+    return {**dict(c.slot_count), "partly_used": clusters, "free_in_partly": slots}
 
 
 def release_file(Core core, uint32_t number):
@@ -148,10 +193,11 @@ def remove(Core core, uint32_t number):
         raise ValueError(f"area {number} still has {a.inuse} slots in use")
     if a.writeok:
         set_writeok(core, number, False)
+    picks_forget(&core.c, number)
     slots_free(a)
     a.used = False
     core.buffers.pop(number, None)
-    table_give(&core.c.area_numbers, <uint32_t>number)
+    table_give(&core.c.area_numbers, number)
 
 
 def wipe_freed(Core core, uint32_t number, int fd):

@@ -48,6 +48,7 @@ cdef tuple copy(Core core, uint32_t number, uint64_t offset, uint8_t *data, uint
     if c.ram.frames == NULL:
         raise ValueError("a machine without contents has no bytes")
     c.current_mm = m.mm
+    c.cpu = 0
     guard_arm()
     core.busy = True
     with nogil:
@@ -116,6 +117,7 @@ def touch(Core core, uint32_t number, const uint32_t[::1] refs not None, *, uint
             at += size
         at = start
     core.c.current_mm = m.mm
+    core.c.cpu = 0
     guard_arm()
     while at < n:
         batch.base_number = first_number + at

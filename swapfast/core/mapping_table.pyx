@@ -10,7 +10,7 @@ from swapfast.mm.rmap cimport home_of
 from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.tlb cimport tlb_flush
 from swapfast.mm.token cimport put_token
-from swapfast.mm.types cimport core_t, mapping_t
+from swapfast.mm.types cimport core_t, mapping_t, memcg_t
 from swapfast.mm.unmap cimport fork_page, zap, zap_object
 from swapfast.mm.words cimport (
     BLOCK_SHIFT, F_RESIDENT, F_SWAPCACHE, MAP_ANON, MAP_FREE, MAP_OBJECT, NIL, PTE_PRESENT,
@@ -24,6 +24,15 @@ cdef int inside(mapping_t *m, uint64_t first, uint64_t count) except -1:
     if first > m.pages or count > m.pages - first:
         raise ValueError(f"pages {first}..{first + count - 1} of a mapping of {m.pages}")
     return 0
+
+
+cdef void goes_to(core_t *c, mapping_t *m, uint32_t scope) noexcept:
+    # Its memcg notes whether all its pages go by one scope.
+    cdef memcg_t *g = &c.memcgs[m.memcg]
+    m.scope = scope
+    if scope >= SCOPE_NOWHERE or g.namespace == scope:
+        return
+    g.namespace = scope if g.namespace == SCOPE_UNSET else SCOPE_NOWHERE
 
 
 def add(Core core, uint32_t kind, uint64_t base, uint64_t pages, uint32_t mm,
@@ -51,8 +60,8 @@ def add(Core core, uint32_t kind, uint64_t base, uint64_t pages, uint32_t mm,
     m.base = <uint32_t>base
     m.pages = <uint32_t>pages
     m.mm = mm
-    m.scope = scope
     m.memcg = memcg
+    goes_to(c, m, scope)
     m.object = <uint32_t>object
     m.first = first
     m.ra_hits = RA_FIRST_HITS
@@ -90,6 +99,8 @@ def remove(Core core, uint32_t number):
         lru_drain(&core.c)   # a page that is out may still be in a batch; its index is free now
     m.kind = MAP_FREE
     core.c.memcgs[m.memcg].mappings -= 1
+    if core.c.memcgs[m.memcg].mappings == 0:
+        core.c.memcgs[m.memcg].namespace = SCOPE_UNSET
     table_give(&core.c.mapping_numbers, number)
 
 
@@ -116,7 +127,7 @@ def set_scope(Core core, uint32_t number, uint32_t scope):
     cdef mapping_t *m = core.mapping(number)
     if scope >= core.c.scope_numbers.top and scope < SCOPE_NOWHERE:
         raise ValueError(f"no scope {scope}")
-    m.scope = scope
+    goes_to(&core.c, m, scope)
 
 
 def scope(Core core, uint32_t number):

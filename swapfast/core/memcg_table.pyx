@@ -1,6 +1,7 @@
 """Memcgs: a tree of limits, a replacement policy and two lists each."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free
 
 from swapfast._core cimport Core
 from swapfast.mm.abandon cimport abandon_all
@@ -14,10 +15,12 @@ from swapfast.mm.policy cimport policy_find
 from swapfast.mm.policy_linux618 cimport refresh_due
 from swapfast.mm.ring cimport ring_free, ring_init
 from swapfast.mm.table cimport table_give, table_take
+from swapfast.mm.tiers cimport tiers_of
 from swapfast.mm.tree cimport note_event, tree_link, tree_unlink, usage_of
 from swapfast.mm.types cimport core_t, memcg_t, policy_t
 from swapfast.mm.words cimport (
     DEF_PRIORITY, EVENTS, GENS, LRU_GEN_CORE, MOST_DEPTH, NO_LIMIT, NO_MEMCG, POLICY_MGLRU,
+    SCOPE_UNSET,
 )
 
 from swapfast._core import policy_names
@@ -55,13 +58,16 @@ def add(Core core, policy, uint64_t limit=0, uint32_t parent=ROOT):
     g.parent = g.child = g.last_child = g.next = g.prev = g.walk_at = NO_MEMCG
     g.max = limit if limit else NO_LIMIT
     g.high = g.swap_max = g.swap_high = NO_LIMIT
+    g.namespace = g.scope = SCOPE_UNSET
     g.prev_priority = DEF_PRIORITY
     if c.rules.stat_period:
         g.seen.due = refresh_due(c, c.clock.now)
     if (not ring_init(&g.inactive, FIRST_PAGES) or not ring_init(&g.active, FIRST_PAGES)
+            or (c.n_tiers > 0 and not tiers_of(g))
             or (p.kind == POLICY_MGLRU and not gens_new(c, g))):
         ring_free(&g.inactive)
         ring_free(&g.active)
+        free(g.tiers)
         table_give(&c.memcg_numbers, <uint32_t>number)
         raise MemoryError("no room for the lists of a memory group")
     c.mglru.groups += g.gens != NULL
@@ -90,6 +96,8 @@ def remove(Core core, uint32_t number):
     ring_free(&g.active)
     core.c.mglru.groups -= g.gens != NULL
     gens_free(g)
+    free(g.tiers)
+    g.tiers = NULL
     g.used = False
     table_give(&core.c.memcg_numbers, number)
 

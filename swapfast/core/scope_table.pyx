@@ -1,16 +1,21 @@
-"""Scopes: which areas the pages of a swap namespace may go to, highest priority first."""
+"""Scopes: which areas the pages of a namespace, or of cgroups, may go to, and in which order."""
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memmove, memset
 
 from swapfast._core cimport Core
+from swapfast.mm.choice cimport scope_t
 from swapfast.mm.table cimport table_give, table_take
-from swapfast.mm.types cimport core_t, scope_t
+from swapfast.mm.types cimport core_t, memcg_t
+from swapfast.mm.words cimport SCOPE_UNSET
 
 
-def add(Core core):
-    """A new namespace's number; it may use no area yet."""
+def add(Core core, bint namespace=True):
+    """The number of a new scope, of a namespace or of cgroups; it may use no area yet.
+
+    The first one is the host's.
+    """
     cdef core_t *c = &core.c
     cdef int64_t number
     core.idle()
@@ -18,19 +23,106 @@ def add(Core core):
     if number < 0:
         raise MemoryError("no room for one namespace more")
     c.scopes[number].used = True
-    c.scope_serials += 1
-    c.scopes[number].serial = c.scope_serials
-    c.watch_writers = c.scope_serials > 1
+    if namespace:
+        c.scope_serials += 1
+        c.scopes[number].serial = c.scope_serials
+        c.watch_writers = c.scope_serials > 1
     return number
 
 
 def remove(Core core, uint32_t number):
-    """Forget a namespace that has no area."""
+    """Forget a scope that nobody has any more."""
     cdef scope_t *o = core.scope(number)
     core.idle()
     free(o.areas)
+    free(o.ranks)
     memset(o, 0, sizeof(scope_t))
     table_give(&core.c.scope_numbers, number)
+
+
+cdef int make_room(scope_t *o, uint32_t places) except -1:
+    cdef uint32_t *table = <uint32_t *>realloc(o.areas, places * sizeof(uint32_t))
+    cdef int32_t *ranks
+    if table != NULL:
+        o.areas = table
+        ranks = <int32_t *>realloc(o.ranks, places * sizeof(int32_t))
+        if ranks != NULL:
+            o.ranks = ranks
+            o.room = places
+            return 0
+    raise MemoryError("no room for a table of areas")
+
+
+def set_table(Core core, uint32_t number, areas, ranks, uint32_t refused=0):
+    """Hand down the whole table of a scope that is no namespace's.
+
+    Its current cluster stays, if its area does.
+
+    Parameters
+    ----------
+    number : int
+    areas : sequence of int
+        Highest rank first; behind them those that a mask keeps from its pages.
+    ranks : sequence of int
+        Of each. Equal ones take turns; the refused stand where they would be.
+    refused : int
+        How many of them are refused.
+    """
+    cdef scope_t *o = core.scope(number)
+    cdef uint32_t i, n = len(areas)
+    cdef bint stays = False
+    core.idle()
+    if number == 0 or o.serial != 0:
+        raise ValueError("the table of a namespace follows from its areas")
+    if len(ranks) != n or refused > n or len(set(areas)) != n:
+        raise ValueError("an area is in a table once, with a rank")
+    for i in range(n):
+        core.area(areas[i])
+        if 0 < i < n - refused and ranks[i] > ranks[i - 1]:
+            raise ValueError("the ranks of a table descend")
+    if n > o.room:
+        make_room(o, n)
+    for i in range(n):
+        o.areas[i] = areas[i]
+        o.ranks[i] = ranks[i]
+        stays = stays or (i < n - refused and o.current == o.areas[i] + 1)
+    o.count = n - refused
+    o.refused = refused
+    if not stays:
+        o.current = 0
+
+
+def table(Core core, uint32_t number):
+    """``(areas, ranks, refused)`` of a scope, as `set_table` takes them."""
+    cdef scope_t *o = core.scope(number)
+    cdef uint32_t i, n = o.count + o.refused
+    return [o.areas[i] for i in range(n)], [o.ranks[i] for i in range(n)], o.refused
+
+
+def renumber(Core core, uint32_t number):
+    """Take the ranks of a namespace anew from its areas' priorities, whose order is the same."""
+    cdef scope_t *o = core.scope(number)
+    cdef uint32_t i
+    for i in range(o.count):
+        o.ranks[i] = core.c.areas[o.areas[i]].prio
+
+
+def give(Core core, uint32_t memcg, scope):
+    """Where the pages of a memcg go that are the host's: by this scope, or None: where all go."""
+    cdef memcg_t *g = core.memcg(memcg)
+    core.idle()
+    if scope is None:
+        g.scope = SCOPE_UNSET
+        return
+    core.scope(scope)
+    g.scope = scope
+    core.c.rules.memcg_scopes = True
+
+
+def given(Core core, uint32_t memcg):
+    """The scope that a memcg was given, or None."""
+    cdef memcg_t *g = core.memcg(memcg)
+    return None if g.scope == SCOPE_UNSET else g.scope
 
 
 def use_area(Core core, uint32_t number, uint32_t area, bint last):
@@ -44,26 +136,22 @@ def use_area(Core core, uint32_t number, uint32_t area, bint last):
     """
     cdef scope_t *o = core.scope(number)
     cdef int32_t prio = core.area(area).prio
-    cdef uint32_t *table
-    cdef uint32_t low = 0, high = o.count, middle, room
+    cdef uint32_t low = 0, high = o.count, middle
     cdef int32_t here
     core.idle()
     while low < high:
         middle = (low + high) // 2
-        here = core.c.areas[o.areas[middle]].prio
+        here = o.ranks[middle]
         if here > prio or (last and here == prio):
             low = middle + 1
         else:
             high = middle
     if o.count == o.room:
-        room = max(4, 2 * o.room)
-        table = <uint32_t *>realloc(o.areas, room * sizeof(uint32_t))
-        if table == NULL:
-            raise MemoryError("no room for a table of areas")
-        o.areas = table
-        o.room = room
+        make_room(o, max(4, 2 * o.room))
     memmove(&o.areas[low + 1], &o.areas[low], (o.count - low) * sizeof(uint32_t))
+    memmove(&o.ranks[low + 1], &o.ranks[low], (o.count - low) * sizeof(int32_t))
     o.areas[low] = area
+    o.ranks[low] = prio
     o.count += 1
     # 2.6.25 starts over at a new head of the list; 6.18 stays in the cluster it has.
     if low == 0 or o.count == 1:
@@ -84,6 +172,7 @@ def leave_area(Core core, uint32_t number, uint32_t area):
     cursor = o.cursor % o.count
     o.count -= 1
     memmove(&o.areas[at], &o.areas[at + 1], (o.count - at) * sizeof(uint32_t))
+    memmove(&o.ranks[at], &o.ranks[at + 1], (o.count - at) * sizeof(int32_t))
     # 2.6.25 starts over where the next area is gone.
     o.cursor = 0 if cursor == at else cursor - (cursor > at)
     if o.current == area + 1:

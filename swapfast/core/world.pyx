@@ -16,6 +16,7 @@ from swapfast.mm.actor cimport (
 )
 from swapfast.mm.arrays cimport grow, release
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
+from swapfast.mm.picks cimport picks_reserve
 from swapfast.mm.psi cimport PSI_STATES, psi_average, psi_collect
 from swapfast.mm.together cimport (
     WORLD_END, WORLD_OOM, WORLD_UNTIL, run_world, world_begins, world_kill,
@@ -75,6 +76,8 @@ cdef class World:
         w.actors[w.kswapd].stage = AT_END
         w.actors[w.kswapd].barrier = NOBODY
         w.now = core.c.clock.now
+        if not picks_reserve(&core.c, max(cpus, 1), 1):
+            raise MemoryError("no room for the clusters of processors")
         world_begins(&core.c, w)
 
     def __dealloc__(self):

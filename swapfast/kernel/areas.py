@@ -11,6 +11,7 @@ Source: mm/swapfile.c, sys_swapon and sys_swapoff, of 2.6.25 and 6.18.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from swapfast import _core
 from swapfast import flags as f
 from swapfast.core import area_table, scope_table, slot_pins
 from swapfast.errors import KernelPanic, TaskKilled, system_error
-from swapfast.kernel import scopes, wiping
+from swapfast.kernel import scope_kinds, scopes, wiping
 from swapfast.kernel.device import SimulatedDevice
 from swapfast.kernel.state import Kernel, SwapArea, SwapNamespace, Task
 from swapfast.units import PAGE_SIZE, parse_size
@@ -26,7 +27,7 @@ from swapfast.units import PAGE_SIZE, parse_size
 if TYPE_CHECKING:
     from swapfast.swapfile import SwapBacking
 
-__all__ = ["add", "add_device", "check_room", "forget", "nobody_dies", "turn_off"]
+__all__ = ["add", "add_device", "check_flags", "check_room", "forget", "nobody_dies", "turn_off"]
 
 MOST_SLOTS = 1 << 31  # of one area, with its header
 
@@ -44,19 +45,41 @@ def check_room(kernel: Kernel, path: str | None = None) -> None:
         raise system_error(errno.EPERM, f"{most} swap areas (MAX_SWAPFILES) are on", path)
 
 
+def check_flags(kernel: Kernel, flags: int, path: str | os.PathLike[str] | None = None) -> None:
+    """Refuse flags of swapon(2) that the kernel does not know; 2.6.25 takes any.
+
+    Raises
+    ------
+    OSError
+        EINVAL.
+    """
+    unknown = flags & ~(f.SWAP_FLAGS_VALID | scope_kinds.kind_of(kernel).swapon_flags)
+    if kernel.profile.modern and unknown:
+        hint = '; boot with swap_scope="private"' if unknown == f.SWAP_FLAG_PRIVATE else ""
+        raise system_error(errno.EINVAL, f"unknown swapon flags {unknown:#x}{hint}", path)
+
+
 def add_device(
-    kernel: Kernel, size: int | str, *, priority: int | None = None, task: Task | None = None
+    kernel: Kernel,
+    size: int | str,
+    *,
+    priority: int | None = None,
+    task: Task | None = None,
+    private: bool = False,
 ) -> SwapArea:
     """Turn on an ideal device of ``size`` bytes: slots, no bytes.
 
     It is of the swap namespace of the task, or of the initial one.
+
+    ``private``: with SWAP_FLAG_PRIVATE, for the cgroups that name it.
 
     Raises
     ------
     ValueError
         The machine has contents: they need a file; or the priority is not 0 to 32767.
     OSError
-        EPERM: MAX_SWAPFILES areas are on; or as rule ``second_swapon`` says, in a child namespace.
+        EINVAL: no flag of this kernel (`check_flags`); EPERM: MAX_SWAPFILES areas are on; or as
+        rule ``second_swapon`` says, in a child namespace.
     """
     kernel.check_usable()
     ns = kernel.init.swap_ns if task is None else task.swap_ns
@@ -64,12 +87,15 @@ def add_device(
         raise ValueError("a machine with contents swaps to files: use swapon")
     if priority is not None and not 0 <= priority <= f.SWAP_FLAG_PRIO_MASK:
         raise ValueError(f"priority is 0 to {f.SWAP_FLAG_PRIO_MASK}, not {priority}")
+    flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
+    if private:
+        flags |= f.SWAP_FLAG_PRIVATE
+    check_flags(kernel, flags)
     check_room(kernel)
     scopes.check_one_area(kernel, ns)
     number = kernel.area_types.take()
     kernel.area_types.give(number)
     device = SimulatedDevice(f"/dev/simulated{number}", parse_size(size) // PAGE_SIZE - 1)
-    flags = 0 if priority is None else f.SWAP_FLAG_PREFER | priority
     with kernel.changes.of("swapon"):
         return add(kernel, ns, device, flags)
 
@@ -92,6 +118,7 @@ def add(
             backing.path,
         )
     chosen = flags & f.SWAP_FLAG_PREFER
+    private = bool(kernel.profile.modern and flags & f.SWAP_FLAG_PRIVATE)
     try:
         base = kernel.slot_space.take(backing.end)
     except MemoryError as error:
@@ -104,7 +131,7 @@ def add(
             base,
             backing.end,
             standing,
-            ns.scope,
+            _core.NOWHERE if private else ns.scope,
             bad=backing.bad_pages,
             file=array,
             clustered=kernel.profile.modern,
@@ -116,7 +143,7 @@ def add(
             kernel.ranks.untake()
         raise
     type_ = kernel.area_types.take()
-    area = SwapArea(type_, number, base, backing, standing, ns)
+    area = SwapArea(type_, number, base, backing, standing, ns, private=private)
     kernel.areas[type_] = area
     kernel.area_of_file[backing.identity] = area
     kernel.files.watch(area)
@@ -187,6 +214,7 @@ def _read_back(kernel: Kernel, area: SwapArea, shortage: Callable[[int], None]) 
 def forget(kernel: Kernel, area: SwapArea) -> None:
     """Take an area whose slots are empty out of every table."""
     scope_table.leave_area(kernel.core, area.namespace.scope, area.number)
+    scope_kinds.area_goes(kernel, area)
     area_table.release_file(kernel.core, area.number)  # nothing is wiped any more:
     slot_pins.unpin(kernel.core, area.number)  # what a checkpoint names stays in the file as it is
     area_table.remove(kernel.core, area.number)
@@ -209,4 +237,6 @@ def _close_ranks(kernel: Kernel) -> None:
     # are areas.
     for area in kernel.areas.values():
         area.priority = area.priority
+    for scope in {area.namespace.scope for area in kernel.areas.values()}:
+        scope_table.renumber(kernel.core, scope)
     kernel.ranks.close()

@@ -18,8 +18,9 @@ from typing import Unpack
 
 from swapfast.core import memcg_table
 from swapfast.errors import system_error
-from swapfast.kernel import control_files
+from swapfast.kernel import control_files, scope_kinds
 from swapfast.kernel.control import LIMITS, Cgroup, Limits, MemoryGroup, text_of
+from swapfast.kernel.control_file import pages_of
 from swapfast.kernel.groups import MOST_DEPTH, GroupRow, check_name
 from swapfast.kernel.lru_gen import policy_of
 from swapfast.kernel.state import Kernel, Task
@@ -67,7 +68,7 @@ def make(kernel: Kernel, path: str, **limits: Unpack[Limits]) -> Cgroup:
             errno.ENODEV,
             f"Linux {kernel.profile.name} has no cgroup v2; machine.memory_group(max) has a limit",
         )
-    names = _names(path)
+    names = _names(kernel, path)
     texts = _texts(limits)
     with kernel.changes.of("making a cgroup"):
         row = kernel.groups.root
@@ -83,13 +84,13 @@ def make(kernel: Kernel, path: str, **limits: Unpack[Limits]) -> Cgroup:
     return Cgroup(kernel, row)
 
 
-def _names(path: str) -> list[str]:
+def _names(kernel: Kernel, path: str) -> list[str]:
     if not path.startswith("/"):
         raise ValueError(f'the path of a cgroup begins with "/", unlike {path!r:.60}')
     names = [name for name in path.split("/") if name]
     for name in names:
         check_name(name)
-        if name in control_files.FILES:
+        if name in control_files.files_of(kernel):
             raise system_error(errno.EEXIST, f"{name} is a file of every cgroup; take another name")
     return names
 
@@ -103,7 +104,7 @@ def _texts(limits: Limits) -> dict[str, str]:
     for name, file in LIMITS.items():
         if name in limits:
             texts[file] = text_of(limits[name])  # type: ignore[literal-required]
-            control_files.pages_of(texts[file])
+            pages_of(texts[file])
     return texts
 
 
@@ -161,15 +162,14 @@ def rmdir(kernel: Kernel, group: GroupRow) -> None:
 def list_files(kernel: Kernel, group: GroupRow) -> list[str]:
     """Names of the files of a cgroup, sorted."""
     _check_there(group)
-    return [
-        n for n, file in control_files.FILES.items() if group.parent is not None or file.on_root
-    ]
+    files = control_files.files_of(kernel)
+    return [n for n, file in files.items() if group.parent is not None or file.on_root]
 
 
 def read(kernel: Kernel, group: GroupRow, name: str) -> str:
     """The text of a file; see `Cgroup`."""
     _check_there(group)
-    file = control_files.find(group, name)
+    file = control_files.find(kernel, group, name)
     if file.read is None:
         raise system_error(errno.EINVAL, f"{name} can only be written")
     return file.read(kernel, group)
@@ -178,11 +178,13 @@ def read(kernel: Kernel, group: GroupRow, name: str) -> str:
 def write(kernel: Kernel, group: GroupRow, name: str, text: str) -> None:
     """Write to a file; see `Cgroup`."""
     _check_there(group)
-    file = control_files.find(group, name)
+    file = control_files.find(kernel, group, name)
     if file.write is None:
         raise system_error(errno.EINVAL, f"{name} can only be read")
     with kernel.changes.of(f"writing to {name}"):
         file.write(kernel, group, text.strip())
+        if name in scope_kinds.kind_of(kernel).files:
+            scope_kinds.hand_down(kernel)
 
 
 def reclaim(kernel: Kernel, group: GroupRow, pages: int) -> int:

@@ -1,13 +1,12 @@
 """The files of a cgroup: what each says, and what it does with a text.
 
-- ``FILES``: by name; ``File``: how one is read and written.
-- ``find(row, name)``: the file, or ENOENT with the nearest name.
+- ``FILES``: those of every kernel; ``files_of(kernel)``: with those of its option ``swap_scope``.
+- ``find(kernel, row, name)``: the file, or ENOENT with the nearest name.
 - ``reclaim(kernel, row, pages)``: what a write to memory.reclaim frees.
 
 Sources: mm/memcontrol.c (memory_files, swap_files, memory_max_write, memory_high_write,
-memcg_stat_format), mm/page_counter.c (page_counter_memparse), lib/cmdline.c (memparse), mm/vmscan.c
-(user_proactive_reclaim), kernel/cgroup/cgroup.c (cgroup_procs_write), kernel/sched/psi.c (psi_show)
-of 6.18.
+memcg_stat_format), mm/vmscan.c (user_proactive_reclaim), kernel/cgroup/cgroup.c
+(cgroup_procs_write), kernel/sched/psi.c (psi_show) of 6.18.
 """
 
 from __future__ import annotations
@@ -16,22 +15,20 @@ import errno
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import NoReturn
 
 from swapfast import _core
 from swapfast.core import mapping_table, memcg_table
 from swapfast.errors import system_error
+from swapfast.kernel import scope_kinds
+from swapfast.kernel.control_file import File, amount, memparse, pages_of, refuse, whole
 from swapfast.kernel.groups import GroupRow
 from swapfast.kernel.oom import kill_at_limit
 from swapfast.kernel.state import Kernel, Task
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["FILES", "File", "find", "move", "pages_of", "reclaim"]
+__all__ = ["FILES", "files_of", "find", "move", "reclaim"]
 
-PAGE_COUNTER_MAX = ((1 << 63) - 1) // PAGE_SIZE  # pages; this many and more are "max"
-_UNITS = "KMGTPE"
 _EVENTS = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill")
 _SWAP_EVENTS = {"high": "swap_high", "max": "swap_max", "fail": "swap_fail"}
 # memory.stat in the kernel's order. The sizes come first; "pgscan" and "pgsteal" are sums.
@@ -45,78 +42,14 @@ _COUNTS = (
 )
 
 
-@dataclass(frozen=True)
-class File:
-    """One file.
-
-    Attributes
-    ----------
-    read : callable, optional
-        Its text.
-    write : callable, optional
-        Takes a text whose white space around it is gone.
-    on_root : bool
-        Whether the root has it (CFTYPE_NOT_ON_ROOT).
-    """
-
-    read: Callable[[Kernel, GroupRow], str] | None = None
-    write: Callable[[Kernel, GroupRow, str], None] | None = None
-    on_root: bool = False
-
-
-# ---------------------------------------------------------------- texts
-
-
-def _refuse(text: str, takes: str) -> NoReturn:
-    raise system_error(errno.EINVAL, f"{text!r:.60} is not {takes}")
-
-
-def _memparse(text: str) -> tuple[int, str]:
-    """memparse(): bytes, and the rest of the text."""
-    match = re.match(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*|", text)
-    assert match is not None, "it may be empty"
-    value, rest = _whole(match[0]), text[match.end() :]
-    if rest and rest[0].upper() in _UNITS:
-        value <<= 10 * (_UNITS.index(rest[0].upper()) + 1)
-        rest = rest[1:]
-    return value & ((1 << 64) - 1), rest
-
-
-def _whole(digits: str) -> int:
-    """Base 0 of simple_strtoull: 0x is hexadecimal, 0 is octal; nothing is 0."""
-    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[:1] == "0" else 10
-    return int(digits or "0", base)
-
-
-def pages_of(text: str) -> int | None:
-    """page_counter_memparse(): pages, or None for "max".
-
-    Raises
-    ------
-    OSError
-        EINVAL: neither an amount nor "max".
-    """
-    if text == "max":
-        return None
-    value, rest = _memparse(text)
-    if rest:
-        _refuse(text, 'an amount such as "64M", 67108864 or "max"')
-    pages = value // PAGE_SIZE
-    return pages if pages < PAGE_COUNTER_MAX else None
-
-
 def _kstrtoint(text: str, takes: str) -> int:
     match = re.fullmatch(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)", text)
     if match is None:
-        _refuse(text, takes)
-    value = _whole(match[2]) * (-1 if match[1] == "-" else 1)
+        refuse(text, takes)
+    value = whole(match[2]) * (-1 if match[1] == "-" else 1)
     if not -(1 << 31) <= value < 1 << 31:
         raise system_error(errno.ERANGE, f"{text:.60} has more than 32 bits; it is {takes}")
     return value
-
-
-def _amount(pages: int | None) -> str:
-    return "max\n" if pages is None else f"{pages * PAGE_SIZE}\n"
 
 
 # ---------------------------------------------------------------- limits
@@ -125,7 +58,7 @@ def _amount(pages: int | None) -> str:
 def _limit(name: str, then: Callable[[Kernel, GroupRow, int | None], None] | None = None) -> File:
     def read(kernel: Kernel, row: GroupRow) -> str:
         info = memcg_table.info(kernel.core, row.number)
-        return _amount(info[name])  # type: ignore[literal-required]
+        return amount(info[name])  # type: ignore[literal-required]
 
     def write(kernel: Kernel, row: GroupRow, text: str) -> None:
         pages = pages_of(text)
@@ -152,6 +85,7 @@ def _fit(kernel: Kernel, row: GroupRow, limit: int | None) -> None:
 
 def _fit_or_kill(kernel: Kernel, row: GroupRow, limit: int | None) -> None:
     """memory_max_write: when reclaim fails, tasks die until it fits, or nobody is left."""
+    scope_kinds.hand_down(kernel)  # amounts may follow from it
     _fit(kernel, row, limit)
     while _over(kernel, row, limit):
         memcg_table.note(kernel.core, row.number, "oom")
@@ -166,7 +100,7 @@ def _fit_or_kill(kernel: Kernel, row: GroupRow, limit: int | None) -> None:
 def _value(name: str) -> File:
     def read(kernel: Kernel, row: GroupRow) -> str:
         info = memcg_table.info(kernel.core, row.number)
-        return _amount(info[name])  # type: ignore[literal-required]
+        return amount(info[name])  # type: ignore[literal-required]
 
     return File(read)
 
@@ -217,14 +151,14 @@ def reclaim(kernel: Kernel, row: GroupRow, pages: int) -> int:
 
 
 def _write_reclaim(kernel: Kernel, row: GroupRow, text: str) -> None:
-    value, rest = _memparse(text)
+    value, rest = memparse(text)
     swappiness = 1
     if rest == text:
-        _refuse(text, 'an amount such as "64M" or "64M swappiness=60"')
+        refuse(text, 'an amount such as "64M" or "64M swappiness=60"')
     for word in rest.split():
         key, _, number = word.partition("=")
         if key != "swappiness" or not re.fullmatch("max|0*([0-9]|[0-9]{2}|1[0-9]{2}|200)", number):
-            _refuse(word, 'a key of memory.reclaim; there is "swappiness=" with 0 to 200 or max')
+            refuse(word, 'a key of memory.reclaim; there is "swappiness=" with 0 to 200 or max')
         swappiness = 1 if number == "max" else int(number)
     pages = value // PAGE_SIZE
     # All pages are anonymous here: with swappiness 0 there is none to take.
@@ -239,7 +173,7 @@ def _write_reclaim(kernel: Kernel, row: GroupRow, text: str) -> None:
 def _write_oom_group(kernel: Kernel, row: GroupRow, text: str) -> None:
     value = _kstrtoint(text, "0 or 1")
     if value not in (0, 1):
-        _refuse(text, "0 or 1")
+        refuse(text, "0 or 1")
     row.oom_group = value == 1
 
 
@@ -251,7 +185,7 @@ def _procs(kernel: Kernel, row: GroupRow) -> str:
 def _write_procs(kernel: Kernel, row: GroupRow, text: str) -> None:
     pid = _kstrtoint(text, "a pid")
     if pid < 0:
-        _refuse(text, "a pid")
+        refuse(text, "a pid")
     if pid == 0:
         raise system_error(errno.EINVAL, "0 is whoever writes, who is no task here; give a pid")
     task = kernel.tasks.get(pid)
@@ -313,7 +247,13 @@ FILES = {
 }
 
 
-def find(row: GroupRow, name: str) -> File:
+def files_of(kernel: Kernel) -> dict[str, File]:
+    """All files of its cgroups, by name."""
+    more = scope_kinds.kind_of(kernel).files
+    return dict(sorted({**FILES, **more}.items())) if more else FILES
+
+
+def find(kernel: Kernel, row: GroupRow, name: str) -> File:
     """The file of that name.
 
     Raises
@@ -321,9 +261,10 @@ def find(row: GroupRow, name: str) -> File:
     OSError
         ENOENT: there is none.
     """
-    file = FILES.get(name)
+    files = files_of(kernel)
+    file = files.get(name)
     if file is None:
-        near = get_close_matches(name, FILES, 1, 0)[0]
+        near = get_close_matches(name, files, 1, 0)[0]
         raise system_error(
             errno.ENOENT, f"a cgroup has no file {name!r:.60}; the nearest is {near}"
         )

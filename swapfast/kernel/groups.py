@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from swapfast.core import memcg_table
+from swapfast.kernel.group_scopes import GroupScopes
 
 if TYPE_CHECKING:
     from swapfast._core import Core
@@ -89,6 +90,12 @@ class Groups:
     rows : dict of int to GroupRow
         By number.
     root : GroupRow
+    scopes : GroupScopes
+        Where their pages go.
+    chosen : dict of int to dict
+        What somebody wrote about areas, word by word, by number: see `scope_kinds`.
+    limited : set of int
+        Numbers of those with amounts in tiers.
     pressure_of : callable or None
         The text of a pressure file, of programs side by side: number of a group, and resource.
     """
@@ -100,6 +107,9 @@ class Groups:
         number = memcg_table.add(core, policy)
         self.root = GroupRow(number, "", None)
         self.rows = {number: self.root}
+        self.scopes = GroupScopes(core)
+        self.chosen: dict[int, dict[str, int | str]] = {}
+        self.limited: set[int] = set()
 
     def __getitem__(self, number: int) -> GroupRow:
         return self.rows[number]
@@ -138,6 +148,7 @@ class Groups:
                 name += "+"
         row = GroupRow(number, name, above)
         self.rows[number] = above.children[name] = row
+        self.scopes.inherit(number, parent)
         return row
 
     def remove(self, row: GroupRow) -> None:
@@ -153,6 +164,9 @@ class Groups:
         row.parent.pgfault += row.pgfault
         row.parent.pgmajfault += row.pgmajfault
         del row.parent.children[row.name], self.rows[row.number]
+        self.chosen.pop(row.number, None)
+        self.limited.discard(row.number)
+        self.scopes.forget(row.number)
         row.gone = True
 
 

@@ -52,6 +52,8 @@ STATISTICS = ("exact", "stale")
 READAHEAD = ("cluster", "vma")
 PLUG = ("own", "nested")
 CGROUP = ("v1", "v2")
+SWAP_SCOPE = ("shared", "private", "priority", "tiers", "tiers-amount")
+SWAP_CLUSTER = ("per-owner", "per-cpu", "per-cpu-device", "per-cpu-tier")  # as TURN_* has them
 LRU_GEN_RULES = ("always", "fault", "ticks")
 TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
@@ -63,6 +65,9 @@ CHOICES = {
     "readahead": READAHEAD,
     "plug": PLUG,
     "cgroup": CGROUP,
+    "swap_scope": SWAP_SCOPE,
+    "swap_cluster": SWAP_CLUSTER,
+    "allowed_aware": (False, True),
     "lru_gen_rule": LRU_GEN_RULES,
 }
 
@@ -91,6 +96,9 @@ class Keywords(TypedDict, total=False):
     lru_gen: int | None
     lru_gen_rule: str
     lru_drain: int
+    swap_scope: str
+    swap_cluster: str
+    allowed_aware: bool
     seed: int
 
 
@@ -164,6 +172,18 @@ class KernelOptions:
         6.18-mglru: the batches of pages to be moved are emptied after so many references of a
         program that runs alone (mm/swap.c, lru_add_drain), as where somebody reads its statistics
         so often; 64 where the policy was held against the kernel. 0: never.
+    swap_scope : {"shared", "private", "priority", "tiers", "tiers-amount"}
+        6.18: which patch the kernel has, and so which files say where the pages of a cgroup go.
+        None; memory.swapfile, as proposed in 2014; memory.swap.priority, in 2025;
+        memory.swap.tiers.max, in 2026; the same with amounts, which no patch has.
+    swap_cluster : {"per-owner", "per-cpu", "per-cpu-device", "per-cpu-tier"}
+        6.18: whose the current cluster of slots is. Of a swap namespace, or of cgroups that may use
+        the same areas; of a processor, whatever the area, as the kernel has it (mm/swapfile.c,
+        swap_alloc_fast, swap_alloc_slow); of a processor in each area, or in each tier.
+    allowed_aware : bool
+        6.18: usable swap of a cgroup is what is free where its pages may go, which no kernel
+        counts; it decides whether they are scanned, which refaults are activated, and when there is
+        nothing left to reclaim.
     seed : int
         What the drawn options are drawn from.
 
@@ -202,6 +222,9 @@ class KernelOptions:
     lru_gen: int
     lru_gen_rule: str
     lru_drain: int
+    swap_scope: str
+    swap_cluster: str
+    allowed_aware: bool
     seed: int
 
     def __init__(
@@ -230,14 +253,15 @@ class KernelOptions:
         lru_gen: int | None = None,
         lru_gen_rule: str = "always",
         lru_drain: int = 0,
+        swap_scope: str = SWAP_SCOPE[0],
+        swap_cluster: str = SWAP_CLUSTER[0],
+        allowed_aware: bool = False,
         seed: int = 0,
     ) -> None:
         kernel = profile if isinstance(profile, Profile) else find_profile(profile)
         pages = parse_size(memory) // PAGE_SIZE
-        policy = policy or kernel.policy
-        if policy == MGLRU and lru_gen is not None and not lru_gen & 1:
-            policy = CLASSIC
-        values = {
+        policy = _policy(policy or kernel.policy, lru_gen)
+        values: dict[str, Any] = {
             "pages": pages,
             "profile": kernel,
             "contents": contents,
@@ -252,17 +276,16 @@ class KernelOptions:
             "max_swapfiles": max_swapfiles or kernel.max_swapfiles,
             "watermark_scale_factor": watermark_scale_factor,
             "times": {**TIMES, **(times or {})},
-            "statistics": statistics,
             "statistics_phase": statistics_phase,
-            "tlb": tlb,
-            "readahead": readahead,
             "plug": plug or (PLUG[1] if kernel.modern else PLUG[0]),
-            "cgroup": cgroup,
             "lru_gen": 7 * (policy == MGLRU) if lru_gen is None else lru_gen,
             "lru_gen_rule": lru_gen_rule,
             "lru_drain": lru_drain,
             "seed": seed,
         }
+        values |= {"statistics": statistics, "tlb": tlb, "readahead": readahead, "cgroup": cgroup}
+        values |= {"swap_scope": swap_scope, "swap_cluster": swap_cluster}
+        values |= {"allowed_aware": allowed_aware}
         for name, value in values.items():
             object.__setattr__(self, name, value)
         self._check(memory, cache)
@@ -281,7 +304,9 @@ class KernelOptions:
         for option, choices in CHOICES.items():
             value = getattr(self, option)
             if value not in choices:
-                raise ValueError(f"{option} is one of {', '.join(choices)}; not {value!r}")
+                raise ValueError(
+                    f"{option} is one of {', '.join(map(str, choices))}; not {value!r}"
+                )
             if value != choices[0] and not self.profile.modern:
                 raise ValueError(
                     f"{option}={value!r} is a rule of 6.18, not of {self.profile.name}"
@@ -354,9 +379,16 @@ class KernelOptions:
             "vma_readahead": self.readahead == "vma",
             "nested_plug": self.plug == "nested",
             "cgroup_v2": self.cgroup == "v2",
+            "allowed_aware": self.allowed_aware,
+            "turn": SWAP_CLUSTER.index(self.swap_cluster),
             "mglru_mask": self.lru_gen,
             "mglru_rule": LRU_GEN_RULES.index(self.lru_gen_rule),
         }
+
+
+def _policy(policy: str, lru_gen: int | None) -> str:
+    # Without bit 0 groups have the classic LRU.
+    return CLASSIC if policy == MGLRU and lru_gen is not None and not lru_gen & 1 else policy
 
 
 def _rules(rules: Rules | str | None) -> Rules:

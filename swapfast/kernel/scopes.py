@@ -3,7 +3,7 @@
 - ``new_swap_namespace``, ``drop_swap_namespace``: a child, and its end.
 - ``check_one_area``: the one swapfile of a child.
 - ``payer_of_shared``: rule ``shared_pages``.
-- ``publish``, ``withdraw``: an area goes into the core's table of its namespace, and out of it.
+- ``publish``, ``withdraw``: an area goes into the core's tables, and out of them.
 
 Source: Serge Hallyn, "swap namespaces: introduce basic, simple swap namespaces (v3)", 28 April
 2008.
@@ -16,6 +16,7 @@ import errno
 from swapfast import _core
 from swapfast.core import area_table, mapping_table, scope_table
 from swapfast.errors import system_error
+from swapfast.kernel import scope_kinds
 from swapfast.kernel.state import Kernel, SwapArea, SwapNamespace
 
 __all__ = [
@@ -77,13 +78,16 @@ def payer_of_shared(kernel: Kernel) -> int:
 
 
 def publish(kernel: Kernel, area: SwapArea) -> None:
-    """Pages of its namespace may go to an area from now on."""
+    """Pages of its namespace, or of cgroups, may go to an area from now on."""
     # 2.6.25 puts an area before others of its priority, 6.18 behind them.
     area_table.set_writeok(kernel.core, area.number, True)
-    scope_table.use_area(kernel.core, area.namespace.scope, area.number, kernel.profile.modern)
+    if not area.private:
+        scope_table.use_area(kernel.core, area.namespace.scope, area.number, kernel.profile.modern)
+    scope_kinds.area_comes(kernel, area)
 
 
 def withdraw(kernel: Kernel, area: SwapArea) -> None:
     """No page goes to an area any more."""
     scope_table.leave_area(kernel.core, area.namespace.scope, area.number)
     area_table.set_writeok(kernel.core, area.number, False)
+    scope_kinds.hand_down(kernel)

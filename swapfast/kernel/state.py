@@ -32,6 +32,7 @@ from swapfast.kernel.ranks import Ranks
 from swapfast.kernel.records import Kind, OomRecord, ShmidDs, SysInfo, Wipe
 from swapfast.kernel.rules import Rules
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
+from swapfast.kernel.tiers import Tiers
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -40,15 +41,7 @@ if TYPE_CHECKING:
     from swapfast.core.area_table import AreaInfo
     from swapfast.swapfile import SwapBacking
 
-__all__ = [
-    "MOST_PAGES",
-    "Kernel",
-    "Mapping",
-    "Mm",
-    "SwapArea",
-    "SwapNamespace",
-    "Task",
-]
+__all__ = ["MOST_PAGES", "Kernel", "Mapping", "Mm", "SwapArea", "SwapNamespace", "Task"]
 
 ALL_CAPABILITIES = frozenset({f.CAP_SYS_ADMIN, f.CAP_SYS_RESOURCE, f.CAP_SYS_RAWIO})
 FIRST_ADDRESS = 0x7F00_0000_0000
@@ -82,6 +75,8 @@ class Kernel:
         The swapfiles of areas.
     ranks : Ranks
         Default priorities.
+    tiers : Tiers
+        Ranges of priorities.
     groups : Groups
         Memory groups.
     objects : set of SharedObject
@@ -118,6 +113,7 @@ class Kernel:
         self.files: Files[SwapArea] = Files(self.core, self.log)
         self.objects: set[SharedObject] = set()
         self.ranks = Ranks(self.profile.default_priority)
+        self.tiers = Tiers()
         self.oom_kills = 0
         self.oom_records: list[OomRecord] = []
         self.next_pid = self.next_namespace = 1
@@ -429,7 +425,8 @@ class Task:
         path : path
             A real file with a swap header.
         flags : int
-            SWAP_FLAG_PREFER | priority, 0 to 32767; discard flags are accepted (6.18 only).
+            SWAP_FLAG_PREFER | priority, 0 to 32767; discard flags are accepted (6.18 only);
+            SWAP_FLAG_PRIVATE, with option ``swap_scope="private"``.
         wipe : {"none", "on-free", "on-swapoff"}
             Whether old bytes in the file are overwritten, see `wiping`; no kernel has that.
 
@@ -666,6 +663,8 @@ class SwapArea:
     namespace : SwapNamespace
     orphaned : bool
         Its namespace is gone; the host may swap it off.
+    private : bool
+        Only cgroups that name it use it (SWAP_FLAG_PRIVATE).
     wipe : {"none", "on-free", "on-swapoff"}
         Whether old bytes in the file are overwritten; `set_wipe` changes it.
     """
@@ -678,6 +677,7 @@ class SwapArea:
     namespace: SwapNamespace
     wipe: Wipe = "none"
     orphaned: bool = False
+    private: bool = False
 
     @property
     def priority(self) -> int:

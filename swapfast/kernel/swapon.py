@@ -29,8 +29,11 @@ def swapon(
 
     kernel, profile = task.kernel, task.kernel.profile
     wiping.check_wipe(wipe)
-    if profile.modern and flags & ~f.SWAP_FLAGS_VALID:
-        raise system_error(errno.EINVAL, f"unknown swapon flags {flags & ~f.SWAP_FLAGS_VALID:#x}")
+    areas.check_flags(kernel, flags)
+    if flags & f.SWAP_FLAG_PRIVATE and profile.modern and not task.swap_ns.initial:
+        raise system_error(
+            errno.EINVAL, "the area of a child swap namespace is nobody else's anyway", path
+        )
     if not task.capable(f.CAP_SYS_ADMIN):
         raise system_error(errno.EPERM, "swapon needs CAP_SYS_ADMIN", path)
     areas.check_room(kernel, os.fspath(path))

@@ -25,7 +25,7 @@ cdef extern from "hits.h" nogil:
 cdef inline bint is_plain(core_t *core, world_t *w, uint64_t second) noexcept nogil:
     # Alone, and nothing about that needs steps: `alone` may take over.
     return (second == FOREVER and w.n_cpus == 0 and w.n_queued == 0 and not core.rules.highs
-            and free_pages(core) > core.ram.wmark_low)
+            and free_pages(core) > core.ram.wmark_low and core.ram.frames == NULL)
 
 cdef inline uint64_t allowed(actor_t *a, uint64_t now, uint64_t end) noexcept nogil:
     # Up to which of its references it may go until a time; one at least.
@@ -107,6 +107,7 @@ cdef inline int alone(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     cdef int status = ST_OK
     core.waits_inline = True
     core.current_mm = a.mm
+    core.cpu = a.cpu
     core.clock.now = a.t
     while a.pos < a.n and core.clock.now < end:
         most = allowed(a, core.clock.now, end)

@@ -2,19 +2,24 @@
 #
 # - area_of(core, entry)
 # - take_from(core, a) -> entry, or NO_SLOT
+# - take_for(core, g, a): the same within the amounts of a memcg
 # - swap_give(core, entry): the slot is free again
 # - area_give_up(core, a): no more pages go there
 # - vm_swap_full(core, home): more than half of all slots are in use, or of what its memcg or one
-#   above may have (mem_cgroup_swap_full)
+#   above may have (mem_cgroup_swap_full); of a private area it is that area which counts
 # - swap_left(core, g): slots that a memcg may still get (mem_cgroup_get_nr_swap_pages)
 
 from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.allowed cimport allowed_left
+from swapfast.mm.choice cimport scope_t
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.slots cimport slot_bit, slots_give, slots_take
-from swapfast.mm.tree cimport uncharge_swap
-from swapfast.mm.types cimport LIKELY, area_t, core_t, memcg_t, scope_t
+from swapfast.mm.tree cimport tier_is_over, uncharge_swap
+from swapfast.mm.types cimport LIKELY, SELDOM, UNLIKELY, area_t, core_t, memcg_t
 from swapfast.mm.wipe cimport wipe_note
-from swapfast.mm.words cimport CLUSTER, NIL, NO_MEMCG, NO_SLOT
+from swapfast.mm.words cimport (
+    CLUSTER, F_RESIDENT, F_SWAPCACHE, NIL, NO_MEMCG, NO_SLOT, TURN_OWNER,
+)
 
 cdef inline area_t *area_of(core_t *core, uint32_t entry) noexcept nogil:
     return &core.areas[core.cluster_area[entry // CLUSTER]]
@@ -29,12 +34,22 @@ cdef inline uint32_t take_from(core_t *core, area_t *a) noexcept nogil:
     core.swap.free -= 1
     return a.base + slot
 
+cdef inline uint32_t take_for(core_t *core, memcg_t *g, area_t *a) noexcept nogil:
+    if UNLIKELY(core.rules.tier_amounts) and tier_is_over(core, g, a.tier):
+        return NO_SLOT
+    return take_from(core, a)
+
 cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
     cdef scope_t *o
     cdef uint32_t k
     if a.writeok:
         core.swap.free += 1
-        if not core.rules.clustered and a.scope < core.scopes_max:
+        if core.rules.clustered:
+            if SELDOM(core.rules.turn != TURN_OWNER) and a.pages - a.inuse == 1:
+                # It was full and out of the list, and comes in behind its equals.
+                core.turns += 1
+                a.turn = core.turns
+        elif a.scope < core.scopes_max:
             # 2.6.25 swap_entry_free: an area of higher priority that has room again is next.
             o = &core.scopes[a.scope]
             if o.count > 1 and a.prio > core.areas[o.areas[o.cursor % o.count]].prio:
@@ -46,7 +61,7 @@ cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
 cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
     cdef area_t *a = area_of(core, entry)
     cdef uint32_t slot = entry - a.base
-    uncharge_swap(core, memcg_of(core, core.slot_page[entry]))
+    uncharge_swap(core, memcg_of(core, core.slot_page[entry]), entry)
     core.slot_page[entry] = NIL
     if slot_bit(a.pinned, slot):
         return   # a checkpoint still needs its bytes: free when it is not pinned any more
@@ -66,9 +81,30 @@ cdef inline void area_give_up(core_t *core, area_t *a) noexcept nogil:
         core.swap.total -= a.pages
         core.swap.free -= a.pages - a.inuse
 
+cdef inline bint half_full(core_t *core, uint32_t home) noexcept nogil:
+    # With private areas: of the one where the page has its slot, or of all that are public. Those
+    # are in the table of the first scope, the host's.
+    cdef scope_t *o = &core.scopes[0]
+    cdef area_t *a
+    cdef uint64_t free = 0, total = 0
+    cdef uint32_t k
+    if core.page[home].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:
+        a = area_of(core, core.home[home].entry)
+        if a.private:
+            return (a.pages - a.inuse) * <uint64_t>2 < a.pages
+    for k in range(o.count):
+        a = &core.areas[o.areas[k]]
+        if a.writeok:
+            free += a.pages - a.inuse
+            total += a.pages
+    return free * 2 < total
+
 cdef inline bint vm_swap_full(core_t *core, uint32_t home) noexcept nogil:
     cdef memcg_t *g
-    if core.swap.free * 2 < core.swap.total:
+    if UNLIKELY(core.rules.private_areas):
+        if half_full(core, home):
+            return True
+    elif core.swap.free * 2 < core.swap.total:
         return True
     if LIKELY(not core.rules.swap_limits):
         return False
@@ -81,6 +117,8 @@ cdef inline bint vm_swap_full(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline uint64_t swap_left(core_t *core, memcg_t *g) noexcept nogil:
     cdef uint64_t left = core.swap.free
+    if UNLIKELY(core.rules.allowed_aware):
+        left = min(left, allowed_left(core, g))
     if LIKELY(not core.rules.swap_limits):
         return left
     while g.parent != NO_MEMCG:

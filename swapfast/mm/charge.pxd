@@ -9,7 +9,9 @@
 # - is_limited(core, g): there is a limit from here up
 
 from libc.stdint cimport uint32_t
-from swapfast.mm.reclaim cimport direct_reclaim, free_pages, try_begin, try_pass
+from swapfast.mm.reclaim cimport (
+    direct_reclaim, free_pages, nothing_reclaimable, try_begin, try_pass,
+)
 from swapfast.mm.scan cimport charge_t
 from swapfast.mm.tree cimport charge_page, note_event, over_high, over_max, uncharge_page
 from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t
@@ -67,7 +69,7 @@ cdef inline int charge_step(core_t *core, memcg_t *g, charge_t *c) noexcept nogi
     if free_pages(core) > core.ram.wmark_min:
         return ST_OK
     # should_reclaim_retry: without a free slot no anonymous page is reclaimable.
-    if c.tries >= core.rules.oom_retries or (c.tries > 0 and core.swap.free == 0):
+    if c.tries >= core.rules.oom_retries or (c.tries > 0 and nothing_reclaimable(core)):
         return ST_OOM
     if c.sc.kind != RECLAIM_DIRECT:
         core.count.allocstall += 1

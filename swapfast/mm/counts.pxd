@@ -52,3 +52,20 @@ cdef struct clock_t:
     uint64_t in_swap_in
     uint64_t in_reclaim
     uint64_t in_writeback_wait
+
+cdef struct memcg_stat_t:
+    # memory.stat, of this memcg alone.
+    uint64_t pswpin
+    uint64_t pswpout
+    uint64_t pgscan_kswapd
+    uint64_t pgscan_direct
+    uint64_t pgscan_proactive
+    uint64_t pgsteal_kswapd
+    uint64_t pgsteal_direct
+    uint64_t pgsteal_proactive
+    uint64_t pgrefill
+    uint64_t pgactivate
+    uint64_t pgdeactivate
+    uint64_t workingset_refault_anon
+    uint64_t workingset_activate_anon
+    uint64_t workingset_restore_anon

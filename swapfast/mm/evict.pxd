@@ -15,6 +15,7 @@
 # - evict_now(core, g, home): all of it at once
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from swapfast.mm.allowed cimport scope_has
 from swapfast.mm.area cimport area_give_up, area_of, swap_give
 from swapfast.mm.device cimport area_device
 from swapfast.mm.frames cimport frame_at, frame_give
@@ -27,7 +28,7 @@ from swapfast.mm.tree cimport (
     age_up, charge_swap, note_event, over_swap_max, uncharge_page,
 )
 from swapfast.mm.types cimport (
-    SELDOM, UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum, scope_t,
+    SELDOM, UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum,
 )
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.words cimport (
@@ -96,15 +97,9 @@ cdef inline void keep_in_memory(core_t *core, uint32_t home) noexcept nogil:
     slot_drop(core, home)
 
 cdef inline bint scope_may_use(core_t *core, uint32_t scope, area_t *a) noexcept nogil:
-    cdef uint32_t k
-    cdef scope_t *o
     if scope >= core.scopes_max:
         return False
-    o = &core.scopes[scope]
-    for k in range(o.count):
-        if &core.areas[o.areas[k]] == a:
-            return True
-    return False
+    return scope_has(&core.scopes[scope], <uint32_t>(a - core.areas))
 
 cdef inline bint slot_new(core_t *core, memcg_t *g, uint32_t home) noexcept nogil:
     # add_to_swap: the slot first, then its charge (mem_cgroup_try_charge_swap).
@@ -117,7 +112,7 @@ cdef inline bint slot_new(core_t *core, memcg_t *g, uint32_t home) noexcept nogi
             note_event(core, over, EV_SWAP_FAIL)
             core.count.no_slot += 1
             return False
-    entry = swap_alloc(core, scope_of(core, home))
+    entry = swap_alloc(core, scope_of(core, home), g)
     if UNLIKELY(entry == NO_SLOT):
         core.count.no_slot += 1
         note_event(core, g, EV_SWAP_FAIL)
@@ -125,26 +120,27 @@ cdef inline bint slot_new(core_t *core, memcg_t *g, uint32_t home) noexcept nogi
     core.home[home].entry = entry
     core.slot_page[entry] = home
     core.page[home].folio |= F_SWAPCACHE
-    charge_swap(core, g)
+    charge_swap(core, g, entry)
     return True
 
 cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
-    # Before new bytes go into a slot: the slot must be in an area of the page's own namespace. A
-    # page inherited at clone may still own one in the parent's area; it moves then. So does a page
-    # whose slot a checkpoint names.
+    # Before new bytes go into a slot: the slot must be in an area where the page may go. A page
+    # inherited at clone may still own one in the parent's area, and one whose cgroup was told of
+    # other areas in an old one; it moves then. So does a page whose slot a checkpoint names.
     cdef uint32_t scope = scope_of(core, home), entry
+    cdef memcg_t *g = memcg_of(core, home)
     cdef area_t *a = area_of(core, core.home[home].entry)
     if ((a.scope == scope or scope_may_use(core, scope, a))
             and not slot_bit(a.pinned, core.home[home].entry - a.base)):
         return True
-    entry = swap_alloc(core, scope)
+    entry = swap_alloc(core, scope, g)
     if entry == NO_SLOT:
         core.count.no_slot += 1
         return False
     swap_give(core, core.home[home].entry)
     core.home[home].entry = entry
     core.slot_page[entry] = home
-    charge_swap(core, memcg_of(core, home))
+    charge_swap(core, g, entry)
     return True
 
 cdef inline bint slot_ready_in(core_t *core, memcg_t *g, uint32_t home, bint dirty) noexcept nogil:

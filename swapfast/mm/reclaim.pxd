@@ -14,8 +14,11 @@
 # - try_to_free(core, target, kind) -> pages freed, all passes at once
 # - kswapd(core): works until the high watermark
 # - direct_reclaim(core) -> ST_OK, or ST_OOM: below the low watermark, before a page is given
+# - nothing_reclaimable(core): no page could go anywhere (zone_reclaimable_pages)
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
+from swapfast.mm.area cimport swap_left
+from swapfast.mm.gens cimport gens_t
 from swapfast.mm.plug cimport wait_all
 from swapfast.mm.protect cimport may_scan, protect_above
 from swapfast.mm.scan cimport scan_control_t
@@ -29,6 +32,13 @@ from swapfast.mm.words cimport (
 cdef inline uint64_t free_pages(core_t *core) noexcept nogil:
     cdef uint64_t used = core.ram.used + core.ram.file_cache
     return core.ram.pages - used if core.ram.pages > used else 0
+
+cdef inline uint64_t own_pages(memcg_t *g) noexcept nogil:
+    cdef gens_t *gens = g.gens
+    cdef uint64_t pages = g.inactive.live + g.active.live
+    if gens != NULL:
+        pages += gens.pages[0] + gens.pages[1] + gens.pages[2] + gens.pages[3]
+    return pages
 
 cdef inline uint64_t shrink_memcg(core_t *core, memcg_t *target, memcg_t *g,
                                   scan_control_t *sc) noexcept nogil:
@@ -209,6 +219,20 @@ cdef inline void kswapd(core_t *core) noexcept nogil:
         if freed == 0 and core.kswapd.all_unreclaimable:
             break
 
+cdef inline bint nothing_reclaimable(core_t *core) noexcept nogil:
+    # If it counts what is allowed: all that could be freed would not reach the watermark.
+    cdef uint64_t pages
+    cdef uint32_t at = 0
+    cdef memcg_t *g
+    if LIKELY(not core.rules.allowed_aware):
+        return core.swap.free == 0
+    pages = free_pages(core)
+    while at != NO_MEMCG and pages <= core.ram.wmark_min:
+        g = &core.memcgs[at]
+        pages += min(own_pages(g), swap_left(core, g))
+        at = tree_next(core, 0, at)
+    return pages <= core.ram.wmark_min
+
 cdef inline int direct_reclaim(core_t *core) noexcept nogil:
     cdef uint32_t idle = 0
     cdef uint64_t freed
@@ -226,5 +250,7 @@ cdef inline int direct_reclaim(core_t *core) noexcept nogil:
         if free_pages(core) > core.ram.wmark_min:
             return ST_OK
         if core.rules.polls_unreclaimable and freed == 0 and core.kswapd.all_unreclaimable:
+            break
+        if UNLIKELY(core.rules.allowed_aware) and freed == 0 and nothing_reclaimable(core):
             break
     return ST_OOM

@@ -132,8 +132,8 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
     if core.page[old].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
         core.slot_page[core.home[new].entry] = new
         if from_memcg != to_memcg:
-            uncharge_swap(core, from_memcg)
-            charge_swap(core, to_memcg)
+            uncharge_swap(core, from_memcg, core.home[new].entry)
+            charge_swap(core, to_memcg, core.home[new].entry)
     core.anchor[new] = core.anchor[old]
     core.anchors.home[core.anchor[new]] = new
     core.anchor[old] = 0

@@ -1,23 +1,30 @@
 # scope: which areas may this page go to? The answer is a table that the thin layer hands down:
-# scope (a swap namespace) -> areas in order of priority. The core never knows why.
+# scope (of a swap namespace, or of cgroups) -> areas in order of their ranks. The core never knows
+# why. A page of the host's namespace, which is the first scope, goes by the scope of its memcg, if
+# that has one.
 #
-# - scope_of_mapping(core, page), scope_of(core, home): the namespace that pays for a page, or
-#   SCOPE_NOWHERE; the rule for pages mapped by several namespaces is core.rules.mixed_pages
-# - swap_alloc(core, scope) -> entry, or NO_SLOT: no area of this scope has room
+# - scope_of_mapping(core, page), scope_of(core, home): the scope of a page, or SCOPE_NOWHERE; the
+#   rule for pages mapped by several namespaces is core.rules.mixed_pages
+# - swap_alloc(core, scope, g) -> entry for a page of this memcg, or NO_SLOT: no area of the scope
+#   has room
 
 from libc.stdint cimport int32_t, uint32_t
-from swapfast.mm.area cimport take_from
-from swapfast.mm.rmap cimport mapping_of
+from swapfast.mm.allowed cimport note_passed
+from swapfast.mm.area cimport take_for, take_from
+from swapfast.mm.choice cimport scope_t
+from swapfast.mm.cpu_turns cimport alloc_by_cpu
+from swapfast.mm.rmap cimport mapping_of, memcg_of
 from swapfast.mm.slots cimport cluster_find
-from swapfast.mm.types cimport area_t, core_t, scope_t
+from swapfast.mm.types cimport UNLIKELY, area_t, core_t, memcg_t
 from swapfast.mm.words cimport (
-    CLUSTER, MIXED_ALLOCATOR, MIXED_STRICT, NIL, NO_SLOT, PTE_SHARED, SCOPE_NOWHERE,
+    CLUSTER, MIXED_ALLOCATOR, MIXED_STRICT, NIL, NO_SLOT, PTE_SHARED, SCOPE_NOWHERE, SCOPE_UNSET,
+    TURN_OWNER,
 )
 
 cdef inline uint32_t scope_of_mapping(core_t *core, uint32_t page) noexcept nogil:
     return mapping_of(core, page).scope
 
-cdef inline uint32_t scope_of(core_t *core, uint32_t home) noexcept nogil:
+cdef inline uint32_t namespace_of(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t scope = scope_of_mapping(core, home), p
     if core.rules.mixed_pages == MIXED_ALLOCATOR and core.alloc_scope[home] != 0:
         return core.alloc_scope[home] - 1
@@ -29,17 +36,25 @@ cdef inline uint32_t scope_of(core_t *core, uint32_t home) noexcept nogil:
             p = core.next[p]
     return scope
 
+cdef inline uint32_t scope_of(core_t *core, uint32_t home) noexcept nogil:
+    cdef uint32_t scope = namespace_of(core, home), own
+    if UNLIKELY(core.rules.memcg_scopes) and scope == 0:
+        own = memcg_of(core, home).scope
+        if own != SCOPE_UNSET:
+            return own
+    return scope
+
 cdef inline uint32_t alloc_rotating(core_t *core, scope_t *o) noexcept nogil:
     # 2.6.25 get_swap_page: the cursor moves on at each allocation, so equal priorities alternate
     # page by page; where the priority changes, or the list ends, the next look starts at its head.
     cdef uint32_t at = o.cursor, following, entry, wrapped = 0
-    cdef int32_t prio
+    cdef int32_t rank
     if at >= o.count:
         at = 0
     while wrapped < 2:
-        prio = core.areas[o.areas[at]].prio
+        rank = o.ranks[at]
         following = at + 1
-        if following >= o.count or (wrapped == 0 and core.areas[o.areas[following]].prio != prio):
+        if following >= o.count or (wrapped == 0 and o.ranks[following] != rank):
             following = 0
             wrapped += 1
         entry = take_from(core, &core.areas[o.areas[at]])
@@ -49,7 +64,7 @@ cdef inline uint32_t alloc_rotating(core_t *core, scope_t *o) noexcept nogil:
         at = following
     return NO_SLOT
 
-cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o) noexcept nogil:
+cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o, memcg_t *g) noexcept nogil:
     # 6.18 folio_alloc_swap: the current cluster's area serves until the cluster is used up,
     # whatever other areas gain meanwhile; then equal priorities take turns, cluster by cluster. A
     # disk that turns has no current cluster of a processor, so there they do page by page.
@@ -57,7 +72,7 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o) noexcept nogil:
     cdef area_t *a
     cdef uint32_t current = 0
     if o.count == 1:   # nobody to take turns with
-        entry = take_from(core, &core.areas[o.areas[0]])
+        entry = take_for(core, g, &core.areas[o.areas[0]])
         if entry != NO_SLOT:
             o.current = o.areas[0] + 1
         return entry
@@ -66,14 +81,13 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o) noexcept nogil:
         a = &core.areas[current]
         if (a.used and not a.rotational and a.position != 0
                 and cluster_find(a, a.position // CLUSTER, a.position) != NO_SLOT):
-            entry = take_from(core, a)
+            entry = take_for(core, g, a)
             if entry != NO_SLOT:
                 return entry
     i = 0
     while i < o.count:
         group_end = i + 1
-        while group_end < o.count and (core.areas[o.areas[group_end]].prio
-                                       == core.areas[o.areas[i]].prio):
+        while group_end < o.count and o.ranks[group_end] == o.ranks[i]:
             group_end += 1
         start = i
         for k in range(i, group_end):
@@ -81,18 +95,29 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o) noexcept nogil:
                 start = k + 1 if k + 1 < group_end else i
         for k in range(group_end - i):
             a = &core.areas[o.areas[i + (start - i + k) % (group_end - i)]]
-            entry = take_from(core, a)
+            entry = take_for(core, g, a)
             if entry != NO_SLOT:
                 o.current = <uint32_t>(a - core.areas) + 1
                 return entry
         i = group_end
     return NO_SLOT
 
-cdef inline uint32_t swap_alloc(core_t *core, uint32_t scope) noexcept nogil:
+cdef inline uint32_t alloc_in(core_t *core, scope_t *o, memcg_t *g) noexcept nogil:
+    if o.count == 0:
+        return NO_SLOT
+    if not core.rules.clustered:
+        return alloc_rotating(core, o)
+    if UNLIKELY(core.rules.turn != TURN_OWNER):
+        return alloc_by_cpu(core, o, g)
+    return alloc_clustered(core, o, g)
+
+cdef inline uint32_t swap_alloc(core_t *core, uint32_t scope, memcg_t *g) noexcept nogil:
     cdef scope_t *o
+    cdef uint32_t entry
     if scope >= core.scopes_max:   # SCOPE_NOWHERE, SCOPE_UNSET
         return NO_SLOT
     o = &core.scopes[scope]
-    if o.count == 0:
-        return NO_SLOT
-    return alloc_clustered(core, o) if core.rules.clustered else alloc_rotating(core, o)
+    entry = alloc_in(core, o, g)
+    if UNLIKELY(core.n_tiers > 0):
+        note_passed(core, g, o, entry)
+    return entry

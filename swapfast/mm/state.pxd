@@ -226,7 +226,7 @@ cdef inline uint64_t load_pages(core_t *core, uint32_t base, uint64_t pages, are
         s = slot[n]
         core.home[page].entry = a.base + s
         core.slot_page[a.base + s] = page
-        charge_swap(core, memcg_of(core, page))
+        charge_swap(core, memcg_of(core, page), a.base + s)
         core.home[page].where = shadow[n]
         take_slot(core, a, s)
         if zero[n] and a.zeromap != NULL:

@@ -24,11 +24,12 @@ from swapfast.mm.batch cimport batch_spare
 from swapfast.mm.charge cimport charge_begin, charge_pass, charge_step
 from swapfast.mm.cpus cimport cpu_yields, stalls
 from swapfast.mm.fault cimport fault_needs, fault_once
+from swapfast.mm.frames cimport frame_at
 from swapfast.mm.high cimport high_begin, high_round
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.psi cimport PSI_MEMSTALL, PSI_ON_CPU, PSI_RUNNING, psi_set
 from swapfast.mm.reads cimport submit_reads
-from swapfast.mm.rmap cimport mapping_of
+from swapfast.mm.rmap cimport home_of, mapping_of
 from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.touch cimport look_ahead
 from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t
@@ -124,6 +125,12 @@ cdef inline void may_stop(core_t *core) noexcept nogil:
     core.may_stop = core.tagged and core.others and batch_spare(core)
     core.got_tag = False
 
+cdef inline void leave_mark(core_t *core, actor_t *a, uint32_t page) noexcept nogil:
+    # What is written is not zero, else it would never go to a swapfile: the page and the reference.
+    cdef uint64_t *words = <uint64_t *>frame_at(core, home_of(core, page))
+    words[0] = page - a.base + <uint64_t>1
+    words[1] = a.references + 1
+
 cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
                          bint write) noexcept nogil:
     cdef fault_t before = fault_begins(core)
@@ -143,6 +150,8 @@ cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
     core.debt = 0
     if status != ST_OK:
         return ST_OOM if status == ST_AGAIN else status
+    if UNLIKELY(core.ram.frames != NULL) and write:
+        leave_mark(core, a, page)
     a.was_major = book_faults(core, a, &before)
     a.stage = AT_MAP
     a.waits = IN_READ
@@ -308,6 +317,7 @@ cdef inline int step_of(core_t *core, world_t *w, actor_t *a, uint64_t second) n
             continue
         core.clock.now = a.t
         core.current_mm = a.mm
+        core.cpu = a.cpu
         if a.stage == AT_READ:
             step = at_read(core, w, a)
         elif a.stage == AT_MAP:

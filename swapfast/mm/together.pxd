@@ -166,6 +166,7 @@ cdef inline void fetch_next(core_t *core, world_t *w) noexcept nogil:
 cdef inline int act(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     if UNLIKELY(a.stage == AT_KSWAPD):
         core.clock.now = a.t
+        core.cpu = a.cpu
         return kswapd_step(core, w, a)
     return step_of(core, w, a, second_time(w))
 

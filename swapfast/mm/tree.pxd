@@ -12,7 +12,9 @@
 #
 # - parent_of(core, g) -> the memcg above, NULL at the root
 # - charge_page(core, g); uncharge_page(core, g): one page of the machine
-# - charge_swap(core, g); uncharge_swap(core, g): one slot
+# - charge_swap(core, g, entry); uncharge_swap(core, g, entry): one slot
+# - tier_of(core, entry): the tier of its area, or NO_TIER
+# - tier_is_over(core, g, tier): is one from here up at its amount?
 # - over_max(core, g) -> the lowest memcg from here up that is at its limit, or NULL
 # - over_swap_max(core, g): the same for memory.swap.max
 # - over_high(core, g): is one from here up above its memory.high or memory.swap.high?
@@ -25,7 +27,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from swapfast.mm.types cimport SELDOM, UNLIKELY, core_t, memcg_t
-from swapfast.mm.words cimport NO_LIMIT, NO_MEMCG
+from swapfast.mm.words cimport CLUSTER, NO_LIMIT, NO_MEMCG, NO_TIER
 
 cdef inline memcg_t *parent_of(core_t *core, memcg_t *g) noexcept nogil:
     return NULL if g.parent == NO_MEMCG else &core.memcgs[g.parent]
@@ -48,7 +50,31 @@ cdef inline void uncharge_page(core_t *core, memcg_t *g) noexcept nogil:
             return
         g = &core.memcgs[g.parent]
 
-cdef inline void charge_swap(core_t *core, memcg_t *g) noexcept nogil:
+cdef inline uint32_t tier_of(core_t *core, uint32_t entry) noexcept nogil:
+    return core.areas[core.cluster_area[entry // CLUSTER]].tier
+
+cdef inline void charge_tier(core_t *core, memcg_t *g, uint32_t tier, int64_t n) noexcept nogil:
+    # At the root, too: there it is what the whole machine has in the tier.
+    if tier == NO_TIER:
+        return
+    while True:
+        g.tiers[tier].used += n
+        if g.parent == NO_MEMCG:
+            return
+        g = &core.memcgs[g.parent]
+
+cdef inline bint tier_is_over(core_t *core, memcg_t *g, uint32_t tier) noexcept nogil:
+    if tier == NO_TIER:
+        return False
+    while g.parent != NO_MEMCG:
+        if g.tiers[tier].used >= g.tiers[tier].max:
+            return True
+        g = &core.memcgs[g.parent]
+    return False
+
+cdef inline void charge_swap(core_t *core, memcg_t *g, uint32_t entry) noexcept nogil:
+    if UNLIKELY(core.n_tiers > 0):
+        charge_tier(core, g, tier_of(core, entry), 1)
     while g.parent != NO_MEMCG:
         g.swap_usage += 1
         if UNLIKELY(g.swap_usage > g.swap_peak):
@@ -57,7 +83,9 @@ cdef inline void charge_swap(core_t *core, memcg_t *g) noexcept nogil:
             return
         g = &core.memcgs[g.parent]
 
-cdef inline void uncharge_swap(core_t *core, memcg_t *g) noexcept nogil:
+cdef inline void uncharge_swap(core_t *core, memcg_t *g, uint32_t entry) noexcept nogil:
+    if UNLIKELY(core.n_tiers > 0):
+        charge_tier(core, g, tier_of(core, entry), -1)
     while g.parent != NO_MEMCG:
         g.swap_usage -= 1
         if not SELDOM(g.parent != 0):

@@ -18,7 +18,8 @@
 # A *swap entry* is a machine-wide slot index (uint32); an area owns an aligned run of them.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
-from swapfast.mm.counts cimport clock_t, counters_t, times_t
+from swapfast.mm.choice cimport pick_t, scope_t, slot_counts_t, tier_t, tier_use_t
+from swapfast.mm.counts cimport clock_t, counters_t, memcg_stat_t, times_t
 from swapfast.mm.gens cimport gens_t, mglru_t, ring_t
 from swapfast.mm.queue cimport device_t, flight_t, plug_t, rotation_t
 from swapfast.mm.scan cimport charge_t, isolated_t, scan_control_t
@@ -68,7 +69,10 @@ cdef struct area_t:
     uint32_t pages       # usable slots
     uint32_t inuse
     int32_t prio
-    uint32_t scope       # swap namespace it is on in
+    uint32_t scope       # swap namespace it is on in; SCOPE_NOWHERE: only cgroups that name it
+    bint private         # the same (SWAP_FLAG_PRIVATE)
+    uint32_t tier        # NO_TIER: in none
+    uint64_t turn        # of equal ones the least is next, where processors have clusters
     bint rotational      # the kernel takes its device for a disk that turns
     device_t *device     # it lies on, from
     uint64_t device_slot # this slot
@@ -114,15 +118,6 @@ cdef struct area_t:
     uint64_t pswpin
     uint64_t pswpout
 
-cdef struct scope_t:
-    bint used
-    uint32_t serial      # no other namespace of this machine has it, or had it
-    uint32_t count
-    uint32_t room        # places in areas
-    uint32_t *areas      # area numbers, priority descending; owned by `Core`
-    uint32_t cursor      # next-fit profiles: where the next look starts
-    uint32_t current     # cluster profiles: area of the current cluster + 1, 0 = none
-
 cdef struct mapping_t:
     uint32_t kind
     uint32_t base
@@ -165,23 +160,6 @@ cdef struct seen_t:
     uint64_t active
     uint64_t ws_act
 
-cdef struct memcg_stat_t:
-    # memory.stat, of this memcg alone.
-    uint64_t pswpin
-    uint64_t pswpout
-    uint64_t pgscan_kswapd
-    uint64_t pgscan_direct
-    uint64_t pgscan_proactive
-    uint64_t pgsteal_kswapd
-    uint64_t pgsteal_direct
-    uint64_t pgsteal_proactive
-    uint64_t pgrefill
-    uint64_t pgactivate
-    uint64_t pgdeactivate
-    uint64_t workingset_refault_anon
-    uint64_t workingset_activate_anon
-    uint64_t workingset_restore_anon
-
 cdef struct memcg_t:
     bint used
     uint32_t id
@@ -194,6 +172,9 @@ cdef struct memcg_t:
     uint32_t depth       # of the root 0
     uint32_t walk_at     # where the next partial walk from here begins, NO_MEMCG: here
     uint32_t mappings    # charged here
+    uint32_t namespace   # scope of all these mappings, SCOPE_UNSET: of none, SCOPE_NOWHERE: many
+    uint32_t scope       # where its pages go that are the host's, SCOPE_UNSET: where all go
+    tier_use_t *tiers    # MOST_TIERS of them, or NULL: there are none
     # pages, NO_LIMIT: "max"; all of them count what is below, too
     uint64_t max
     uint64_t high
@@ -273,6 +254,11 @@ cdef struct rules_t:
     bint highs               # some memcg has a memory.high or memory.swap.high
     bint protection          # some memcg has a memory.low or .min
     bint recursiveprot       # mount option memory_recursiveprot
+    bint memcg_scopes        # some memcg has a scope of its own
+    bint private_areas       # some area is nobody's but a cgroup's
+    bint tier_amounts        # some memcg has an amount in a tier
+    bint allowed_aware       # usable swap is that in the areas that are allowed
+    uint32_t turn            # TURN_*: whose the current cluster is
     uint64_t stat_period     # list statistics are this old at most; 0 = always exact
     uint64_t stat_phase      # first refresh, 0 to stat_period - 1
 
@@ -350,6 +336,14 @@ cdef struct core_t:
     uint32_t scopes_max
     table_t scope_numbers
     uint32_t scope_serials   # given so far
+    uint32_t n_tiers         # numbers ever given are below; 0: nothing is counted by tier
+    tier_t tiers[31]         # MOST_TIERS
+    uint64_t turns           # taken so far
+    pick_t *picks            # clusters of the processors, each with its row
+    uint32_t pick_row        # places in one
+    uint32_t cpus            # rows, one at least
+    uint32_t cpu             # that of the context that runs
+    slot_counts_t slot_count
     memcg_t *memcgs
     uint32_t memcgs_max
     table_t memcg_numbers

@@ -4,6 +4,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.bitmap cimport bitmap_test
+from swapfast.mm.choice cimport scope_t
 from swapfast.mm.gens cimport gens_t, ring_t
 from swapfast.mm.rmap cimport home_of, memcg_of
 from swapfast.mm.scan cimport isolated_t
@@ -12,7 +13,7 @@ from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
     F_ACTIVE, F_ISOLATED, F_RESIDENT, F_SWAPCACHE, G_GEN, G_LIST, G_LIST_SHIFT, G_PINNED, GENS,
     LEAST_GENS, MAP_OBJECT, NIL, NO_MEMCG, PTE_MEMBER, PTE_PRESENT, PTE_SWAP, PTE_WRITABLE,
-    PTE_ZERO,
+    PTE_ZERO, SCOPE_UNSET,
 )
 
 cdef inline const char *verify_sharers(core_t *core, uint32_t home, uint32_t *seen) noexcept nogil:
@@ -200,6 +201,75 @@ cdef inline const char *verify_tree(core_t *core, memcg_t *g, uint64_t on_list) 
         return b"a peak is no less than the usage"
     return NULL
 
+cdef inline const char *verify_tiers(core_t *core, memcg_t *g, uint32_t tier) noexcept nogil:
+    # What a memcg has in a tier is what it has itself (checked), and what those below have.
+    cdef uint64_t used = g.checked
+    cdef uint32_t at = g.child
+    while at != NO_MEMCG:
+        used += core.memcgs[at].tiers[tier].used
+        at = core.memcgs[at].next
+    if used != g.tiers[tier].used:
+        return b"slots in a tier are counted up the tree"
+    return NULL
+
+cdef inline const char *verify_all_tiers(core_t *core) noexcept nogil:
+    cdef uint32_t i, tier, slot, home
+    cdef uint64_t used
+    cdef area_t *a
+    cdef const char *why
+    for tier in range(core.n_tiers):
+        used = 0
+        for i in range(core.memcgs_max):
+            core.memcgs[i].checked = 0
+        for i in range(core.areas_max):
+            a = &core.areas[i]
+            if not a.used or a.tier != tier:
+                continue
+            for slot in range(1, a.slots):
+                home = core.slot_page[a.base + slot]
+                if home != NIL:
+                    memcg_of(core, home).checked += 1
+                    used += 1
+        for i in range(core.memcgs_max):
+            if core.memcgs[i].used:
+                why = verify_tiers(core, &core.memcgs[i], tier)
+                if why != NULL:
+                    return why
+        if used != core.memcgs[0].tiers[tier].used:
+            return b"a tier is its areas, and what all memcgs have there"
+    return NULL
+
+cdef inline const char *verify_scopes(core_t *core) noexcept nogil:
+    # A table has areas that are on, each once, in order of their ranks.
+    cdef uint32_t i, k, j
+    cdef scope_t *o
+    for i in range(core.scopes_max):
+        o = &core.scopes[i]
+        if not o.used:
+            continue
+        for k in range(o.count + o.refused):
+            if o.areas[k] >= core.areas_max or not core.areas[o.areas[k]].used:
+                return b"the areas of a scope are on"
+            if 0 < k and k < o.count and o.ranks[k] > o.ranks[k - 1]:
+                return b"the areas of a scope are in order"
+            if o.serial != 0 and o.ranks[k] != core.areas[o.areas[k]].prio:
+                return b"a namespace uses its areas by their priority"
+            for j in range(k):
+                if o.areas[j] == o.areas[k]:
+                    return b"an area is in a scope once"
+    for i in range(core.memcgs_max):
+        k = core.memcgs[i].scope
+        if not core.memcgs[i].used or k == SCOPE_UNSET:
+            continue
+        if k >= core.scopes_max or not core.scopes[k].used:
+            return b"a memcg's scope is there"
+    for i in range(core.cpus * core.pick_row):
+        k = core.picks[i].area
+        if k != 0 and (k > core.areas_max or not core.areas[k - 1].used
+                       or core.picks[i].position >= core.areas[k - 1].slots):
+            return b"a processor's cluster is in an area"
+    return NULL
+
 cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcept nogil:
     cdef uint32_t i, page
     cdef uint64_t resident = 0, charged = 0, on_list, free_slots = 0, joined = 0
@@ -253,4 +323,5 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
             free_slots += core.areas[i].pages - core.areas[i].inuse
     if free_slots != core.swap.free:
         return b"nr_swap_pages is the sum of the free slots"
-    return NULL
+    why = verify_scopes(core)
+    return why if why != NULL else verify_all_tiers(core)

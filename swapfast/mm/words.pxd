@@ -13,6 +13,7 @@ cdef extern from *:
     static const uint32_t REF_PAGE = 0x7fffffffu;
     static const uint32_t WRITER_MANY = 0xffffffffu;   /* more than one namespace wrote */
     static const uint32_t NO_MEMCG = 0xffffffffu;
+    static const uint32_t NO_TIER = 0xffffffffu;
     static const uint64_t NO_LIMIT = ~0ull;            /* "max" */
     """
     const uint32_t NO_SLOT
@@ -24,6 +25,7 @@ cdef extern from *:
     const uint32_t REF_PAGE
     const uint32_t WRITER_MANY
     const uint32_t NO_MEMCG
+    const uint32_t NO_TIER
     const uint64_t NO_LIMIT
 
 cdef enum:
@@ -127,6 +129,14 @@ cdef enum:
     SLOTS_CLUSTER = 1    # 6.18 cluster_alloc_swap_entry
 
     CLUSTER = 512        # slots per cluster, 6.18 with THP_SWAP
+
+    # whose the current cluster is (6.18)
+    TURN_OWNER = 0       # a scope's
+    TURN_CPU = 1         # a processor's: one for all areas (percpu_swap_cluster)
+    TURN_CPU_AREA = 2    # one for each area
+    TURN_CPU_TIER = 3    # one for each tier
+
+    MOST_TIERS = 31      # of swap
     NEXTFIT_CLUSTER = 256
     SCAN_BATCH = 32      # SWAP_CLUSTER_MAX
     DEF_PRIORITY = 12

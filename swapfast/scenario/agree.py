@@ -242,6 +242,8 @@ def _scope(
             yield from _unknown((*at, "map"), files, areas, "swapfile")
             if len(files) != 1:
                 yield (*at, "map"), f"{name} has one swapfile, not {len(files)}"
+    if scope.kind == "swap_ns" and scope.map is None:
+        yield from _own_swapfiles(whole, at)
     for order in scope.order.values():
         names = [part.partition(":")[0].strip() for part in order.split(",")]
         yield from _unknown((*at, "order"), names, areas, "swapfile")
@@ -250,6 +252,20 @@ def _scope(
     if scope.demote is not None:
         ends = (scope.demote.source, scope.demote.target)
         yield from _unknown((*at, "demote"), ends, areas | tiers, "tier or swapfile")
+
+
+def _own_swapfiles(whole: Plan, at: tuple[str | int, ...]) -> Iterator[Disagreement]:
+    """Each login with a namespace turns on its own swapfile, where the scope has no map."""
+    own = [one for one in whole.members if one.namespace and one.swapon]
+    if not own:
+        yield at, "no login has a namespace and a swapfile: say map, or swapon of logins"
+    for one in own:
+        if len(one.swapon) > 1:
+            yield at, f"login {one.name} has one swapfile in a namespace of its own; say map"
+            return
+    twice = [name for name, n in Counter(one.swapon[0] for one in own).items() if n > 1]
+    if twice:
+        yield at, f"{twice[0]} is the swapfile of several logins; map = 'each' cuts it in parts"
 
 
 def _actions(scenario: Scenario, whole: Plan) -> Iterator[Disagreement]:

@@ -46,6 +46,7 @@ class Member:
     name: str
     swapon: tuple[str, ...]
     cgroup: str | None
+    namespace: bool
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def plan(scenario: Scenario) -> Plan:
         for i, name in enumerate(expanded(login.name, login.count)):
             cgroup = None if login.cgroup is None else _of_copy(login, login.cgroup, i)
             swapon = tuple(_of_copy(login, one, i) for one in login.swapon)
-            members.append(Member(name, swapon, cgroup))
+            members.append(Member(name, swapon, cgroup, login.namespace))
             runners += _runners(login, number, name, cgroup, scenario.run.stop)
     return Plan(tuple(areas), tuple(groups), tuple(members), tuple(runners))
 

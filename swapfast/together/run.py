@@ -19,6 +19,7 @@ from swapfast.errors import TaskKilled
 from swapfast.kernel.batches import account
 from swapfast.kernel.oom import no_page
 from swapfast.latency import Latency
+from swapfast.together import drawn
 from swapfast.together.phase import FOREVER, Phase, Phases, think_of
 from swapfast.together.pressure import PERIOD, Pressure
 from swapfast.together.program import Program
@@ -176,8 +177,9 @@ class Together:
         turns = [Phase(trace)] if isinstance(trace, Trace) else trace
         phases = Phases(turns, time_each, loops=loops, repeat=repeat, stop=ends)
         head = phases.first
-        first = self._phase(phase, len(head.trace))
-        begins = parse_duration(start) + self._draw_jitter() + head.idle
+        first = drawn.first(self._seed, len(self.programs), phase, len(head.trace))
+        later = drawn.jitter(self._seed, len(self.programs), self._jitter)
+        begins = parse_duration(start) + later + head.idle
         own = task is None
         task = kernel.init.fork() if task is None else task
         try:
@@ -210,19 +212,6 @@ class Together:
         self._by_number[number] = program
         self._last_rows = None
         return program
-
-    def _phase(self, phase: float | str, length: int) -> int:
-        if phase == "random":
-            return int(np.random.default_rng([self._seed, 2, len(self.programs)]).integers(length))
-        if not isinstance(phase, int | float) or not 0 <= phase < 1:
-            raise ValueError(f"phase is from 0 to less than 1, or 'random', not {phase!r}")
-        return int(phase * length)
-
-    def _draw_jitter(self) -> int:
-        if not self._jitter:
-            return 0
-        rng = np.random.default_rng([self._seed, 1, len(self.programs)])
-        return int(rng.integers(self._jitter))
 
     def _barrier(self, name: str) -> int:
         if name not in self._barriers:
@@ -343,6 +332,7 @@ class Together:
         for what in self._timetable.asked(when):
             what()
             self._last_rows = None
+            self._end_those_without_memory()
         if self._timetable.is_sample(when):
             since = when - self._begin
             self.series.note(since, self.rows(), self.programs, self.kernel.core)

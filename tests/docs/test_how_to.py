@@ -38,9 +38,9 @@ def python(*arguments: str, folder: Path) -> str:
 
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
-    others = ["cgroups", "check", "compare", "measure", "mglru", "side-by-side", "size", "sweep"]
-    assert [p.stem for p in PAGES] == [*how_to, *others]
-    assert len(BLOCKS) == 15
+    others = ["cgroups", "check", "compare", "measure", "mglru", "scenarios", "side-by-side"]
+    assert [p.stem for p in PAGES] == [*how_to, *others, "size", "sweep"]
+    assert len(BLOCKS) == 16
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -56,11 +56,11 @@ def test_what_they_name_is_there(page: Path) -> None:
     assert [n for n in re.findall(r"`(?:mm/)?(\w+\.pxd)`", text) if n not in headers] == []
 
 
-def test_what_came_out_side_by_side(tmp_path: Path) -> None:
-    """docs/side-by-side.md shows what its programs print."""
-    page = (ROOT / "docs" / "side-by-side.md").read_text("utf-8")
+@pytest.mark.parametrize(("name", "blocks"), [("scenarios", 1), ("side-by-side", 4)])
+def test_pages_show_what_their_programs_print(tmp_path: Path, name: str, blocks: int) -> None:
+    page = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
     pairs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.S)
-    assert len(pairs) == 4
+    assert len(pairs) == blocks
     for code, shown in pairs:
         assert python("-c", code, folder=tmp_path) == shown
 

@@ -82,5 +82,6 @@ class Acts:
                 if part.name == action.kill and part.lives and part.lives[-1].alive:
                     die(part.lives[-1].task, 0, signal.SIGKILL)
         elif action.checkpoint is not None:
-            event["name"] = f"checkpoint-{action.checkpoint.kind}"
-            event["metrics"] = self._saver.save(action.checkpoint.login, action.checkpoint.kind)
+            told = action.checkpoint
+            kind, event["metrics"] = self._saver.save(told.login, told.kind)
+            event["name"] = f"checkpoint-{kind}"

@@ -3,18 +3,24 @@
 - ``Saver``: makes them in a folder beside the swapfiles.
 
 The programs do not wait: the cost is told, and it is not part of their time. ``freeze_s`` is how
-long the job would stand still: its device is busy with pages that are written out, and with those
-that a copy reads and writes, at the speed of its pipe.
+long the job would stand still: each page that is written takes its time in the device's pipe, and a
+page that is copied is read before.
 """
 
 from __future__ import annotations
 
-import os
+import errno
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from swapfast.errors import system_error
+from swapfast.kernel.mmap import counts
 from swapfast.kernel.records import Kind
 from swapfast.scenario.side.stage import Stage
 from swapfast.units import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from swapfast.core.area_table import AreaInfo
 
 __all__ = ["Saver"]
 
@@ -32,8 +38,10 @@ class Saver:
         self._count = 0
         self._last: dict[str, Path] = {}
 
-    def save(self, login: str, kind: Kind) -> dict[str, float]:
-        """Make a checkpoint; returns its cost: pages, bytes and seconds.
+    def save(self, login: str, kind: Kind) -> tuple[str, dict[str, float]]:
+        """Make a checkpoint; returns its name, and its cost in pages, bytes and seconds.
+
+        The first incremental one of a login is a whole copy, and its name is "copy".
 
         Raises
         ------
@@ -48,52 +56,57 @@ class Saver:
         path = folder / f"{login}-{self._count}.ckpt"
         self._count += 1
         parent = self._last.get(login) if kind == "incremental" else None
-        area = namespace.areas[0] if namespace.areas else None
-        resident, swapped = (
-            (0, 0) if area is None else (sum(_resident(stage, login)), int(area.info["inuse"]))
-        )
-        before = _written(stage)
+        resident, before = _resident(stage, login), self._info(login)
         stage.machine.checkpoint(namespace, path, kind=kind, parent=parent)
-        pages, busy = (a - b for a, b in zip(_written(stage), before, strict=True))
-        copied = sum(
-            entry.stat().st_blocks * 512
-            for entry in os.scandir(folder)
-            if entry.name.startswith(path.name) and entry.name != path.name
-        )
-        if kind == "incremental" or kind == "snapshot":
+        after = self._info(login)
+        pushed = after["pswpout"] - before["pswpout"]
+        if parent is not None:
+            copied = _files_of(path) // PAGE_SIZE
+        else:
+            copied = after["inuse"] if kind in ("snapshot", "incremental") else 0
+        if kind == "incremental":
             self._last[login] = path
         image = path.stat().st_size
-        return {
-            "pushed_pages": pages,
+        write, read = self._each_page(login)
+        return "copy" if kind == "incremental" and parent is None else kind, {
+            "pushed_pages": pushed,
             "resident_pages": resident,
-            "in_swap_pages": swapped,
+            "in_swap_pages": before["inuse"],
             "image_bytes": image,
-            "copied_bytes": copied,
-            "written_bytes": pages * PAGE_SIZE + copied + image,
-            "freeze_s": busy / 1e9 + copied / PAGE_SIZE * self._each_page(login) / 1e9,
+            "copied_bytes": copied * PAGE_SIZE,
+            "written_bytes": (pushed + copied) * PAGE_SIZE + image,
+            "freeze_s": (pushed * write + copied * (read + write)) / 1e9,
         }
 
-    def _each_page(self, login: str) -> int:
-        """ns for a page that is read and written again on the device of a login."""
-        name = self._stage.division.of_login[login].device
-        if name is None:
-            return 0
-        config = self._stage.devices[name].config
-        return config.read_page + config.write_page
+    def _info(self, login: str) -> AreaInfo:
+        areas = self._stage.logins[login].swap_ns.areas
+        if not areas:
+            raise system_error(errno.EINVAL, f"login {login} has no swapfile of its own")
+        return areas[0].info
+
+    def _each_page(self, login: str) -> tuple[int, int]:
+        """ns of the device of a login for a page that is written, and for one that is read."""
+        own = self._stage.division.of_login.get(login)
+        if own is None or own.device is None:
+            return 0, 0
+        config = self._stage.devices[own.device].config
+        return config.write_page, config.read_page
 
 
-def _resident(stage: Stage, login: str) -> list[int]:
-    from swapfast.kernel.mmap import counts
+def _files_of(path: Path) -> int:
+    """Bytes on the disk of what lies beside an image."""
+    return sum(
+        one.stat().st_blocks * 512
+        for one in path.parent.iterdir()
+        if one.name.startswith(path.name) and one != path
+    )
 
-    tasks = {
+
+def _resident(stage: Stage, login: str) -> int:
+    """Pages in memory of all tasks of a login."""
+    mms = {
         id(task.mm): task.mm
         for task in stage.machine.tasks.values()
         if task.alive and task.swap_ns is stage.logins[login].swap_ns
     }
-    return [counts(mm)[0] for mm in tasks.values()]
-
-
-def _written(stage: Stage) -> tuple[int, int]:
-    """Pages, and ns of devices, so far."""
-    told = [device.counters() for device in stage.devices.values()]
-    return sum(one["pages_out"] for one in told), sum(one["busy_ns"] for one in told)
+    return sum(counts(mm)[0] for mm in mms.values())

@@ -143,7 +143,8 @@ def divide(scenario: Scenario, plan: Plan, scope: ScopeTable) -> Division:
         common = []
     elif scope.kind == "swap_ns" and scope.map is None:
         named = {one.name: one for one in plan.areas}
-        of_login = {one.name: named[one.swapon[0]] for one in plan.members if one.swapon}
+        own = [one for one in plan.members if one.namespace and one.swapon]
+        of_login = {one.name: named[one.swapon[0]] for one in own}
     elif isinstance(scope.map, dict):
         named = {one.name: one for one in plan.areas}
         given = {owner: named[files[0]] for owner, files in scope.map.items()}

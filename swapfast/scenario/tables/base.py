@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from swapfast.units import parse_duration, parse_size
 
@@ -46,8 +46,12 @@ def _duration(value: Any) -> int:
     return parse_duration(value)
 
 
-Size = Annotated[int, BeforeValidator(_size)]
-Duration = Annotated[int, BeforeValidator(_duration)]
+def _written(what: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": ["string", "integer"], "examples": [example], "title": what})
+
+
+Size = Annotated[int, BeforeValidator(_size), _written("bytes", "64MiB")]
+Duration = Annotated[int, BeforeValidator(_duration), _written("ns", "20us")]
 
 
 class Strict(BaseModel):
