@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from swapfast.cli.compare import JOBS, SEEDS, SET, gather
-from swapfast.cli.options import no_stream
+from swapfast.cli.options import no_stream, replaced_by
 from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, interrupted, reported
 from swapfast.compare.cells import Work
 from swapfast.compare.check import Base, Bound, Judgement, against, judge, junit, scopes_of, stored
-from swapfast.compare.plan import Plan, assignments, plan
+from swapfast.compare.plan import Plan, plan
 from swapfast.compare.runs import Run
 from swapfast.inputs import open_input
 from swapfast.publish import publish, target
@@ -88,7 +88,7 @@ def check(
             if path is not None:
                 target(path)
         work = Work.open(scenario)
-        todo = _plan(work, assignments(sets), seeds, base)
+        todo = _plan(work, replaced_by(sets), seeds, base)
         runs, whole = gather(todo, jobs, quiet or as_json)
         if not whole:
             interrupted(len(runs), len(todo.cells), "runs")

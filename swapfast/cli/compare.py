@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from swapfast.cli.options import no_stream
+from swapfast.cli.options import no_stream, replaced_by
 from swapfast.cli.output import (
     EXIT_NO,
     JSON,
@@ -25,7 +25,7 @@ from swapfast.cli.output import (
 )
 from swapfast.compare.cells import Work
 from swapfast.compare.comparison import Comparison, compare
-from swapfast.compare.plan import Plan, assignments, plan
+from swapfast.compare.plan import Plan, plan
 from swapfast.compare.pool import Stopped, run_cells
 from swapfast.compare.runs import Run, write_runs
 from swapfast.compare.table import footers, groups, lines
@@ -125,7 +125,7 @@ def compare_(
             scopes=scopes,
             devices=devices,
             profiles=profiles,
-            sets=assignments(sets),
+            sets=replaced_by(sets),
             seeds=seeds,
             baseline=baseline,
         )

@@ -141,12 +141,14 @@ def replaced_by(sets: tuple[str, ...]) -> dict[str, str]:
     Raises
     ------
     ValueError
-        One is no KEY=VALUE.
+        One is no KEY=VALUE, or a key comes twice.
     """
-    told = {}
+    told: dict[str, str] = {}
     for one in sets:
         key, equals, value = one.partition("=")
         if not equals or not key.strip():
             raise ValueError(f"--set {one}: it is like machine.memory=64MiB")
+        if key.strip() in told:
+            raise ValueError(f"--set {one}: {key.strip()} comes twice")
         told[key.strip()] = value.strip()
     return told

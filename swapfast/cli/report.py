@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from swapfast.cli.compare import JOBS, SEEDS, SET, gather
-from swapfast.cli.options import no_stream
+from swapfast.cli.options import no_stream, replaced_by
 from swapfast.cli.output import console, interrupted, reported, tell
 from swapfast.compare.cells import Work
-from swapfast.compare.plan import assignments, plan
+from swapfast.compare.plan import plan
 from swapfast.compare.runs import Runs, read_runs
 from swapfast.publish import publish, target
 from swapfast.report import page
@@ -67,7 +67,7 @@ def report(
         else:
             target(output)
             work = Work.open(runs)
-            todo = plan(work, sets=assignments(sets), seeds=seeds)
+            todo = plan(work, sets=replaced_by(sets), seeds=seeds)
             found, whole = gather(todo, jobs, quiet)
             count = len(found)
             text = page(found, work, columns=todo.columns, against=todo.against, metrics=metrics)

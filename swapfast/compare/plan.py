@@ -1,7 +1,6 @@
 """Which runs a comparison needs: scopes, devices and kernels as columns, seeds as their runs.
 
 - ``plan(work, ...)``: a ``Plan``: columns, what each is held against, seeds, the scenario.
-- ``assignments(texts)``: ``KEY=VALUE`` of each.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from swapfast.compare.columns import Column, baselines, names_of
 from swapfast.devices import PRESETS
 from swapfast.scenario import Scenario, open_scenario
 
-__all__ = ["Plan", "assignments", "plan"]
+__all__ = ["Plan", "plan"]
 
 MOST_CELLS = 100_000
 
@@ -125,23 +124,4 @@ def _device_keys(text: str) -> list[str]:
             found.append(f"device.{device.get('name')}.preset")
     if not found:
         raise ValueError("device: the scenario has no device whose preset could be replaced")
-    return found
-
-
-def assignments(texts: Sequence[str]) -> dict[str, str]:
-    """Keys and values of ``KEY=VALUE`` texts.
-
-    Raises
-    ------
-    ValueError
-        One is none, or a key comes twice.
-    """
-    found: dict[str, str] = {}
-    for text in texts:
-        key, sign, value = text.partition("=")
-        if not sign or not key.strip():
-            raise ValueError(f"--set {text:.60}: is not KEY=VALUE, such as machine.memory=256MiB")
-        if key.strip() in found:
-            raise ValueError(f"--set {key.strip():.60}: comes twice")
-        found[key.strip()] = value.strip()
     return found

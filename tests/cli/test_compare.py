@@ -108,7 +108,7 @@ def test_compare_out_is_what_report_reads(run, tiny, tmp_path):
         (["--profile", "5.4"], "profile"),
         (["--baseline", "tiers"], "no baseline 'tiers'"),
         (["--metric", "tiers.*"], "no metric is called tiers.*"),
-        (["--set", "machine"], "--set machine: is not KEY=VALUE"),
+        (["--set", "machine"], "--set machine: it is like machine.memory=64MiB"),
         (["--set", "machine.memry=64MiB"], "did you mean 'memory'?"),
         (["--set", "machine.memory=1", "--set", "machine.memory=2"], "comes twice"),
         (["--json", "--csv"], "exclude each other"),
