@@ -199,7 +199,9 @@ class Machine(Readings, AbstractContextManager["Machine"]):
         for the cgroups that name it in memory.swapfile (``swap_scope="private"``). Errors as
         `swapfast.kernel.areas.add_device`.
         """
-        area = areas.add_device(self.kernel, size, priority=priority, task=task, private=private)
+        area = areas.add_device(
+            self.kernel, size, priority=priority, task=task, private=private
+        )
         if device is not None:
             device.carry(area)
         return area
