@@ -69,7 +69,8 @@ def _digits(value: float) -> str:
         return "-"
     if value == int(value) and abs(value) < 1e15:
         return _grouped(value, 0)
-    return _grouped(value, max(0, 2 - math.floor(math.log10(abs(value)))))
+    rounded = abs(float(f"{value:.3g}"))  # 99.97 is 100, and not 100.0
+    return _grouped(value, max(0, 2 - math.floor(math.log10(rounded))))
 
 
 def _places(stdev: float) -> int:

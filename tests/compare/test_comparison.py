@@ -43,6 +43,8 @@ def told(metric: str = "programs.db.p99_us", **values: list[float]) -> Compariso
         (3, "count", "3"),
         (1234567, "count", "1\u202f234\u202f567"),
         (1.5 * 2**30, "B", "1.50 GiB"),
+        (0.9997, "share", "100 %"),
+        (999.7, "us", "1\u202f000 us"),
         (float("nan"), "count", "-"),
     ],
 )
