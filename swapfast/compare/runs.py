@@ -10,12 +10,14 @@ Every line can be read alone, so that a part of a file is a file of fewer runs.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from swapfast.compare.cells import Cell, Work
+from swapfast.compare.sound import check
 from swapfast.inputs import open_input
 from swapfast.publish import AnyPath, publish
 from swapfast.scenario import Outcome
@@ -60,12 +62,13 @@ class Run:
         return cls(*who, outcome, error)
 
     def as_dict(self, *, series: bool = True) -> dict[str, Any]:
-        """Plain values; without ``series`` the lines over time are left out."""
+        """Plain values, without metrics that are no number; ``series``: the lines over time too."""
         names = ("key", "text", "params", "scope", "seed", "core")
         facts: dict[str, Any] = {name: getattr(self, name) for name in names}
         if self.outcome is None:
             return {**facts, "error": self.error}
         outcome = self.outcome.as_dict()
+        outcome["metrics"] = {k: v for k, v in outcome["metrics"].items() if math.isfinite(v)}
         return {**facts, "outcome": outcome if series else {**outcome, "series": {}}}
 
     @classmethod
@@ -80,6 +83,8 @@ class Run:
         try:
             told = facts.get("outcome")
             outcome = None if told is None else Outcome.of(told)
+            if outcome is not None:
+                check(outcome)
             params = {str(key): str(value) for key, value in facts["params"].items()}
             who = (str(facts["key"]), str(facts["text"]), params, str(facts["scope"]))
             return cls(
@@ -112,7 +117,7 @@ class Runs:
 
 
 def line_of(facts: Mapping[str, Any]) -> bytes:
-    """One line of JSON; a number that is none is null."""
+    """One line of JSON."""
     return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from swapfast.compare.axes import axis, product
 from swapfast.compare.cells import Work
+from swapfast.compare.columns import Column
+from swapfast.compare.comparison import compare
 from swapfast.compare.pool import one_run, run_cells
 from swapfast.compare.runs import Run, read_runs, write_runs
 from swapfast.compare.sweep import Log, cells_of, remaining
+from swapfast.compare.table import footers, lines
+from swapfast.compare.verdict import verdict
 from tests.support import fake_play
 from tests.support.tiny_scenario import TINY
 
@@ -150,3 +157,34 @@ def test_a_run_comes_back_from_its_line_as_it_was(work: Work, tmp_path: Path) ->
     write_runs(tmp_path / "out", work, found)
     assert read_runs(tmp_path / "out").runs == found
     assert Run.of(json.loads(json.dumps(found[0].as_dict()))) == found[0]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+OUTCOME = fake_play.play(Work("x", "x", "").cell({}, "shared", 0)).as_dict()
+PLACES = [(name,) for name in OUTCOME] + [
+    *(("metrics", "oom_kills.total"), ("series", "programs.db"), ("series", "programs.db", "t_s")),
+    *(("devices", 0), ("devices", 0, "preset")),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(PLACES), JSON)
+def test_a_line_that_was_edited_is_refused_or_can_be_compared(place, value) -> None:
+    outcome = copy.deepcopy(OUTCOME)
+    inner = outcome
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    line = {"key": "k", "text": "t", "params": {}, "scope": "s", "seed": 0, "core": "0"}
+    try:
+        run = Run.of(json.loads(json.dumps({**line, "outcome": outcome})))
+    except ValueError:
+        return
+    told = compare([run], [Column("s")])
+    assert [lines(told, [0]), footers(told), [verdict(row, told) for row in told.rows]]
