@@ -13,6 +13,7 @@ from swapfast.cli.output import console, interrupted, reported, tell
 from swapfast.compare.cells import Work
 from swapfast.compare.plan import plan
 from swapfast.compare.runs import Runs, read_runs
+from swapfast.inputs import open_input
 from swapfast.publish import publish, target
 from swapfast.report import page
 from swapfast.units import format_size
@@ -59,7 +60,7 @@ def report(
     the page has what was there until then.
     """
     with reported():
-        if runs.endswith(".jsonl"):
+        if _holds_runs(runs):
             if seeds is not None or sets:
                 raise ValueError("--seeds and --set are for a scenario; the runs are done already")
             target(output, inputs=(runs,))
@@ -76,6 +77,14 @@ def report(
         console.say(f"{output}: {format_size(len(text))}")
         if not whole:
             interrupted(count, len(todo.cells), "runs")
+
+
+def _holds_runs(name: str) -> bool:
+    """Whether a name is a file of JSON; no scenario begins with a brace."""
+    if not os.path.isfile(name):
+        return name.endswith(".jsonl")
+    with open_input(name) as file:
+        return name.endswith(".jsonl") or file.read(1) == b"{"
 
 
 def _of_file(path: str, metrics: tuple[str, ...]) -> bytes:

@@ -81,12 +81,6 @@ class Cell:
         ]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
-    @property
-    def label(self) -> str:
-        """For people."""
-        what = ", ".join(f"{key}={value}" for key, value in self.params)
-        return f"{self.scope}{', ' if what else ''}{what}, seed {self.seed}"
-
 
 @dataclass(frozen=True)
 class Work:

@@ -93,7 +93,7 @@ def test_compare_replaces_kernels_as_columns(run, tiny):
 
 def test_compare_out_is_what_report_reads(run, tiny, tmp_path):
     pytest.importorskip("matplotlib")
-    runs, page, direct = tmp_path / "runs.jsonl", tmp_path / "a.html", tmp_path / "b.html"
+    runs, page, direct = tmp_path / "runs", tmp_path / "a.html", tmp_path / "b.html"
     run("compare", tiny, *SHORT, *ALONE, "--out", runs)
     run("report", runs, "-o", page)
     run("report", tiny, *SHORT, *ALONE, "-o", direct)
