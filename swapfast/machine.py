@@ -50,7 +50,8 @@ class Machine(AbstractContextManager["Machine"]):
         ``contents``, ``rules``, ``cache``, ``bits``, ``overcommit``, ``policy``, ``page_cluster``,
         ``swappiness``, ``checksums``, ``max_swapfiles``, ``times``, ``statistics``,
         ``statistics_phase``, ``tlb``, ``readahead``, ``plug``, ``cgroup``, ``lru_gen``,
-        ``lru_gen_rule``, ``lru_drain``, ``seed``: see `swapfast.kernel.options.KernelOptions`.
+        ``lru_gen_rule``, ``lru_drain``, ``oom_scope``, ``seed``: see
+        `swapfast.kernel.options.KernelOptions`.
 
     Attributes
     ----------

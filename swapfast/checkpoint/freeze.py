@@ -23,6 +23,7 @@ from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.checkpoint.groups import group_facts
 from swapfast.core import area_table, images, mapping_table, memcg_table, slot_pins
 from swapfast.errors import system_error
+from swapfast.kernel.options import OOM_SCOPES
 from swapfast.kernel.profile import MGLRU, PROFILES
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
 from swapfast.kernel.state import Kernel, Mapping, Mm, SwapArea, SwapNamespace, Task
@@ -227,6 +228,7 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
             "plug": options.plug,
             "cgroup": "v2" if memcg_table.is_v2(kernel.core) else "v1",
             **_generations(kernel),
+            **({} if options.oom_scope == OOM_SCOPES[0] else {"oom_scope": options.oom_scope}),
         },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,

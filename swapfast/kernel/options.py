@@ -21,6 +21,7 @@ __all__ = [
     "CGROUP",
     "LEAST_PAGES",
     "LRU_GEN_RULES",
+    "OOM_SCOPES",
     "PLUG",
     "READAHEAD",
     "STATISTICS",
@@ -52,6 +53,7 @@ STATISTICS = ("exact", "stale")
 READAHEAD = ("cluster", "vma")
 PLUG = ("own", "nested")
 CGROUP = ("v1", "v2")
+OOM_SCOPES = ("kernel", "namespace", "owner-of-full-area")
 LRU_GEN_RULES = ("always", "fault", "ticks")
 TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
 STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
@@ -90,6 +92,7 @@ class Keywords(TypedDict, total=False):
     lru_gen: int | None
     lru_gen_rule: str
     lru_drain: int
+    oom_scope: str
     seed: int
 
 
@@ -160,6 +163,10 @@ class KernelOptions:
         6.18-mglru: the batches of pages to be moved are emptied after so many references of a
         program that runs alone (mm/swap.c, lru_add_drain), as where somebody reads its statistics
         so often; 64 where the policy was held against the kernel. 0: never.
+    oom_scope : {"kernel", "namespace", "owner-of-full-area"}
+        Among whom the OOM killer chooses when the machine has no page: everybody, as the kernel
+        does; the swap namespace of the task that asked; or those whose pages fill the areas that
+        this task may use, most slots there first. Where that is nobody, everybody.
     seed : int
         What the drawn options are drawn from.
 
@@ -197,6 +204,7 @@ class KernelOptions:
     lru_gen: int
     lru_gen_rule: str
     lru_drain: int
+    oom_scope: str
     seed: int
 
     def __init__(
@@ -224,13 +232,12 @@ class KernelOptions:
         lru_gen: int | None = None,
         lru_gen_rule: str = "always",
         lru_drain: int = 0,
+        oom_scope: str = OOM_SCOPES[0],
         seed: int = 0,
     ) -> None:
         kernel = profile if isinstance(profile, Profile) else find_profile(profile)
         pages = parse_size(memory) // PAGE_SIZE
-        policy = policy or kernel.policy
-        if policy == MGLRU and lru_gen is not None and not lru_gen & 1:
-            policy = CLASSIC
+        policy = _policy(policy or kernel.policy, lru_gen)
         values = {
             "pages": pages,
             "profile": kernel,
@@ -254,6 +261,7 @@ class KernelOptions:
             "lru_gen": 7 * (policy == MGLRU) if lru_gen is None else lru_gen,
             "lru_gen_rule": lru_gen_rule,
             "lru_drain": lru_drain,
+            "oom_scope": oom_scope,
             "seed": seed,
         }
         for name, value in values.items():
@@ -271,6 +279,15 @@ class KernelOptions:
             )
         if not 0 <= self.cached < self.pages:
             raise ValueError(f"cache is less than the memory, not {cache!r}")
+        self._check_choices()
+        self._check_generations()
+        if self.seed < 0:
+            raise ValueError(f"seed is 0 or more, not {self.seed}")
+        phase = self.statistics_phase
+        if phase is not None and not 0 <= phase < STATISTICS_PERIOD:
+            raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
+
+    def _check_choices(self) -> None:
         for option, choices in CHOICES.items():
             value = getattr(self, option)
             if value not in choices:
@@ -279,12 +296,9 @@ class KernelOptions:
                 raise ValueError(
                     f"{option}={value!r} is a rule of 6.18, not of {self.profile.name}"
                 )
-        self._check_generations()
-        if self.seed < 0:
-            raise ValueError(f"seed is 0 or more, not {self.seed}")
-        phase = self.statistics_phase
-        if phase is not None and not 0 <= phase < STATISTICS_PERIOD:
-            raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
+        if self.oom_scope not in OOM_SCOPES:
+            known = ", ".join(OOM_SCOPES)
+            raise ValueError(f"oom_scope is one of {known}; not {self.oom_scope!r}")
 
     def _check_generations(self) -> None:
         if not isinstance(self.lru_gen, int) or not 0 <= self.lru_gen <= 7:
@@ -342,6 +356,10 @@ class KernelOptions:
             "mglru_mask": self.lru_gen,
             "mglru_rule": LRU_GEN_RULES.index(self.lru_gen_rule),
         }
+
+
+def _policy(policy: str, lru_gen: int | None) -> str:
+    return CLASSIC if policy == MGLRU and lru_gen is not None and not lru_gen & 1 else policy
 
 
 def _rules(rules: Rules | str | None) -> Rules:
