@@ -217,6 +217,7 @@ REFUSED = [
     ({"preset": "zram", "ratio": math.nan}, "ratio: nan is not a number from 1 to 4096"),
     ({"preset": "zram", "ratio": True}, "ratio: True is not a number"),
     ({"preset": "zram", "incompressible": 1.5}, "incompressible: 1.5 is not a number from 0 to 1"),
+    ({"preset": "zram", "ratio": 30}, "ratio: 30.0 is not 20 at most, with incompressible at 0.05"),
     ({"preset": "zram", "limit": "0"}, "limit: '0' is not a size above 0"),
     ({"preset": "zram", "load": "x"}, "load: 'x' is not a time from 0 on"),
     ({"preset": "nvme", "synchronous": True}, "load: missing; a device has load, store"),

@@ -45,7 +45,7 @@ ORDER = """
     gens                                              generations, rings
     types rules table arrays bitmap ring              words and containers
     tree rmap tlb                                     memcgs, sharers, what the processor remembers
-    frames slots wipe area scope tags device          RAM; which slot, which area, who may use which
+    frames slots wipe pool area scope tags device     RAM; which slot, which area, who may use which
     writeback batch plug abandon writer evict token   a page goes out
     lru policy_lru policy_fifo policy_clock           which page goes
     policy_linux25 policy_linux618

@@ -9,10 +9,11 @@
 # - swap_left(core, g): slots that a memcg may still get (mem_cgroup_get_nr_swap_pages)
 
 from libc.stdint cimport uint32_t, uint64_t
+from swapfast.mm.pool cimport pool_drop
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.slots cimport slot_bit, slots_give, slots_take
 from swapfast.mm.tree cimport uncharge_swap
-from swapfast.mm.types cimport LIKELY, area_t, core_t, memcg_t, scope_t
+from swapfast.mm.types cimport LIKELY, UNLIKELY, area_t, core_t, memcg_t, scope_t
 from swapfast.mm.wipe cimport wipe_note
 from swapfast.mm.words cimport CLUSTER, NIL, NO_MEMCG, NO_SLOT
 
@@ -52,6 +53,8 @@ cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
         return   # a checkpoint still needs its bytes: free when it is not pinned any more
     slots_give(a, slot)
     wipe_note(core, a, slot)
+    if UNLIKELY(a.stored != NULL):
+        pool_drop(core, a, slot)
     if a.summed != NULL:
         a.summed[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
     if a.zeromap != NULL:
