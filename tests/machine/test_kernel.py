@@ -30,7 +30,11 @@ def test_keywords_are_the_options() -> None:
     with pytest.raises(TypeError, match="no option 'bit'; there are contents"):
         KernelOptions("1MiB", bit=32)  # type: ignore[call-arg]
     renamed = {"pages": "memory", "cached": "cache"}
-    assert {renamed.get(f.name, f.name) for f in fields(KernelOptions)} == set(parameters)
+    assert {renamed.get(f.name, f.name) for f in fields(KernelOptions)} == {
+        "memory",
+        "profile",
+        *DEFAULTS,
+    }
 
 
 def test_what_is_left_out_is_filled_in_and_stays() -> None:
