@@ -13,7 +13,7 @@ import numpy as np
 
 import swapfast as sf
 from bench.row import Row, Size, cpu, rates, trace
-from swapfast.kernel.options import TIMES
+from swapfast.kernel.choices import TIMES
 from swapfast.traces import Trace
 from swapfast.units import PAGE_SIZE
 

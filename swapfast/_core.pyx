@@ -266,7 +266,9 @@ cdef class Core:
         self.c.clock.now = now
 
     def memory(self):
-        """Pages: total, free, used, file_cache, inactive, active; slots: total_swap, free_swap."""
+        """Pages: total, free, used, file_cache, pool (memory of devices that compress), inactive,
+        active; slots: total_swap, free_swap.
+        """
         cdef uint64_t inactive = 0, active = 0
         cdef uint32_t i
         for i in range(self.c.memcg_numbers.top):
@@ -274,7 +276,8 @@ cdef class Core:
                 inactive += inactive_pages(&self.c.memcgs[i])
                 active += active_pages(&self.c.memcgs[i])
         return {"total": self.c.ram.pages, "free": free_pages(&self.c), "used": self.c.ram.used,
-                "file_cache": self.c.ram.file_cache, "inactive": inactive, "active": active,
+                "file_cache": self.c.ram.file_cache, "pool": self.c.ram.pool,
+                "inactive": inactive, "active": active,
                 "total_swap": self.c.swap.total, "free_swap": self.c.swap.free}
 
     def read_files(self, uint64_t pages):

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from swapfast.distributions import Distribution, duration, nearest, parse_distribution, wrong
-from swapfast.units import parse_size
+from swapfast.units import PAGE_SIZE, parse_size
 
 __all__ = ["PRESETS", "DeviceConfig", "Preset"]
 
@@ -268,11 +268,13 @@ class DeviceConfig:
     load, store : int
         Time of the processor for a page.
     ratio : float
-        How many times smaller pages get, on average.
+        How many times smaller pages get, all of them together: orig_data_size / compr_data_size in
+        mm_stat of zram.
     incompressible : float
-        Share of pages stored as they are.
+        Share of pages stored as they are, 1 / ``ratio`` at most.
     limit : int
-        Bytes the compressed pages may take; 0 is no limit.
+        Bytes of memory that its pages may take in whole pages, mem_limit of zram; 0 is no limit.
+        A page beyond that stays in memory, dirty.
     endurance : int
         Bytes that may be written in its life; 0 is unknown.
     """
@@ -345,7 +347,27 @@ class DeviceConfig:
         for name, value in told.items():
             if not _apart(synchronous, name):
                 fields |= _KEYS[name](name, value)
-        return cls(preset, **fields)
+        config = cls(preset, **fields)
+        config._check_ratio()
+        return config
+
+    def _check_ratio(self) -> None:
+        share = self.incompressible
+        if self.ratio * share > 1:
+            allowed = f"{1 / share:g} at most, with incompressible at {share:g}"
+            raise wrong("ratio", self.ratio, allowed)
+
+    @property
+    def compressed(self) -> tuple[float, float]:
+        """Bytes of a page that compresses: the least, and how far they go from there.
+
+        The mean of all pages is 4096 / ``ratio``, those counted that are stored whole. The others
+        are uniform around theirs, half of it to either side as far as a page has bytes.
+        """
+        rest = 1 - self.incompressible
+        mean = PAGE_SIZE * (1 / self.ratio - self.incompressible) / rest if rest else PAGE_SIZE
+        side = min(mean / 2, PAGE_SIZE - mean)
+        return mean - side, 2 * side
 
     @property
     def random(self) -> bool:

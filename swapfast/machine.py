@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from swapfast.kernel import areas, batches, cgroup, face
 from swapfast.kernel.boot import boot
+from swapfast.kernel.choices import PLUG, READAHEAD, STATISTICS, TIMES, TLB
 from swapfast.kernel.control import Cgroup, Limits, MemoryGroup
 from swapfast.kernel.lru_gen import LruGen
-from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TIMES, TLB, KernelOptions, Keywords
+from swapfast.kernel.options import KernelOptions, Keywords
 from swapfast.kernel.profile import Profile
 from swapfast.kernel.readings import Readings
 from swapfast.kernel.records import Kind
-from swapfast.kernel.state import Kernel, Mapping, SwapArea, SwapNamespace
+from swapfast.kernel.state import Kernel, Mapping, SwapArea, SwapNamespace, Task
 from swapfast.kernel.tier_file import SwapTiers
 from swapfast.syscalls import SYSTEM_CALLS
 from swapfast.units import PAGE_SIZE
@@ -199,9 +200,7 @@ class Machine(Readings, AbstractContextManager["Machine"]):
         for the cgroups that name it in memory.swapfile (``swap_scope="private"``). Errors as
         `swapfast.kernel.areas.add_device`.
         """
-        area = areas.add_device(
-            self.kernel, size, priority=priority, task=task, private=private
-        )
+        area = areas.add_device(self.kernel, size, priority=priority, task=task, private=private)
         if device is not None:
             device.carry(area)
         return area

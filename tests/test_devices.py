@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from swapfast import _kernels
 from swapfast.devices import PRESETS, DeviceConfig
 from swapfast.distributions import LONGEST, Distribution, parse_distribution
-from swapfast.kernel.options import TIMES
+from swapfast.kernel.choices import TIMES
 from swapfast.units import parse_duration
 
 US, MS = 1_000, 1_000_000
@@ -217,6 +217,7 @@ REFUSED = [
     ({"preset": "zram", "ratio": math.nan}, "ratio: nan is not a number from 1 to 4096"),
     ({"preset": "zram", "ratio": True}, "ratio: True is not a number"),
     ({"preset": "zram", "incompressible": 1.5}, "incompressible: 1.5 is not a number from 0 to 1"),
+    ({"preset": "zram", "ratio": 30}, "ratio: 30.0 is not 20 at most, with incompressible at 0.05"),
     ({"preset": "zram", "limit": "0"}, "limit: '0' is not a size above 0"),
     ({"preset": "zram", "load": "x"}, "load: 'x' is not a time from 0 on"),
     ({"preset": "nvme", "synchronous": True}, "load: missing; a device has load, store"),

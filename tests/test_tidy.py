@@ -45,8 +45,8 @@ ORDER = """
     gens choice                                       generations, rings, where a page may go
     types rules table arrays bitmap ring              words and containers
     tree rmap tiers tlb                               memcgs, sharers, what the processor remembers
-    frames slots wipe allowed area picks cpu_turns    RAM; which slot, which area
-    scope tags device                                 who may use which, what areas lie on
+    frames slots wipe pool allowed area picks         RAM; which slot, which area
+    cpu_turns scope tags device                       who may use which, what areas lie on
     writeback batch plug abandon writer evict token   a page goes out
     lru policy_lru policy_fifo policy_clock           which page goes
     policy_linux25 policy_linux618

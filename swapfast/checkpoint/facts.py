@@ -17,7 +17,7 @@ from swapfast._core import policy_names
 from swapfast.checkpoint.groups import GROUP
 from swapfast.checkpoint.schema import choice, flag, integer, later, listing, optional, record, text
 from swapfast.flags import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS
-from swapfast.kernel.options import CHOICES, STATISTICS_PERIOD, TIMES
+from swapfast.kernel.choices import CHOICES, OOM_SCOPES, STATISTICS_PERIOD, TIMES
 from swapfast.kernel.profile import PROFILES
 from swapfast.kernel.rules import Rules
 from swapfast.units import PAGE_SIZE
@@ -89,6 +89,7 @@ _machine = record(
             lru_gen_rule=later(choice(*CHOICES["lru_gen_rule"])),
             lru_drain=later(integer(0, 1 << 31)),
             watermark_scale_factor=later(integer(1, 3000)),
+            oom_scope=later(choice(*OOM_SCOPES)),
             statistics_phase=integer(0, STATISTICS_PERIOD - 1),
         )
     ),

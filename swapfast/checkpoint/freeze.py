@@ -23,6 +23,7 @@ from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.checkpoint.groups import group_facts
 from swapfast.core import area_table, images, mapping_table, memcg_table, slot_pins
 from swapfast.errors import system_error
+from swapfast.kernel.choices import OOM_SCOPES
 from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.profile import MGLRU, PROFILES, WATERMARK_SCALE
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
@@ -229,6 +230,7 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
             "cgroup": "v2" if memcg_table.is_v2(kernel.core) else "v1",
             **_generations(kernel),
             **_watermarks(options),
+            **({} if options.oom_scope == OOM_SCOPES[0] else {"oom_scope": options.oom_scope}),
         },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,

@@ -21,14 +21,8 @@ from swapfast.cli.output import (
 )
 from swapfast.devices import PRESETS
 from swapfast.errors import Interrupted
-from swapfast.kernel.options import (
-    LRU_GEN_RULES,
-    PLUG,
-    READAHEAD,
-    STATISTICS,
-    TLB,
-    Keywords,
-)
+from swapfast.kernel.choices import LRU_GEN_RULES, PLUG, READAHEAD, STATISTICS, TLB
+from swapfast.kernel.options import Keywords
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
 from swapfast.traces import open_trace

@@ -20,7 +20,7 @@ from swapfast.cli.output import (
 )
 from swapfast.contention import is_several
 from swapfast.errors import Interrupted
-from swapfast.kernel.options import PLUG
+from swapfast.kernel.choices import PLUG
 from swapfast.kernel.profile import PROFILES
 from swapfast.validate import (
     BESIDE,

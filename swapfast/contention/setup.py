@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from swapfast.devices import DeviceConfig
-from swapfast.kernel.options import STATISTICS, TIMES
+from swapfast.kernel.choices import STATISTICS, TIMES
 from swapfast.scenario.places import Layout, parse, read
 from swapfast.units import parse_duration, parse_size
 from swapfast.validate import LRUS

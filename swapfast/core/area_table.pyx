@@ -7,6 +7,7 @@ from swapfast._core cimport Core
 from swapfast.mm.area cimport area_give_up, area_of
 from swapfast.mm.arrays cimport arrays_reserve_slots
 from swapfast.mm.picks cimport picks_forget, picks_reserve
+from swapfast.mm.rmap cimport next_mapper
 from swapfast.mm.slots cimport (
     LIST_PARTLY, NO_CLUSTER, slot_map_bytes, slots_free, slots_init,
 )
@@ -15,7 +16,8 @@ from swapfast.mm.table cimport table_give, table_take
 from swapfast.mm.types cimport area_t, core_t, lazy_map, lazy_unmap
 from swapfast.mm.wipe cimport wipe_area
 from swapfast.mm.words cimport (
-    CLUSTER, NO_TIER, PAGE_SIZE, SCOPE_NOWHERE, SLOTS_CLUSTER, SLOTS_NEXTFIT, TURN_CPU_AREA,
+    BLOCK_SHIFT, CLUSTER, NIL, NO_TIER, PAGE_SIZE, PTE_SHARED, SCOPE_NOWHERE, SLOTS_CLUSTER,
+    SLOTS_NEXTFIT, TURN_CPU_AREA,
 )
 
 import numpy as np
@@ -122,6 +124,30 @@ def info(Core core, uint32_t number):
     return {"base": a.base, "slots": a.slots, "pages": a.pages, "inuse": a.inuse,
             "prio": a.prio, "scope": a.scope, "writeok": bool(a.writeok),
             "failed": bool(a.failed), "pswpin": a.pswpin, "pswpout": a.pswpout}
+
+
+def owners(Core core, uint32_t number):
+    """Whose data the slots of an area hold: their number by mapping, a uint32 array.
+
+    Data that several private mappings share are counted for each; those of a shared object for the
+    object.
+    """
+    cdef core_t *c = &core.c
+    cdef area_t *a = core.area(number)
+    cdef uint32_t slot, home, p
+    core.idle()
+    slots = np.zeros(c.mappings_max, dtype=np.uint32)
+    cdef uint32_t[::1] v = slots
+    for slot in range(1, a.slots):
+        home = c.slot_page[a.base + slot]
+        if home == NIL:
+            continue
+        v[c.block_mapping[home >> BLOCK_SHIFT]] += 1
+        p = NIL if c.page[home].pte & PTE_SHARED else next_mapper(c, home)
+        while p != NIL and p != home:
+            v[c.block_mapping[p >> BLOCK_SHIFT]] += 1
+            p = c.next[p]
+    return slots
 
 
 def set_prio(Core core, uint32_t number, int32_t prio):

@@ -1,14 +1,16 @@
 """Devices: what areas lie on, and what they counted."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from swapfast._core cimport Core
 from swapfast.mm.device cimport add_device
 from swapfast.mm.draw cimport CONSTANT, EMPIRICAL, EXPONENTIAL, LOGNORMAL, draw_t
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
+from swapfast.mm.pool cimport pool_pages, pool_store
 from swapfast.mm.queue cimport device_t
+from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.types cimport area_t, core_t, lazy_map
-from swapfast.mm.words cimport MAX_PLUG
+from swapfast.mm.words cimport MAX_PLUG, NIL, PAGE_SIZE
 
 import numpy as np
 
@@ -66,6 +68,9 @@ def add(Core core, config, *, uint64_t seed=0):
     d.synchronous = config.synchronous
     d.load = config.load
     d.store = config.store
+    d.whole = config.incompressible
+    d.least, d.span = config.compressed
+    d.limit = (config.limit + PAGE_SIZE - 1) // PAGE_SIZE
     for k in range(2):
         service = getattr(config, WAYS[k])
         if service.kind == "position":
@@ -87,6 +92,20 @@ def add(Core core, config, *, uint64_t seed=0):
     return d.number
 
 
+cdef int fill_pool(Core core, area_t *a) except -1:
+    # What lies in the area already is in the memory of the device from now on.
+    cdef core_t *c = &core.c
+    cdef uint32_t slot
+    a.stored = <uint16_t *>lazy_map(<size_t>a.slots * 2)
+    if a.stored == NULL:
+        a.device = NULL
+        raise MemoryError("no room for the bytes of compressed slots")
+    for slot in range(1, a.slots):
+        if c.slot_page[a.base + slot] != NIL and not slot_bit(a.zeromap, slot):
+            pool_store(c, a, slot, c.slot_page[a.base + slot], True)
+    return 0
+
+
 def place(Core core, uint32_t area, uint32_t number, uint64_t slot=0):
     """Say which device an area lies on, and where it begins there, in slots."""
     cdef area_t *a = core.area(area)
@@ -94,19 +113,29 @@ def place(Core core, uint32_t area, uint32_t number, uint64_t slot=0):
     if a.device != NULL:
         raise ValueError(f"area {area} lies on device {a.device.number} already")
     a.device = device_of(core, number)
+    if a.device.synchronous:
+        fill_pool(core, a)
     a.device_slot = slot
     a.rotational = a.device.rotational
     a.device.slots = max(a.device.slots, slot + a.slots)
 
 
 def info(Core core, uint32_t number):
-    """What a device counted: requests, pages, ns; ``read`` and ``write`` apart."""
+    """What a device counted: requests, pages, ns; ``read`` and ``write`` apart.
+
+    ``pool``, of one that compresses: what its memory holds.
+    """
     cdef device_t *d = device_of(core, number)
     cdef uint32_t k
     told = {"busy": d.busy, "depth": d.len}
     for k in range(2):
         told[WAYS[k]] = {"requests": d.way[k].requests, "pages": d.way[k].pages,
                          "waited": d.way[k].waited, "in_system": d.way[k].in_system}
+    if d.synchronous:
+        told["pool"] = {"stored_pages": d.stored, "compressed_bytes": d.compressed,
+                        "pool_bytes": pool_pages(d) * PAGE_SIZE, "limit_hits": d.limit_hits,
+                        "no_memory": d.no_memory,
+                        "saved_pages": <int64_t>(d.stored - pool_pages(d))}
     return told
 
 

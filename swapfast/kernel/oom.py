@@ -11,6 +11,8 @@ oom_kill_process, oom_kill_memcg_member), mm/memcontrol.c of 6.18 (mem_cgroup_ge
 from __future__ import annotations
 
 import errno
+from collections.abc import Container
+from dataclasses import dataclass
 from math import isqrt
 
 from swapfast import _core
@@ -20,6 +22,7 @@ from swapfast.errors import KernelPanic, system_error
 from swapfast.kernel.exit import die
 from swapfast.kernel.groups import GroupRow
 from swapfast.kernel.mmap import count, counts
+from swapfast.kernel.oom_scope import EVERYBODY, areas_allowed, suspects
 from swapfast.kernel.records import OomRecord
 from swapfast.kernel.state import Kernel, Task
 from swapfast.units import PAGE_SIZE
@@ -108,19 +111,41 @@ def _tasks(kernel: Kernel, level: GroupRow | None) -> list[Task]:
     ]
 
 
-def _choose(kernel: Kernel, level: GroupRow | None) -> tuple[int, Task] | None:
+def _killable(kernel: Kernel, level: GroupRow | None) -> list[Task]:
+    modern = kernel.profile.modern
+    return [
+        t
+        for t in _tasks(kernel, level)
+        if (_may_die_6_18(t) if modern else t.oom_adj != OOM_DISABLE)
+    ]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Who is chosen, among whom, and by which rule."""
+
+    score: int
+    victim: Task
+    among: Container[Task]
+    rule: str
+
+
+def _choose(kernel: Kernel, current: Task, level: GroupRow | None) -> _Choice | None:
     """The worst score and whose it is (select_bad_process)."""
     modern = kernel.profile.modern
     memory = kernel.core.memory()
     pages = memory["total"] + memory["total_swap"]
     if level is not None:
         pages = memcg_table.info(kernel.core, level.number)["limit"] or pages
-    scores = [
-        (badness_6_18(t, pages) if modern else badness_2_6_25(t), t)
-        for t in _tasks(kernel, level)
-        if (_may_die_6_18(t) if modern else t.oom_adj != OOM_DISABLE)
-    ]
-    return max(scores, key=lambda s: s[0]) if scores else None
+    rule, those = EVERYBODY, dict.fromkeys(_killable(kernel, level), 0)
+    if level is None:
+        rule, those = suspects(kernel, current, those)
+    if not those:
+        return None
+    score = {t: badness_6_18(t, pages) if modern else badness_2_6_25(t) for t in those}
+    # Who runs swapoff goes first under every rule.
+    victim = max(those, key=lambda t: (score[t] == MOST, those[t], score[t]))
+    return _Choice(score[victim], victim, those, rule)
 
 
 def out_of_memory(kernel: Kernel, current: Task, level: GroupRow | None = None) -> Task:
@@ -162,20 +187,21 @@ def out_of_memory(kernel: Kernel, current: Task, level: GroupRow | None = None) 
 
 def kill_at_limit(kernel: Kernel, current: Task, level: GroupRow | None) -> Task | None:
     """`out_of_memory`, but None if nobody can be killed (mem_cgroup_out_of_memory)."""
-    chosen = _choose(kernel, level)
+    chosen = _choose(kernel, current, level)
     if chosen is None:
         return None
-    score, victim = chosen
+    victim, rule = chosen.victim, chosen.rule
     if not kernel.profile.modern:
         kernel.log.append(
-            f"Out of memory: kill process {victim.pid} ({victim.name}) score {score} or a child"
+            f"Out of memory: kill process {victim.pid} ({victim.name}) score {chosen.score} "
+            "or a child"
         )
         for child in victim.children:
-            if child.alive and child.mm is not victim.mm and child.oom_adj != OOM_DISABLE:
+            if child.mm is not victim.mm and child in chosen.among:
                 victim = child  # a child with an mm of its own goes first
                 break
     together = _oom_group(kernel, victim, level)
-    _kill(kernel, current, victim, level)
+    _kill(kernel, current, victim, level, rule)
     if together is not None:
         memcg_table.note(kernel.core, together.number, "oom_group_kill")
         kernel.log.append(
@@ -183,7 +209,7 @@ def kill_at_limit(kernel: Kernel, current: Task, level: GroupRow | None) -> Task
         )
         for task in _tasks(kernel, together):
             if task.alive and task.oom_score_adj != OOM_SCORE_ADJ_MIN:
-                _kill(kernel, current, task, level)
+                _kill(kernel, current, task, level, rule)
     return victim
 
 
@@ -198,21 +224,23 @@ def _oom_group(kernel: Kernel, victim: Task, level: GroupRow | None) -> GroupRow
     return found
 
 
-def _kill(kernel: Kernel, current: Task, victim: Task, level: GroupRow | None) -> None:
+def _kill(kernel: Kernel, current: Task, victim: Task, level: GroupRow | None, rule: str) -> None:
     """__oom_kill_process: one victim, and everybody who shares its mm."""
     if kernel.profile.modern:
         _report_6_18(kernel, victim, level)
     else:
         kernel.log.append(f"Killed process {victim.pid} ({victim.name})")
     kernel.oom_kills += 1
-    kernel.oom_records.append(_record(kernel, current, victim, level))
+    kernel.oom_records.append(_record(kernel, current, victim, level, rule))
     memcg_table.note(kernel.core, victim.group, "oom_kill")
     for sharer in sorted(victim.mm.users, key=lambda t: t.pid):
         if sharer.parent is not None:
             die(sharer, 0, f.SIGKILL)
 
 
-def _record(kernel: Kernel, current: Task, victim: Task, level: GroupRow | None) -> OomRecord:
+def _record(
+    kernel: Kernel, current: Task, victim: Task, level: GroupRow | None, rule: str
+) -> OomRecord:
     memory, counters = kernel.core.memory(), kernel.core.counters()
     resident, swapped = counts(victim.mm)
     return OomRecord(
@@ -229,12 +257,13 @@ def _record(kernel: Kernel, current: Task, victim: Task, level: GroupRow | None)
         free_slots_allowed=_slots_allowed(kernel, current),
         free_slots=memory["free_swap"],
         scanned=counters["pgscan_kswapd"] + counters["pgscan_direct"],
+        rule=rule,
     )
 
 
 def _slots_allowed(kernel: Kernel, task: Task) -> int:
     """Free slots that a task could have (mem_cgroup_get_nr_swap_pages)."""
-    infos = [area.info for area in task.swap_ns.areas]
+    infos = [area.info for area in areas_allowed(task)]
     slots = sum(info["pages"] - info["inuse"] for info in infos)
     for row in kernel.groups[task.group].upward():
         info = memcg_table.info(kernel.core, row.number)

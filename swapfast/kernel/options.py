@@ -8,8 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from swapfast.kernel.choices import (
+    CGROUP,
+    CHOICES,
+    LRU_GEN_RULES,
+    OOM_SCOPES,
+    PLUG,
+    READAHEAD,
+    STATISTICS,
+    STATISTICS_PERIOD,
+    SWAP_CLUSTER,
+    SWAP_SCOPE,
+    TIMES,
+    TLB,
+)
 from swapfast.kernel.profile import CLASSIC, MGLRU, WATERMARK_SCALE, Profile, find_profile
 from swapfast.kernel.rules import Rules
 from swapfast.units import PAGE_SIZE, parse_size
@@ -17,59 +31,9 @@ from swapfast.units import PAGE_SIZE, parse_size
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = [
-    "CGROUP",
-    "LEAST_PAGES",
-    "LRU_GEN_RULES",
-    "PLUG",
-    "READAHEAD",
-    "STATISTICS",
-    "TIMES",
-    "TLB",
-    "KernelOptions",
-    "Keywords",
-    "not_default",
-]
+__all__ = ["DEFAULTS", "LEAST_PAGES", "KernelOptions", "Keywords", "not_default"]
 
-#: Simulated costs in nanoseconds. Measured with block and vmscan traces on Linux 6.18, one virtio
-#: disk: about 50 us a read. A reference took 400 ns in the runs that the policies are held against;
-#: a program that nobody observes is quicker, 20 ns or so.
-TIMES = {
-    "reference": 400,
-    "minor_fault": 1_500,
-    "swap_in": 66_000,
-    "reclaim": 8_000,
-    "scan_page": 600,
-    "unmap": 2_200,
-    "plug_page": 2_000,
-    "flush_request": 1_000,
-    "write_request": 3_500,
-    "write_page": 2_600,
-    "write_latency": 45_000,
-}
-
-STATISTICS = ("exact", "stale")
-READAHEAD = ("cluster", "vma")
-PLUG = ("own", "nested")
-CGROUP = ("v1", "v2")
-SWAP_SCOPE = ("shared", "private", "priority", "tiers", "tiers-amount")
-SWAP_CLUSTER = ("per-owner", "per-cpu", "per-cpu-device", "per-cpu-tier")  # as TURN_* has them
-LRU_GEN_RULES = ("always", "fault", "ticks")
-TLB = {"off": 0, "natural": 10_000_000, "fresh": 50_000_000}  # ns between flushes, measured
-STATISTICS_PERIOD = 2_000_000_000  # ns, FLUSH_TIME in mm/memcontrol.c
 LEAST_PAGES = 64  # of RAM
-# Rules of 6.18 alone; the first of each is all that 2.6.25 knows.
-CHOICES = {
-    "statistics": STATISTICS,
-    "tlb": tuple(TLB),
-    "readahead": READAHEAD,
-    "plug": PLUG,
-    "cgroup": CGROUP,
-    "swap_scope": SWAP_SCOPE,
-    "swap_cluster": SWAP_CLUSTER,
-    "allowed_aware": (False, True),
-    "lru_gen_rule": LRU_GEN_RULES,
-}
 
 
 class Keywords(TypedDict, total=False):
@@ -99,7 +63,39 @@ class Keywords(TypedDict, total=False):
     swap_scope: str
     swap_cluster: str
     allowed_aware: bool
+    oom_scope: str
     seed: int
+
+
+DEFAULTS: Keywords = {
+    "contents": True,
+    "rules": None,
+    "cache": None,
+    "bits": 64,
+    "overcommit": 0,
+    "policy": None,
+    "page_cluster": None,
+    "swappiness": 60,
+    "checksums": False,
+    "max_swapfiles": None,
+    "watermark_scale_factor": WATERMARK_SCALE,
+    "times": None,
+    "statistics": STATISTICS[0],
+    "statistics_phase": None,
+    "tlb": "off",
+    "readahead": READAHEAD[0],
+    "plug": None,
+    "cgroup": CGROUP[0],
+    "lru_gen": None,
+    "lru_gen_rule": LRU_GEN_RULES[0],
+    "lru_drain": 0,
+    "swap_scope": SWAP_SCOPE[0],
+    "swap_cluster": SWAP_CLUSTER[0],
+    "allowed_aware": False,
+    "oom_scope": OOM_SCOPES[0],
+    "seed": 0,
+}
+"""What each option is by default; None: what the profile has, or what follows from others."""
 
 
 @dataclass(frozen=True, init=False)
@@ -184,6 +180,10 @@ class KernelOptions:
         6.18: usable swap of a cgroup is what is free where its pages may go, which no kernel
         counts; it decides whether they are scanned, which refaults are activated, and when there is
         nothing left to reclaim.
+    oom_scope : {"kernel", "namespace", "owner-of-full-area"}
+        Among whom the OOM killer chooses when the machine has no page: everybody, as the kernel
+        does; the swap namespace of the task that asked; or those whose pages fill the areas that
+        this task may use, most slots there first. Where that is nobody, everybody.
     seed : int
         What the drawn options are drawn from.
 
@@ -225,67 +225,34 @@ class KernelOptions:
     swap_scope: str
     swap_cluster: str
     allowed_aware: bool
+    oom_scope: str
     seed: int
 
     def __init__(
-        self,
-        memory: int | str,
-        profile: str | Profile = "6.18",
-        *,
-        contents: bool = True,
-        rules: Rules | str | None = None,
-        cache: int | str | None = None,
-        bits: int = 64,
-        overcommit: int = 0,
-        policy: str | None = None,
-        page_cluster: int | None = None,
-        swappiness: int = 60,
-        checksums: bool = False,
-        max_swapfiles: int | None = None,
-        watermark_scale_factor: int = WATERMARK_SCALE,
-        times: Mapping[str, int] | None = None,
-        statistics: str = "exact",
-        statistics_phase: int | None = None,
-        tlb: str = "off",
-        readahead: str = "cluster",
-        plug: str | None = None,
-        cgroup: str = "v1",
-        lru_gen: int | None = None,
-        lru_gen_rule: str = "always",
-        lru_drain: int = 0,
-        swap_scope: str = SWAP_SCOPE[0],
-        swap_cluster: str = SWAP_CLUSTER[0],
-        allowed_aware: bool = False,
-        seed: int = 0,
+        self, memory: int | str, profile: str | Profile = "6.18", **keywords: Unpack[Keywords]
     ) -> None:
+        for name in keywords:
+            if name not in DEFAULTS:
+                raise TypeError(f"no option {name!r}; there are {', '.join(DEFAULTS)}")
         kernel = profile if isinstance(profile, Profile) else find_profile(profile)
         pages = parse_size(memory) // PAGE_SIZE
-        policy = _policy(policy or kernel.policy, lru_gen)
-        values: dict[str, Any] = {
+        given: dict[str, Any] = {**DEFAULTS, **keywords}
+        cache, lru_gen = given.pop("cache"), given["lru_gen"]
+        policy = _policy(given["policy"] or kernel.policy, lru_gen)
+        values = given | {
             "pages": pages,
             "profile": kernel,
-            "contents": contents,
-            "rules": _rules(rules),
+            "rules": _rules(given["rules"]),
             "cached": pages // 32 if cache is None else parse_size(cache) // PAGE_SIZE,
-            "bits": bits,
-            "overcommit": overcommit,
             "policy": policy,
-            "page_cluster": kernel.page_cluster if page_cluster is None else page_cluster,
-            "swappiness": swappiness,
-            "checksums": checksums,
-            "max_swapfiles": max_swapfiles or kernel.max_swapfiles,
-            "watermark_scale_factor": watermark_scale_factor,
-            "times": {**TIMES, **(times or {})},
-            "statistics_phase": statistics_phase,
-            "plug": plug or (PLUG[1] if kernel.modern else PLUG[0]),
+            "page_cluster": (
+                kernel.page_cluster if given["page_cluster"] is None else given["page_cluster"]
+            ),
+            "max_swapfiles": given["max_swapfiles"] or kernel.max_swapfiles,
+            "times": {**TIMES, **(given["times"] or {})},
+            "plug": given["plug"] or (PLUG[1] if kernel.modern else PLUG[0]),
             "lru_gen": 7 * (policy == MGLRU) if lru_gen is None else lru_gen,
-            "lru_gen_rule": lru_gen_rule,
-            "lru_drain": lru_drain,
-            "seed": seed,
         }
-        values |= {"statistics": statistics, "tlb": tlb, "readahead": readahead, "cgroup": cgroup}
-        values |= {"swap_scope": swap_scope, "swap_cluster": swap_cluster}
-        values |= {"allowed_aware": allowed_aware}
         for name, value in values.items():
             object.__setattr__(self, name, value)
         self._check(memory, cache)
@@ -301,6 +268,19 @@ class KernelOptions:
             )
         if not 0 <= self.cached < self.pages:
             raise ValueError(f"cache is less than the memory, not {cache!r}")
+        self._check_choices()
+        self._check_generations()
+        self._check_watermarks()
+        if self.oom_scope not in OOM_SCOPES:
+            known = ", ".join(OOM_SCOPES)
+            raise ValueError(f"oom_scope is one of {known}; not {self.oom_scope!r}")
+        if self.seed < 0:
+            raise ValueError(f"seed is 0 or more, not {self.seed}")
+        phase = self.statistics_phase
+        if phase is not None and not 0 <= phase < STATISTICS_PERIOD:
+            raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
+
+    def _check_choices(self) -> None:
         for option, choices in CHOICES.items():
             value = getattr(self, option)
             if value not in choices:
@@ -311,13 +291,6 @@ class KernelOptions:
                 raise ValueError(
                     f"{option}={value!r} is a rule of 6.18, not of {self.profile.name}"
                 )
-        self._check_generations()
-        self._check_watermarks()
-        if self.seed < 0:
-            raise ValueError(f"seed is 0 or more, not {self.seed}")
-        phase = self.statistics_phase
-        if phase is not None and not 0 <= phase < STATISTICS_PERIOD:
-            raise ValueError(f"statistics_phase is 0 to {STATISTICS_PERIOD - 1} ns, not {phase}")
 
     def _check_watermarks(self) -> None:
         scale = self.watermark_scale_factor
@@ -407,8 +380,8 @@ def not_default(keywords: Keywords) -> set[str]:
     TypeError
         No such option.
     """
-    usual = KernelOptions.__init__.__kwdefaults__ or {}
     for name in keywords:
-        if name not in usual:
-            raise TypeError(f"no option {name!r}; there are {', '.join(usual)}")
+        if name not in DEFAULTS:
+            raise TypeError(f"no option {name!r}; there are {', '.join(DEFAULTS)}")
+    usual: Mapping[str, Any] = DEFAULTS
     return {name for name, value in keywords.items() if value != usual[name]}

@@ -91,6 +91,8 @@ class OomRecord:
         Free slots in all areas.
     scanned : int
         Pages that reclaim had scanned until then, since boot.
+    rule : str
+        Among whom the victim was chosen: "kernel", or what option ``oom_scope`` says.
     """
 
     time_ns: int
@@ -106,3 +108,4 @@ class OomRecord:
     free_slots_allowed: int
     free_slots: int
     scanned: int
+    rule: str

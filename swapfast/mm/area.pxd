@@ -12,6 +12,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.allowed cimport allowed_left
 from swapfast.mm.choice cimport scope_t
+from swapfast.mm.pool cimport pool_drop
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.slots cimport slot_bit, slots_give, slots_take
 from swapfast.mm.tree cimport tier_is_over, uncharge_swap
@@ -67,6 +68,8 @@ cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
         return   # a checkpoint still needs its bytes: free when it is not pinned any more
     slots_give(a, slot)
     wipe_note(core, a, slot)
+    if UNLIKELY(a.stored != NULL):
+        pool_drop(core, a, slot)
     if a.summed != NULL:
         a.summed[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
     if a.zeromap != NULL:

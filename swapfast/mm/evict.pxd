@@ -6,8 +6,8 @@
 # - unmap(core, home)
 # - try_to_unmap(core, home, bits): the same as reclaim does it
 # - write_bytes(core, home) -> WRITE_*
-# - write_out(core, home) -> WRITE_*: done and failed ones keep the page; its write is under way, or
-#   will never be
+# - write_out(core, home) -> WRITE_*: done, failed and full ones keep the page; its write is under
+#   way, or will never be
 # - map_back(core, home): every swap entry of a folio in memory maps it again
 # - release(core, g, home): clean and unmapped: its memory is free
 # - slot_drop(core, home): a folio in memory gives its slot back, if nobody else needs it
@@ -19,6 +19,7 @@ from swapfast.mm.allowed cimport scope_has
 from swapfast.mm.area cimport area_give_up, area_of, swap_give
 from swapfast.mm.device cimport area_device
 from swapfast.mm.frames cimport frame_at, frame_give
+from swapfast.mm.pool cimport pool_drop, pool_store
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
 from swapfast.mm.scope cimport scope_of, swap_alloc
@@ -43,10 +44,11 @@ from libc.string cimport memset
 
 cdef enum:
     WRITE_ZERO = 0       # all zero: remembered, not written
-    WRITE_DONE = 1
-    WRITE_FAILED = 2     # the file is not there: the page has to stay
-    WRITE_STORED = 3     # and clean at once
-    WRITE_WAITS = 4      # done, but for a tag (plug_add again)
+    WRITE_FULL = 1       # the device has no memory for it: it stays, dirty, and is activated
+    WRITE_DONE = 2
+    WRITE_FAILED = 3     # the file is not there: the page has to stay
+    WRITE_STORED = 4     # and clean at once
+    WRITE_WAITS = 5      # done, but for a tag (plug_add again)
 
 cdef inline bint has_swap_users(core_t *core, uint32_t home) noexcept nogil:
     # Does a page-table entry of the sharers still hold the swap entry?
@@ -206,19 +208,24 @@ cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
             if page_is_zero(frame):
                 a.zeromap[slot >> 6] |= bit
                 wipe_note(core, a, slot)
+                if UNLIKELY(a.stored != NULL):
+                    pool_drop(core, a, slot)
                 core.count.swpout_zero += 1
                 return WRITE_ZERO
             a.zeromap[slot >> 6] &= ~bit
-        if a.file != NULL:
-            wipe_held(a, slot)
-            if not a.prewritten and (a.failed or not guard_copy(
-                    a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE)):
-                note_bad(core, core.home[home].entry, BAD_AREA if a.failed else BAD_FILE)
-                area_give_up(core, a)
-                return WRITE_FAILED
-            if a.summed != NULL:
-                a.sums[slot] = page_sum(frame)
-                a.summed[slot >> 6] |= bit
+    # What a checkpoint pushes is in the file already.
+    if UNLIKELY(a.stored != NULL) and not pool_store(core, a, slot, home, a.prewritten):
+        return WRITE_FULL
+    if frame != NULL and a.file != NULL:
+        wipe_held(a, slot)
+        if not a.prewritten and (a.failed or not guard_copy(
+                a.file + <size_t>slot * PAGE_SIZE, frame, PAGE_SIZE)):
+            note_bad(core, core.home[home].entry, BAD_AREA if a.failed else BAD_FILE)
+            area_give_up(core, a)
+            return WRITE_FAILED
+        if a.summed != NULL:
+            a.sums[slot] = page_sum(frame)
+            a.summed[slot >> 6] |= bit
     if UNLIKELY(core.watch_writers):
         count_leak(core, home, a)
     core.count.pswpout += 1
@@ -236,9 +243,11 @@ cdef inline bint store_now(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline int write_out(core_t *core, uint32_t home) noexcept nogil:
     cdef int done = write_bytes(core, home)
-    if done == WRITE_FAILED:
-        keep_in_memory(core, home)
     if done != WRITE_DONE:
+        if UNLIKELY(done == WRITE_FULL):   # compressed, before there was no place for it
+            core.clock.now += area_device(core, area_of(core, core.home[home].entry)).store
+        if done != WRITE_ZERO:
+            keep_in_memory(core, home)
         return done
     if SELDOM(core.timed) and store_now(core, home):
         return WRITE_STORED
@@ -292,12 +301,15 @@ cdef inline bint evict_now(core_t *core, memcg_t *g, uint32_t home) noexcept nog
     # Off its list already. False: there is no slot for it.
     cdef bint dirty = is_dirty(core, home)
     cdef bint must_write = dirty or not core.page[home].folio & F_SWAPCACHE
+    cdef int done
     if not slot_ready_in(core, g, home, dirty):
         return False
     unmap(core, home)
-    if must_write and write_bytes(core, home) == WRITE_FAILED:
-        keep_in_memory(core, home)
-        return False
+    if must_write:
+        done = write_bytes(core, home)
+        if done == WRITE_FAILED or done == WRITE_FULL:
+            keep_in_memory(core, home)
+            return False
     if core.page[home].folio & F_WRITEBACK or core.rotation.n > 0:
         # It came from a memcg whose policy writes asynchronously.
         queue_rename(core, home, NIL)

@@ -23,7 +23,7 @@ from swapfast.mm.area cimport vm_swap_full
 from swapfast.mm.batch cimport batch_hold, batch_resume
 from swapfast.mm.device cimport flight_find
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready, slot_spare,
+    WRITE_DONE, WRITE_FAILED, WRITE_FULL, WRITE_WAITS, release, slot_ready, slot_spare,
     try_to_unmap, write_out,
 )
 from swapfast.mm.gens cimport gens_t, ring_t
@@ -212,11 +212,14 @@ cdef inline uint32_t judge(core_t *core, memcg_t *g, uint32_t page,
     if must_write:
         set_dirty(core, page, False)
         done = write_out(core, page)
-        written[0] += done != WRITE_ZERO
+        written[0] += done > WRITE_FULL
         if done == WRITE_DONE or done == WRITE_FAILED:
             return KEEP
         if UNLIKELY(done == WRITE_WAITS):
             return STOP
+        if UNLIKELY(done == WRITE_FULL):
+            core.page[page].folio |= F_ACTIVE
+            return KEEP
     shadow = <uint32_t>g.gens.min_seq & SHADOW_AGE   # lru_gen_eviction
     if core.page[page].folio & F_WORKINGSET:
         shadow |= SHADOW_WS

@@ -16,14 +16,15 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from swapfast.mm.area cimport vm_swap_full
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, release, slot_ready_in, slot_spare, try_to_unmap, write_out,
+    WRITE_DONE, WRITE_FAILED, WRITE_FULL, release, slot_ready_in, slot_spare, try_to_unmap,
+    write_out,
 )
 from swapfast.mm.lru cimport isolate, lru_add, putback
 from swapfast.mm.rmap cimport clear_young, sharer_bits
 from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.token cimport token_protects
 from swapfast.mm.tree cimport active_changes, usage_of
-from swapfast.mm.types cimport core_t, memcg_t
+from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport (
     ENTER_AHEAD, ENTER_NEW, ENTER_SWAPIN, F_ACTIVE, F_REFERENCED, F_SWAPCACHE, F_WRITEBACK,
     PTE_DIRTY, PTE_PRESENT, RECLAIM_KSWAPD, RECLAIM_LIMIT, SCAN_BATCH,
@@ -99,6 +100,8 @@ cdef inline uint32_t judge_25(core_t *core, memcg_t *g, uint32_t page) noexcept 
         done = write_out(core, page)
         if done == WRITE_DONE or done == WRITE_FAILED:
             return 0
+        if UNLIKELY(done == WRITE_FULL):
+            return 1
     release(core, g, page)
     return 2
 

@@ -23,7 +23,7 @@ from swapfast.mm.area cimport swap_left, vm_swap_full
 from swapfast.mm.batch cimport batch_hold, batch_resume
 from swapfast.mm.device cimport flight_find
 from swapfast.mm.evict cimport (
-    WRITE_DONE, WRITE_FAILED, WRITE_WAITS, WRITE_ZERO, release, slot_ready_in, slot_spare,
+    WRITE_DONE, WRITE_FAILED, WRITE_FULL, WRITE_WAITS, release, slot_ready_in, slot_spare,
     try_to_unmap, write_out,
 )
 from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback, take_active
@@ -178,11 +178,13 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_con
     try_to_unmap(core, page, bits)
     if must_write:
         done = write_out(core, page)
-        written[0] += done != WRITE_ZERO
+        written[0] += done > WRITE_FULL
         if done == WRITE_DONE or done == WRITE_FAILED:
             return KEEP
         if UNLIKELY(done == WRITE_WAITS):
             return STOP
+        if UNLIKELY(done == WRITE_FULL):
+            return ACTIVATE
     release(core, g, page)
     return FREED
 
@@ -274,7 +276,7 @@ cdef inline void scan_active_618(core_t *core, memcg_t *g, uint32_t want) noexce
 
 cdef inline void prepare_618(core_t *core, memcg_t *target, scan_control_t *sc) noexcept nogil:
     # prepare_scan_control, of the target.
-    cdef uint64_t used = core.ram.used + core.ram.file_cache
+    cdef uint64_t used = core.ram.used + core.ram.file_cache + core.ram.pool
     sc.cost = target.cost
     sc.may_deactivate = (sc.force or seen_ws_act(core, target) != target.ws_seen
                          or inactive_is_low(core, target))

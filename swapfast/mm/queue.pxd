@@ -49,6 +49,16 @@ cdef struct device_t:
     bint synchronous         # the processor does it all
     uint64_t load
     uint64_t store
+    double whole             # share of pages that do not compress
+    double least             # bytes of the others, from here
+    double span              # so far
+    uint64_t limit           # of its memory, pages; 0: none
+    uint64_t stored          # slots with bytes in its memory
+    uint64_t compressed      # those bytes
+    uint64_t limit_hits      # pages refused: above the limit
+    uint64_t no_memory       # or since the machine had no page
+    uint64_t checked         # for core.verify(): bytes
+    uint64_t checked_slots
     uint64_t cpu_read        # of the processor, for a swap-in
     uint64_t seed
     uint64_t draws

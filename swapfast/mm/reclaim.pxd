@@ -30,7 +30,7 @@ from swapfast.mm.words cimport (
 )
 
 cdef inline uint64_t free_pages(core_t *core) noexcept nogil:
-    cdef uint64_t used = core.ram.used + core.ram.file_cache
+    cdef uint64_t used = core.ram.used + core.ram.file_cache + core.ram.pool
     return core.ram.pages - used if core.ram.pages > used else 0
 
 cdef inline uint64_t own_pages(memcg_t *g) noexcept nogil:

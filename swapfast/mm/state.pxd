@@ -18,6 +18,7 @@ from swapfast.mm.area cimport area_give_up, area_of, note_free_slot
 from swapfast.mm.bitmap cimport bitmap_clear
 from swapfast.mm.evict cimport evict_now, is_dirty, note_bad, slot_ready
 from swapfast.mm.frames cimport frame_at
+from swapfast.mm.pool cimport pool_drop
 from swapfast.mm.rmap cimport home_of, memcg_of
 from swapfast.mm.slots cimport (
     LIST_PARTLY, LIST_UNUSED, cl_append, cl_unlink, slot_bit, slot_map_bytes, slots_give,
@@ -255,6 +256,8 @@ cdef inline void free_limbo(core_t *core, area_t *a, uint32_t slot) noexcept nog
     slots_give(a, slot)
     wipe_note(core, a, slot)
     note_free_slot(core, a)
+    if a.stored != NULL:
+        pool_drop(core, a, slot)
     if a.zeromap != NULL:
         a.zeromap[slot >> 6] &= ~bit
     if a.summed != NULL:

@@ -101,6 +101,7 @@ cdef struct area_t:
     uint32_t wipe_first  # noted slots lie from here
     uint32_t wipe_end    # to before here; 0: none
     int wipe_error       # errno of the last failure, 0 none
+    uint16_t *stored     # bytes of a slot in the memory of its device (pool.pxd); NULL: none is
     # next-fit state
     uint32_t cluster_next
     uint32_t cluster_nr
@@ -266,6 +267,7 @@ cdef struct ram_t:
     uint64_t pages
     uint64_t used            # pages resident
     uint64_t file_cache      # clean page cache, given back first
+    uint64_t pool            # of devices that compress (pool.pxd)
     uint64_t wmark_min
     uint64_t wmark_low
     uint64_t wmark_high

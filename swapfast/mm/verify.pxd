@@ -6,6 +6,8 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.mm.bitmap cimport bitmap_test
 from swapfast.mm.choice cimport scope_t
 from swapfast.mm.gens cimport gens_t, ring_t
+from swapfast.mm.pool cimport pool_pages
+from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport home_of, memcg_of
 from swapfast.mm.scan cimport isolated_t
 from swapfast.mm.slots cimport slot_bit
@@ -155,6 +157,45 @@ cdef inline const char *verify_area(core_t *core, area_t *a, uint32_t number) no
                 return b"a page knows its slot"
     if used != a.inuse:
         return b"an area counts its slots"
+    return NULL
+
+cdef inline const char *verify_pool(core_t *core, area_t *a) noexcept nogil:
+    # Each slot with data that are not zero has bytes in the memory of its device, and no other has.
+    cdef uint32_t slot, home
+    cdef uint32_t stored
+    if a.stored == NULL:
+        return NULL
+    for slot in range(1, a.slots):
+        home = core.slot_page[a.base + slot]
+        stored = a.stored[slot]
+        a.device.checked += stored
+        a.device.checked_slots += stored > 0
+        if stored > 0 and bitmap_test(&a.free, slot):
+            return b"a free slot has nothing in the memory of its device"
+        if (stored == 0 and home != NIL and not core.page[home].folio & F_RESIDENT
+                and not slot_bit(a.zeromap, slot)):
+            return b"a page that is out is in the memory of its device"
+    return NULL
+
+cdef inline const char *verify_pools(core_t *core) noexcept nogil:
+    cdef uint32_t k
+    cdef uint64_t pages = 0
+    cdef device_t *d
+    cdef const char *why
+    for k in range(core.n_devices):
+        core.devices[k].checked = core.devices[k].checked_slots = 0
+    for k in range(core.areas_max):
+        if core.areas[k].used:
+            why = verify_pool(core, &core.areas[k])
+            if why != NULL:
+                return why
+    for k in range(core.n_devices):
+        d = core.devices[k]
+        if d.checked != d.compressed or d.checked_slots != d.stored:
+            return b"a device counts the bytes that its slots hold"
+        pages += pool_pages(d)
+    if pages != core.ram.pool:
+        return b"the memory of devices is the machine's"
     return NULL
 
 cdef inline void count_swap(core_t *core) noexcept nogil:
@@ -324,4 +365,6 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
     if free_slots != core.swap.free:
         return b"nr_swap_pages is the sum of the free slots"
     why = verify_scopes(core)
-    return why if why != NULL else verify_all_tiers(core)
+    if why == NULL:
+        why = verify_all_tiers(core)
+    return why if why != NULL else verify_pools(core)

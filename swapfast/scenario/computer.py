@@ -59,10 +59,4 @@ def _of_scope(model: MachineModel, scope: ScopeTable | None) -> dict[str, Any]:
     for name in ("allowed_aware", "swap_cluster", "oom_scope"):
         if getattr(scope, name) is not None:
             told[name] = getattr(scope, name)
-    usual = {
-        "swap_scope": "shared",
-        "allowed_aware": False,
-        "swap_cluster": "per-owner",
-        "oom_scope": "kernel",
-    }
-    return {name: value for name, value in told.items() if value != usual[name]}
+    return told

@@ -76,6 +76,11 @@ class Device:
 
         ``in_system`` is the sum of the times from submission to completion: depth times time, so
         that Little's law holds exactly. ``merged`` are pages that joined a request before them.
+
+        A synchronous device (zram) has its memory here too, as mm_stat says it: ``stored_pages``
+        (pages of zeroes are none), ``compressed_bytes`` of them, ``pool_bytes`` of whole pages,
+        ``limit_hits`` and ``no_memory``: pages that it did not take, and ``saved_pages``, those
+        stored less those of the pool.
         """
         info = device_table.info(self.kernel.core, self.number)
         told = {"busy_ns": info["busy"]}
@@ -87,7 +92,7 @@ class Device:
             told[f"{way}_waited_ns"] = one["waited"]
             told[f"{way}_in_system_ns"] = one["in_system"]
         told["bytes_written"] = told["pages_out"] * PAGE_SIZE
-        return told
+        return {**told, **info.get("pool", {})}
 
     def latency(self, way: str = "read", *, waiting: bool = False) -> Latency:
         """How long requests took, or how long they waited for their turn.

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from swapfast.errors import Interrupted
-from swapfast.kernel.options import TIMES, Keywords
+from swapfast.kernel.choices import TIMES
+from swapfast.kernel.options import Keywords
 from swapfast.kernel.profile import CLASSIC, MGLRU
 from swapfast.replay import MEASURED_SLOTS, replay
 from swapfast.traces import Trace, open_trace

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapfast import _kernels
+from tests.reference.splitmix import M64, mixed, splitmix
 
 N = 200_000
 CONSTANT, LOGNORMAL, EXPONENTIAL, EMPIRICAL = range(4)
 GOLDEN = ["0x8568f7c4e53b5a35", "0x56b74510442b7939"]
 GOLDEN_DRAWS = [[97637, 169578, 74375], [29279, 2291, 68159], [3, 3, 2]]
-M64 = (1 << 64) - 1
 words = st.integers(0, M64)
 extreme = np.array([0, 1, M64 >> 1, M64 - 1, M64], np.uint64)
 
@@ -26,18 +26,6 @@ def bits(n: int = N, seed: int = 1, stream: int = 0) -> np.ndarray:
 
 
 # ---------------------------------------------------------------- splitmix
-
-
-def mixed(z: int) -> int:
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & M64
-    z = (z ^ z >> 27) * 0x94D049BB133111EB & M64
-    return z ^ z >> 31
-
-
-def splitmix(seed: int, stream: int, counter: int) -> int:
-    gamma = 0x9E3779B97F4A7C15
-    state = mixed(mixed(seed + gamma & M64) + (stream + 1) * gamma & M64)
-    return mixed(state + (counter + 1) * gamma & M64)
 
 
 @given(words, words, words)

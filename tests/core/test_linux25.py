@@ -12,7 +12,7 @@ import pytest
 
 import swapfast as sf
 from swapfast.core import mapping_table
-from swapfast.kernel.options import TIMES
+from swapfast.kernel.choices import TIMES
 from swapfast.kernel.state import Mapping
 
 PAGE = 4096

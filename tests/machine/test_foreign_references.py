@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import swapfast as sf
-from swapfast.kernel.options import TIMES
+from swapfast.kernel.choices import TIMES
 from tests.support.swapfiles import PAGE
 
 SCENE = """

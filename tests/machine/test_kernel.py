@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import inspect
 from dataclasses import FrozenInstanceError, fields
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +14,7 @@ from swapfast.kernel.boot import boot
 from swapfast.kernel.calls import GroupCalls, SystemCalls
 from swapfast.kernel.device import SimulatedDevice
 from swapfast.kernel.files import FILES_AT_ONCE, Files
-from swapfast.kernel.options import KernelOptions, Keywords, not_default
+from swapfast.kernel.options import DEFAULTS, KernelOptions, Keywords, not_default
 from swapfast.kernel.ranks import Ranks
 from swapfast.replay import replay
 from swapfast.syscalls import SYSTEM_CALLS
@@ -27,11 +26,15 @@ PAGE = 4096
 
 
 def test_keywords_are_the_options() -> None:
-    parameters = inspect.signature(KernelOptions).parameters
-    given = set(parameters) - {"memory", "profile"}
-    assert given == set(Keywords.__annotations__)
+    assert list(DEFAULTS) == list(Keywords.__annotations__)
+    with pytest.raises(TypeError, match="no option 'bit'; there are contents"):
+        KernelOptions("1MiB", bit=32)  # type: ignore[call-arg]
     renamed = {"pages": "memory", "cached": "cache"}
-    assert {renamed.get(f.name, f.name) for f in fields(KernelOptions)} == set(parameters)
+    assert {renamed.get(f.name, f.name) for f in fields(KernelOptions)} == {
+        "memory",
+        "profile",
+        *DEFAULTS,
+    }
 
 
 def test_what_is_left_out_is_filled_in_and_stays() -> None:

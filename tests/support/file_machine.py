@@ -48,16 +48,23 @@ class FileMachine(SwapMachine):
         rules=st.sampled_from(("default", "orphan")),
         policy=st.sampled_from((None, None, "lru", "clock")),
         logins=st.integers(1, 3),
+        zram=st.sampled_from((None, None, 0, 20)),
     )
     def boot(  # type: ignore[override]
-        self, memory: int, profile: str, rules: str, policy: str | None, logins: int
+        self,
+        memory: int,
+        profile: str,
+        rules: str,
+        policy: str | None,
+        logins: int,
+        zram: int | None,
     ) -> None:
         self.damaged: set[str] = set()
         self.repairs: dict[str, Callable[[], None]] = {}
         self.images: dict[Path, tuple[str | None, list[Contents]]] = {}
         self.no_sync: set[str] = set()
         self.unwiped: set[str] = set()
-        super().boot(memory, profile, "default", policy, 3, bool(logins & 1), logins)
+        super().boot(memory, profile, "default", policy, 3, bool(logins & 1), logins, zram)
         if rules == "orphan":
             self.machine.kernel.rules = sf.Rules(last_exit="orphan")
 
@@ -99,6 +106,8 @@ class FileMachine(SwapMachine):
         except OSError as error:
             code = error.errno or -1
         assert code == expected
+        if code == 0:
+            self.place(task.swap_ns.areas[-1], who + which)
 
     def remake(self, path: Path) -> None:
         """A new file of that name; what older images say of it is void."""

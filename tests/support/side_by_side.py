@@ -16,7 +16,7 @@ import numpy as np
 
 import swapfast as sf
 from swapfast.core import mapping_table
-from swapfast.kernel.options import TIMES
+from swapfast.kernel.choices import TIMES
 from swapfast.together import Program, Together
 from swapfast.traces import Trace
 from swapfast.units import PAGE_SIZE

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 import swapfast as sf
 from swapfast.core import mapping_table
 from swapfast.errors import KernelPanic
-from swapfast.kernel.state import Mapping
+from swapfast.kernel.state import Mapping, SwapArea
 from swapfast.swapfile import mkswap
 from tests.reference.memory_model import PAGE, ZERO, MemoryModel, SharedPages
 
@@ -70,6 +70,7 @@ class SwapMachine(RuleBasedStateMachine):
         page_cluster=st.sampled_from((0, 3)),
         fast=st.booleans(),
         logins=st.integers(0, 3),
+        zram=st.sampled_from((None, None, 0, 20)),
     )
     def boot(
         self,
@@ -80,6 +81,7 @@ class SwapMachine(RuleBasedStateMachine):
         page_cluster: int,
         fast: bool,
         logins: int,
+        zram: int | None,
     ) -> None:
         self.rules = rules
         self.machine = sf.Machine(
@@ -91,6 +93,9 @@ class SwapMachine(RuleBasedStateMachine):
             page_cluster=page_cluster,
             times=FAST_DEVICE if fast else None,
         )
+        # Some areas lie on it; a limit in pages, 0: none.
+        limit = {"limit": zram * PAGE} if zram else {}
+        self.zram = None if zram is None else self.machine.device("z", "zram", **limit)
         self.model = MemoryModel()
         self.model.new_space(self.machine.init.mm, 0)
         self.objects: dict[object, SharedPages] = {}
@@ -249,6 +254,13 @@ class SwapMachine(RuleBasedStateMachine):
         except OSError as error:
             code = error.errno or -1
         assert code == expected
+        if code == 0:
+            self.place(task.swap_ns.areas[-1], which)
+
+    def place(self, area: SwapArea, number: int) -> None:
+        """Some areas lie on the device."""
+        if self.zram is not None and number % 2:
+            self.zram.carry(area)
 
     @rule(who=pick, which=pick)
     def swapoff(self, who: int, which: int) -> None:
@@ -441,10 +453,12 @@ class SwapMachine(RuleBasedStateMachine):
         assert sum(i["pswpin"] for i in infos) <= counters["pswpin"]
         assert sum(i["pswpout"] for i in infos) <= counters["pswpout"]
         memory = self.machine.core.memory()
-        assert memory["used"] + memory["free"] + memory["file_cache"] == memory["total"]
+        used = memory["used"] + memory["pool"]
+        assert used + memory["file_cache"] <= memory["total"] or self.zram is not None
+        assert memory["free"] == max(memory["total"] - used - memory["file_cache"], 0)
         kb = self.machine.meminfo()
         assert kb["Active"] + kb["Inactive"] == memory["used"] * 4
-        assert kb["MemTotal"] == kb["MemFree"] + kb["Cached"] + memory["used"] * 4
+        assert kb["MemFree"] == memory["free"] * 4 and kb["Cached"] == memory["file_cache"] * 4
 
     def check_tasks(self) -> None:
         tasks = self.tasks

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from swapfast.core import memcg_table
+from swapfast.kernel.choices import SWAP_CLUSTER
 from swapfast.latency import Latency
 from swapfast.scenario.side.cast import Cast, Part
 from swapfast.scenario.side.samples import MOST_WATCHED
@@ -267,8 +268,15 @@ def _machine(stage: Stage, cast: Cast, run: Together, seconds: float) -> Metrics
         told["machine.scanned_per_freed"] = scanned / freed
     if counters.get("swap_ra"):
         told["machine.ra_hit_share"] = counters["swap_ra_hit"] / counters["swap_ra"]
-    slots = getattr(stage.machine, "slot_counters", None)
-    if slots is not None and stage.scenario.machine.swap_cluster != "per-owner":
-        for what, value in slots().items():
-            told[f"slots.{what}"] = value
+    return told | _slots(stage)
+
+
+def _slots(stage: Stage) -> Metrics:
+    """How slots were given, where processors have clusters of their own."""
+    if stage.machine.options.swap_cluster == SWAP_CLUSTER[0]:
+        return {}
+    told: Metrics = {f"slots.{k}": v for k, v in stage.machine.slot_counters().items()}
+    tried = sum(told[f"slots.{what}"] for what in ("fast_hits", "missed_mask", "missed_use"))
+    if tried:
+        told["slots.fast_hit_share"] = told["slots.fast_hits"] / tried
     return told

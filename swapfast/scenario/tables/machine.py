@@ -10,7 +10,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from swapfast.kernel.options import PLUG, TIMES, KernelOptions
+from swapfast.kernel.choices import PLUG, TIMES
+from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.rules import Rules
 from swapfast.scenario.tables.base import Duration, Size, Strict
 
