@@ -125,7 +125,7 @@ def _run(
             with counting():
                 for run in _runs(todo, jobs, dask):
                     log.add(run)
-                    added.append(run)
+                    added.append(run.light)
                     step(f"{len(added)} of {len(todo)} runs", len(added), len(todo))
         except KeyboardInterrupt:
             return added, False

@@ -13,7 +13,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from swapfast.compare.cells import Cell, Work
@@ -70,6 +70,14 @@ class Run:
         outcome = self.outcome.as_dict()
         outcome["metrics"] = {k: v for k, v in outcome["metrics"].items() if math.isfinite(v)}
         return {**facts, "outcome": outcome if series else {**outcome, "series": {}}}
+
+    @property
+    def light(self) -> Self:
+        """The same without its figures: a sweep of 100,000 runs asks only which are there."""
+        if self.outcome is None:
+            return self
+        nothing: dict[str, Any] = {"metrics": {}, "series": {}, "kills": [], "devices": []}
+        return replace(self, outcome=replace(self.outcome, events=[], **nothing))
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
@@ -142,8 +150,14 @@ def write_runs(path: AnyPath, work: Work, runs: Iterable[Run]) -> None:
             file.write(line_of(run.as_dict()))
 
 
-def read_runs(path: AnyPath) -> Runs:
+def read_runs(path: AnyPath, *, light: bool = False) -> Runs:
     """Read a file of runs; of a last line that is torn its length is told.
+
+    Parameters
+    ----------
+    path : path
+    light : bool
+        Without the figures, as `Run.light`.
 
     Raises
     ------
@@ -161,12 +175,12 @@ def read_runs(path: AnyPath) -> Runs:
                 break
             found.whole += len(line)
             if line.strip():
-                _take(line, f"{name}:{number}", found, kept)
+                _take(line, f"{name}:{number}", found, kept, light)
     found.runs = list(kept.values())
     return found
 
 
-def _take(line: bytes, where: str, found: Runs, kept: dict[str, Run]) -> None:
+def _take(line: bytes, where: str, found: Runs, kept: dict[str, Run], light: bool) -> None:
     try:
         facts = json.loads(line)
         if not isinstance(facts, dict):
@@ -182,4 +196,4 @@ def _take(line: bytes, where: str, found: Runs, kept: dict[str, Run]) -> None:
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not a line of swapfast sweep or compare: {error}") from None
     kept.pop(run.key, None)  # a later line is newer
-    kept[run.key] = run
+    kept[run.key] = run.light if light else run

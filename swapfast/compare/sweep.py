@@ -94,7 +94,7 @@ class Log(AbstractContextManager["Log"]):
     Attributes
     ----------
     there : Runs
-        What it held when it was opened.
+        What it held when it was opened, without the figures.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class Log(AbstractContextManager["Log"]):
             except BlockingIOError:
                 said = "another sweep writes to it; wait, or name another file"
                 raise system_error(errno.EBUSY, said, os.fspath(path)) from None
-            self.there = read_runs(name)
+            self.there = read_runs(name, light=True)
             if self.there.torn:
                 self._cut(os.fspath(path))
         except BaseException:
