@@ -4,7 +4,7 @@
 - ``usual(comparison, but)``: of each kind of series the first that there is.
 
 A line is of the first seed of its column that has series. What is counted from sample to sample is
-shown a second; what is held at a sample, as it is.
+shown a second; what is held at a sample, as it is. Kills of those runs are marked.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ __all__ = ["Panel", "asked", "usual"]
 Array = NDArray[np.float64]
 MOST_OF_A_KIND = 3
 MOST_LINES = 12
+MOST_MARKS = 40  # kills of a panel
 
 # What is drawn of each kind where nobody asks, the first that there is.
 _USUAL = (
@@ -46,11 +47,14 @@ class Panel:
         What the values are.
     lines : tuple of (str, int, array, array)
         Name, number of the column, seconds, values.
+    marks : tuple of (int, float, str)
+        OOM kills: number of the column, seconds, what happened.
     """
 
     caption: str
     label: str
     lines: tuple[tuple[str, int, Array, Array], ...]
+    marks: tuple[tuple[int, float, str], ...] = ()
 
 
 def asked(told: Comparison, wanted: Iterable[tuple[str, str, str]]) -> list[Panel]:
@@ -68,7 +72,11 @@ def usual(told: Comparison, but: set[tuple[str, str]]) -> list[Panel]:
         for owner in [name for name in owners if name.startswith(prefix)][:MOST_OF_A_KIND]
         if (owner, column) not in but
     ]
-    return asked(told, wanted)
+    return [
+        panel
+        for panel in asked(told, wanted)
+        if any(values.any() for _, _, _, values in panel.lines)
+    ]
 
 
 def _shown(runs: Sequence[Run]) -> Run | None:
@@ -85,7 +93,13 @@ def _panel(told: Comparison, title: str, owner: str, column: str) -> Panel | Non
         return None
     label = column if column.endswith(_HELD) else f"{column} a second"
     caption = f"{title}{'. ' if title else ''}{owner}: {label}"
-    return Panel(caption, label, lines)
+    marks = [
+        (number, kill["time_s"], f"{name}: {kill['victim']} is killed at {kill['time_s']:.3g} s")
+        for name, number, _, _ in lines
+        if (run := _shown(told.runs[number])) is not None and run.outcome is not None
+        for kill in run.outcome.kills
+    ]
+    return Panel(caption, label, lines, tuple(marks[:MOST_MARKS]))
 
 
 def _lines(told: Comparison, owner: str, column: str) -> Iterator[tuple[str, int, Array, Array]]:

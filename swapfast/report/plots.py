@@ -2,7 +2,7 @@
 
 - ``bars(row, comparison)``: a metric by column, with standard deviations and seeds.
 - ``scatter(x, y, comparison)``: two metrics, a seed is a point.
-- ``over_time(...)``: lines over simulated time, one a column.
+- ``over_time(panel, ...)``: lines over simulated time, one a column, and kills.
 - ``against_value(row, comparison, key)``: a metric against a value that a sweep replaced.
 - ``clipped(t, values, most)``: so many points that keep what was least and most in between.
 """
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.compare.comparison import Comparison, Row
-from swapfast.compare.figures import figure as shown
+from swapfast.compare.figures import figure as told_as
 from swapfast.compare.figures import scale, spread
 from swapfast.report.html import Markup
+from swapfast.report.lines import Panel
 from swapfast.report.svg import INK, color, drawing, inline
 from swapfast.visible import visible
 
@@ -97,7 +98,7 @@ def scatter(across: Row, upward: Row, told: Comparison, number: int) -> Markup:
                     label=_label(column.name) if not count else None,
                 )
                 point.set_gid(f"point{n}-{seed}")
-                pair = f"{shown(xs[seed], across.unit)}, {shown(ys[seed], upward.unit)}"
+                pair = f"{told_as(xs[seed], across.unit)}, {told_as(ys[seed], upward.unit)}"
                 hovers[f"point{n}-{seed}"] = f"{column.name}, seed {seed}: {pair}"
         panel.set(xlabel=_axis(across, x_unit), ylabel=_upward(upward, y_unit))
         panel.margins(0.08)
@@ -113,17 +114,12 @@ def _legend(panel: Any, count: int) -> None:
         )
 
 
-def over_time(
-    lines: Sequence[tuple[str, int, Array, Array]], label: str, number: int, most: int
-) -> Markup:
-    """Lines over simulated time.
+def over_time(shown: Panel, number: int, most: int) -> Markup:
+    """Lines over simulated time, and kills as marks at the upper edge.
 
     Parameters
     ----------
-    lines : sequence of (str, int, array, array)
-        Name, number of the colour, seconds, values.
-    label : str
-        What the values are.
+    shown : Panel
     number : int
         Of the picture.
     most : int
@@ -131,17 +127,27 @@ def over_time(
     """
     hovers = {}
     with drawing(8, 3.2) as (figure, panel):
-        for name, n, t, values in lines:
+        for name, n, t, values in shown.lines:
             x, y = clipped(t, values, most)
             dash = _DASHES[n % len(_DASHES)]
             (line,) = panel.plot(x, y, color=color(n), ls=dash, lw=1.4, label=_label(name))
             line.set_gid(f"line{n}")
             hovers[f"line{n}"] = f"{name}: {values.min():,.4g} to {values.max():,.4g}"
-        panel.set(xlabel="simulated time, s", ylabel=_label(label))
+        panel.set(xlabel="simulated time, s", ylabel=_label(shown.label))
         panel.set_ylim(bottom=min(0.0, panel.get_ylim()[0]))
         panel.margins(x=0)
-        _legend(panel, len(lines))
-        return inline(figure, number, f"{label} over time", hovers)
+        for count, (n, at, said) in enumerate(shown.marks):
+            (mark,) = panel.plot(
+                *([at], [1.0], "v"),
+                transform=panel.get_xaxis_transform(),
+                clip_on=False,
+                color=color(n),
+                ms=6,
+            )
+            mark.set_gid(f"kill{count}")
+            hovers[f"kill{count}"] = said
+        _legend(panel, len(shown.lines))
+        return inline(figure, number, f"{shown.label} over time", hovers)
 
 
 def against_value(

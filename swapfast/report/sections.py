@@ -103,7 +103,7 @@ def pictures(
     ]
     panels = [*over.asked(told, wanted), *over.usual(told, {w[1:] for w in wanted})]
     times = [
-        _figure(over_time(one.lines, one.label, next(numbers), most), one.caption)
+        _figure(over_time(one, next(numbers), most), _with_marks(one))
         for one in panels[:MOST_PANELS]
     ]
     return join(drawn), join(times)
@@ -128,7 +128,8 @@ def _drawn(
     title = f"{plot['title']}. " if plot.get("title") else ""
     rows = {row.metric: row for row in everything.rows}
     if plot["kind"] == "bars":
-        for name in named(plot["metric"], rows)[:MOST_BARS]:
+        names = [name for name in named(plot["metric"], rows) if _differs(rows[name])]
+        for name in names[:MOST_BARS]:
             if swept is None:
                 picture = bars(rows[name], everything, next(numbers))
             else:
@@ -139,6 +140,15 @@ def _drawn(
         if x is not None and y is not None:
             caption = f"{title}{y.metric} against {x.metric}: each point is a seed"
             yield _figure(scatter(x, y, everything, next(numbers)), caption)
+
+
+def _differs(row: Row) -> bool:
+    """Whether there is anything to see: a metric that is 0 everywhere has its line in the table."""
+    return any(any(entry.values.values()) for entry in row.entries)
+
+
+def _with_marks(panel: over.Panel) -> str:
+    return f"{panel.caption}{'; a triangle is an OOM kill' if panel.marks else ''}"
 
 
 def _figure(picture: Markup, caption: str) -> Markup:

@@ -69,6 +69,7 @@ th,td{{padding:.3rem .7rem;border-bottom:1px solid var(--grid);vertical-align:to
 thead th{{border-bottom:2px solid var(--grid)}}
 tbody tr:nth-child(even){{background:var(--band)}}
 .text{{text-align:left}}
+td.text{{white-space:nowrap}}
 .figure{{text-align:right;white-space:nowrap}}
 th{{font-weight:600}}
 tbody th{{font-weight:400}}

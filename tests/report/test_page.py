@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -170,3 +171,17 @@ def test_elements_escape_what_is_text_and_keep_what_is_markup() -> None:
     assert join(["\x1b[2J"]) == "\\x1b[2J"
     told = table("c", ["a", "b"], [["1<", "2"]])
     assert '<th scope="row" class="text">1&lt;</th><td class="figure">2</td>' in told
+
+
+def test_kills_are_marked_on_the_lines_with_who_and_when(text: str) -> None:
+    assert "<title>a scope 1: batch is killed at 1.5 s</title>" in text
+    assert "a triangle is an OOM kill" in text
+    assert "triangle" not in page([one_run("shared", 0, 0, 50)], work()).decode()
+
+
+def test_a_metric_that_is_nothing_everywhere_has_no_picture() -> None:
+    plots = ({"kind": "bars", "metric": "oom_kills.batch"},)
+    told = replace(work(), plots=plots)
+    caption = "oom_kills.batch: mean and standard deviation"
+    assert caption in page(many_runs(scopes=2), told).decode()
+    assert caption not in page(many_runs(scopes=1), told).decode()
