@@ -364,6 +364,9 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
             free_slots += core.areas[i].pages - core.areas[i].inuse
     if free_slots != core.swap.free:
         return b"nr_swap_pages is the sum of the free slots"
+    for i in range(core.n_devices):
+        if core.devices[i].unsent != 0:
+            return b"whoever stops has sent what has a tag"
     why = verify_scopes(core)
     if why == NULL:
         why = verify_all_tiers(core)
