@@ -39,9 +39,11 @@ from swapfast.mm.ring cimport ring_free
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.rules cimport rules_of_kernel
 from swapfast.mm.scan cimport scan_control_t
+from swapfast.mm.scope cimport alloc_plain, alloc_scoped
 from swapfast.mm.slots cimport slots_free
 from swapfast.mm.state cimport push_flush, push_page, push_t
 from swapfast.mm.table cimport table_free
+from swapfast.mm.tiers cimport go_scoped
 from swapfast.mm.tlb cimport tlb_access, tlb_drop, tlb_flush, tlb_free, tlb_init
 from swapfast.mm.touch cimport TAG_BYTES, TAG_TEXT, batch_t, charge_time, touch_every, touch_hits
 from swapfast.mm.types cimport (
@@ -146,8 +148,12 @@ cdef class Core:
         c.rules.vma_readahead = vma_readahead
         c.rules.nested_plug = nested_plug
         c.rules.waits_for_writeback = not cgroup_v2
-        c.rules.allowed_aware = allowed_aware
+        c.rules.allowed_aware = c.rules.swap_limits = allowed_aware
         c.rules.turn = turn
+        c.alloc = alloc_plain
+        c.alloc_scoped = alloc_scoped
+        if turn != TURN_OWNER:
+            go_scoped(c)
         c.mglru.mask = mglru_mask
         c.mglru.rule = mglru_rule
         c.ram.pages = memory

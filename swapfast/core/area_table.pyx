@@ -113,7 +113,8 @@ def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, 
     for k in range(base // CLUSTER, (base + slots + CLUSTER - 1) // CLUSTER):
         c.cluster_area[k] = number
     a.used = True
-    c.rules.private_areas |= a.private
+    if a.private:
+        c.rules.private_areas = c.rules.swap_limits = True
     set_writeok(core, number, True)
     return number
 

@@ -22,14 +22,14 @@ from swapfast.mm.frames cimport frame_at, frame_give
 from swapfast.mm.pool cimport pool_drop, pool_store
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
-from swapfast.mm.scope cimport scope_of, swap_alloc
+from swapfast.mm.scope cimport scope_in, scope_of, swap_alloc
 from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.tree cimport (
     age_up, charge_swap, note_event, over_swap_max, uncharge_page,
 )
 from swapfast.mm.types cimport (
-    SELDOM, UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum,
+    LIKELY, SELDOM, UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum,
 )
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.words cimport (
@@ -122,18 +122,18 @@ cdef inline bint slot_new(core_t *core, memcg_t *g, uint32_t home) noexcept nogi
     core.home[home].entry = entry
     core.slot_page[entry] = home
     core.page[home].folio |= F_SWAPCACHE
-    charge_swap(core, g, entry)
+    charge_swap(core, g)
     return True
 
 cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     # Before new bytes go into a slot: the slot must be in an area where the page may go. A page
     # inherited at clone may still own one in the parent's area, and one whose cgroup was told of
     # other areas in an old one; it moves then. So does a page whose slot a checkpoint names.
-    cdef uint32_t scope = scope_of(core, home), entry
     cdef memcg_t *g = memcg_of(core, home)
+    cdef uint32_t scope = scope_in(core, g, scope_of(core, home)), entry
     cdef area_t *a = area_of(core, core.home[home].entry)
-    if ((a.scope == scope or scope_may_use(core, scope, a))
-            and not slot_bit(a.pinned, core.home[home].entry - a.base)):
+    if LIKELY((a.scope == scope or scope_may_use(core, scope, a))
+              and not slot_bit(a.pinned, core.home[home].entry - a.base)):
         return True
     entry = swap_alloc(core, scope, g)
     if entry == NO_SLOT:
@@ -142,7 +142,7 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     swap_give(core, core.home[home].entry)
     core.home[home].entry = entry
     core.slot_page[entry] = home
-    charge_swap(core, g, entry)
+    charge_swap(core, g)
     return True
 
 cdef inline bint slot_ready_in(core_t *core, memcg_t *g, uint32_t home, bint dirty) noexcept nogil:

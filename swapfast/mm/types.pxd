@@ -251,14 +251,13 @@ cdef struct rules_t:
     bint vma_readahead       # neighbours in the address space, else in the area
     bint nested_plug         # read-ahead has a plug
     bint waits_for_writeback # a scan that meets a page under writeback: cgroup v1
-    bint swap_limits         # some memcg has a memory.swap.max or .high
+    bint swap_limits         # some memcg has a memory.swap.max or .high, or one of the next two
+    bint private_areas       # some area is nobody's but a cgroup's
+    bint allowed_aware       # usable swap is that in the areas that are allowed
     bint highs               # some memcg has a memory.high or memory.swap.high
     bint protection          # some memcg has a memory.low or .min
     bint recursiveprot       # mount option memory_recursiveprot
-    bint memcg_scopes        # some memcg has a scope of its own
-    bint private_areas       # some area is nobody's but a cgroup's
     bint tier_amounts        # some memcg has an amount in a tier
-    bint allowed_aware       # usable swap is that in the areas that are allowed
     uint32_t turn            # TURN_*: whose the current cluster is
     uint64_t stat_period     # list statistics are this old at most; 0 = always exact
     uint64_t stat_phase      # first refresh, 0 to stat_period - 1
@@ -338,6 +337,9 @@ cdef struct core_t:
     uint32_t scopes_max
     table_t scope_numbers
     uint32_t scope_serials   # given so far
+    bint scoped              # slots go by scopes of memcgs, tiers, or clusters of processors
+    uint32_t (*alloc)(core_t *core, uint32_t scope, memcg_t *g) noexcept nogil   # see swap_alloc
+    uint32_t (*alloc_scoped)(core_t *core, uint32_t scope, memcg_t *g) noexcept nogil
     uint32_t n_tiers         # numbers ever given are below; 0: nothing is counted by tier
     tier_t tiers[31]         # MOST_TIERS
     uint64_t turns           # taken so far
