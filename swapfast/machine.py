@@ -13,31 +13,33 @@ import os
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Unpack
 
-from swapfast.kernel import areas, batches, cgroup, face, procfs
+from swapfast.kernel import areas, batches, cgroup, face
 from swapfast.kernel.boot import boot
 from swapfast.kernel.control import Cgroup, Limits, MemoryGroup
 from swapfast.kernel.lru_gen import LruGen
 from swapfast.kernel.options import PLUG, READAHEAD, STATISTICS, TIMES, TLB, KernelOptions, Keywords
+from swapfast.kernel.proc_files import ProcFiles
 from swapfast.kernel.profile import Profile
 from swapfast.kernel.records import Kind
-from swapfast.kernel.state import Kernel, Mapping, SwapArea, SwapNamespace, Task
+from swapfast.kernel.state import Kernel, Mapping, SwapArea, SwapNamespace
 from swapfast.syscalls import SYSTEM_CALLS
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from swapfast.checkpoint.disk import Disk
-    from swapfast.together import Device, Timing, Together
+    from swapfast.together import Demotion, Device, Timing, Together
+    from swapfast.together.demotion import When
     from swapfast.traces import Trace
 
 __all__ = ["PLUG", "READAHEAD", "STATISTICS", "TIMES", "TLB", "Machine", "restart"]
 
 
-class Machine(AbstractContextManager["Machine"]):
+class Machine(ProcFiles, AbstractContextManager["Machine"]):
     """A simulated computer.
 
     Parameters
@@ -197,6 +199,24 @@ class Machine(AbstractContextManager["Machine"]):
 
         return Device(self.kernel, name, preset, seed=seed, **keys)
 
+    def demote(
+        self,
+        when: When,
+        *,
+        source: Sequence[SwapArea],
+        target: Sequence[SwapArea],
+        batch: int = 64,
+        high: float = 0.9,
+        low: float = 0.75,
+        rate: int | str = "32MiB",
+    ) -> Demotion:
+        """Pages move from some swap areas to others; see `swapfast.together.Demotion`."""
+        from swapfast.together import Demotion  # not before somebody asks
+
+        return Demotion(
+            self.kernel, when, source, target, batch=batch, high=high, low=low, rate=rate
+        )
+
     def together(self, **timing: Unpack[Timing]) -> Together:
         """Programs side by side in virtual time; see `swapfast.together.Together`."""
         from swapfast.together import Together  # not before programs run
@@ -211,31 +231,6 @@ class Machine(AbstractContextManager["Machine"]):
     def now(self) -> int:
         """Simulated nanoseconds since boot."""
         return self.kernel.now
-
-    def vmstat(self) -> dict[str, int]:
-        """Counters by the kernel's names, those of the profile."""
-        return procfs.vmstat(self.kernel)
-
-    def proc_vmstat(self) -> str:
-        """/proc/vmstat."""
-        return procfs.render_vmstat(self.vmstat())
-
-    def proc_swaps(self, task: Task | None = None) -> str:
-        """/proc/swaps, as ``task`` sees it (rule ``proc_swaps``), or the host."""
-        self.kernel.check_usable()
-        return procfs.swaps(self.kernel, task)
-
-    def meminfo(self) -> dict[str, int]:
-        """/proc/meminfo, kB."""
-        return procfs.meminfo(self.kernel)
-
-    def smaps(self, task: Task) -> str:
-        """/proc/PID/smaps."""
-        return procfs.smaps(self.kernel, task)
-
-    def pagemap(self, mapping: Mapping) -> NDArray[np.uint64]:
-        """/proc/PID/pagemap, one word a page of the mapping."""
-        return procfs.pagemap(self.kernel, mapping)
 
     def verify(self) -> None:
         """Walk every structure the slow way; AssertionError names what does not agree."""

@@ -52,3 +52,10 @@ cdef struct clock_t:
     uint64_t in_swap_in
     uint64_t in_reclaim
     uint64_t in_writeback_wait
+
+cdef struct seen_t:
+    # What the stale statistics of a memcg say (struct memcg_vmstats).
+    uint64_t due         # when they are next refreshed; until the first time all are 0
+    uint64_t inactive
+    uint64_t active
+    uint64_t ws_act

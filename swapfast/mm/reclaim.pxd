@@ -27,7 +27,7 @@ from swapfast.mm.words cimport (
 )
 
 cdef inline uint64_t free_pages(core_t *core) noexcept nogil:
-    cdef uint64_t used = core.ram.used + core.ram.file_cache + core.ram.pool
+    cdef uint64_t used = core.ram.used + core.ram.others
     return core.ram.pages - used if core.ram.pages > used else 0
 
 cdef inline uint64_t shrink_memcg(core_t *core, memcg_t *target, memcg_t *g,
@@ -186,6 +186,7 @@ cdef inline void drop_cache(core_t *core) noexcept nogil:
     if missing > core.ram.file_cache:
         missing = core.ram.file_cache
     core.ram.file_cache -= missing
+    core.ram.others -= missing
     core.count.file_dropped += missing
     core.kswapd.scanned = 0
     core.kswapd.all_unreclaimable = False
