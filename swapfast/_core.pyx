@@ -24,6 +24,7 @@ from swapfast.mm.arrays cimport (
 from swapfast.mm.batch cimport batches_free
 from swapfast.mm.choice cimport scope_t
 from swapfast.mm.counts cimport clock_t
+from swapfast.mm.demote cimport demotes_free
 from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
@@ -158,7 +159,7 @@ cdef class Core:
         c.mglru.rule = mglru_rule
         c.ram.pages = memory
         c.ram.wmark_min, c.ram.wmark_low, c.ram.wmark_high = watermarks
-        c.ram.file_cache = file_cache
+        c.ram.file_cache = c.ram.others = file_cache
         c.tlb.period = tlb_period
         c.tlb.due = tlb_phase
         c.mapping_numbers.top = 1   # page indexes begin at 1, and so do their mappings
@@ -200,6 +201,7 @@ cdef class Core:
         frames_free(c)
         tlb_free(&c.tlb)
         devices_free(c)
+        demotes_free(c)
         lazy_unmap(c.plug, sizeof(plug_t))
         batches_free(c)
         free(c.picks)
@@ -293,6 +295,7 @@ cdef class Core:
         spare = spare - self.c.ram.wmark_high if spare > self.c.ram.wmark_high else 0
         if pages > self.c.ram.file_cache:
             self.c.ram.file_cache += min(pages - self.c.ram.file_cache, spare)
+            self.c.ram.others = self.c.ram.file_cache + self.c.ram.pool
 
     def verify(self):
         """Walk every structure the slow way; raise AssertionError naming what does not agree."""

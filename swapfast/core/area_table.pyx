@@ -6,6 +6,7 @@ from libc.string cimport memset
 from swapfast._core cimport Core
 from swapfast.mm.area cimport area_give_up, area_of
 from swapfast.mm.arrays cimport arrays_reserve_slots
+from swapfast.mm.demote cimport demote_forget
 from swapfast.mm.picks cimport picks_forget, picks_reserve
 from swapfast.mm.rmap cimport next_mapper
 from swapfast.mm.slots cimport (
@@ -222,6 +223,7 @@ def remove(Core core, uint32_t number):
         set_writeok(core, number, False)
     picks_forget(&core.c, number)
     slots_free(a)
+    demote_forget(&core.c, number)
     a.used = False
     core.buffers.pop(number, None)
     table_give(&core.c.area_numbers, number)

@@ -1,8 +1,10 @@
 # area: a swap area and its slots.
 #
 # - area_of(core, entry)
-# - take_from(core, a) -> entry, or NO_SLOT
-# - swap_give(core, entry): the slot is free again
+# - take_free(core, a) -> slot, or NO_SLOT: what there is
+# - take_from(core, a) -> entry, or NO_SLOT: where a plug is asked to make room, it has its turn
+# - slot_free(core, entry): no page has it any more; its charge is somebody else's business
+# - swap_give(core, entry): the slot is free again, and not charged
 # - area_give_up(core, a): no more pages go there
 # - vm_swap_full(core, home): more than half of all slots are in use, or of what its memcg or one
 #   above may have (mem_cgroup_swap_full); of a private area it is that area which counts
@@ -11,7 +13,6 @@
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.allowed cimport allowed_left
 from swapfast.mm.choice cimport scope_t
-from swapfast.mm.pool cimport pool_drop
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.slots cimport slot_bit, slots_give, slots_take
 from swapfast.mm.tree cimport charge_tier, uncharge_swap
@@ -24,14 +25,26 @@ from swapfast.mm.words cimport (
 cdef inline area_t *area_of(core_t *core, uint32_t entry) noexcept nogil:
     return &core.areas[core.cluster_area[entry // CLUSTER]]
 
+cdef inline uint32_t take_free(core_t *core, area_t *a) noexcept nogil:
+    cdef uint32_t slot = slots_take(a)
+    if slot == NO_SLOT:
+        return NO_SLOT
+    core.swap.free -= 1
+    if UNLIKELY(a.watched):
+        core.hooks.slot_given(core, a, slot)
+    return slot
+
 cdef inline uint32_t take_from(core_t *core, area_t *a) noexcept nogil:
     cdef uint32_t slot
     if not a.writeok:
         return NO_SLOT
-    slot = slots_take(a)
+    slot = take_free(core, a)
     if slot == NO_SLOT:
-        return NO_SLOT
-    core.swap.free -= 1
+        if LIKELY(a.moves.on_full == NULL):
+            return NO_SLOT
+        slot = core.hooks.make_room(core, a)
+        if slot == NO_SLOT:
+            return NO_SLOT
     return a.base + slot
 
 cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
@@ -48,31 +61,31 @@ cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
                         o.cursor = k
                         break
 
-cdef inline void scoped_give(core_t *core, area_t *a, uint32_t entry) noexcept nogil:
-    charge_tier(core, memcg_of(core, core.slot_page[entry]), entry, -1)
-    if a.inuse == a.pages:
+cdef inline void slot_free(core_t *core, uint32_t entry) noexcept nogil:
+    cdef area_t *a = area_of(core, entry)
+    cdef uint32_t slot = entry - a.base
+    if UNLIKELY(a.watched):
+        core.hooks.slot_gone(core, a, slot)
+    if UNLIKELY(core.scoped) and a.inuse == a.pages:
         # It was full and out of the list, and comes in behind its equals.
         core.turns += 1
         a.turn = core.turns
-
-cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
-    cdef area_t *a = area_of(core, entry)
-    cdef uint32_t slot = entry - a.base
-    if UNLIKELY(core.scoped):
-        scoped_give(core, a, entry)
-    uncharge_swap(core, memcg_of(core, core.slot_page[entry]))
-    core.slot_page[entry] = NIL
     if slot_bit(a.pinned, slot):
         return   # a checkpoint still needs its bytes: free when it is not pinned any more
     slots_give(a, slot)
     wipe_note(core, a, slot)
-    if UNLIKELY(a.stored != NULL):
-        pool_drop(core, a, slot)
     if a.summed != NULL:
         a.summed[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
     if a.zeromap != NULL:
         a.zeromap[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
     note_free_slot(core, a)
+
+cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
+    if UNLIKELY(core.scoped):
+        charge_tier(core, memcg_of(core, core.slot_page[entry]), entry, -1)
+    uncharge_swap(core, memcg_of(core, core.slot_page[entry]))
+    core.slot_page[entry] = NIL
+    slot_free(core, entry)
 
 cdef inline void area_give_up(core_t *core, area_t *a) noexcept nogil:
     # A write failed: the area takes no more pages, those it has may still be read.

@@ -19,7 +19,6 @@ from swapfast.mm.allowed cimport scope_has
 from swapfast.mm.area cimport area_give_up, area_of, swap_give
 from swapfast.mm.device cimport area_device
 from swapfast.mm.frames cimport frame_at, frame_give
-from swapfast.mm.pool cimport pool_drop, pool_store
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
 from swapfast.mm.scope cimport scope_in, scope_of, swap_alloc
@@ -45,8 +44,8 @@ from libc.string cimport memset
 cdef enum:
     WRITE_ZERO = 0       # all zero: remembered, not written
     WRITE_FULL = 1       # the device has no memory for it: it stays, dirty, and is activated
-    WRITE_DONE = 2
-    WRITE_FAILED = 3     # the file is not there: the page has to stay
+    WRITE_FAILED = 2     # the file is not there: the page has to stay
+    WRITE_DONE = 3
     WRITE_STORED = 4     # and clean at once
     WRITE_WAITS = 5      # done, but for a tag (plug_add again)
 
@@ -209,12 +208,11 @@ cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
                 a.zeromap[slot >> 6] |= bit
                 wipe_note(core, a, slot)
                 if UNLIKELY(a.stored != NULL):
-                    pool_drop(core, a, slot)
+                    core.hooks.store(core, a, slot, NIL)
                 core.count.swpout_zero += 1
                 return WRITE_ZERO
             a.zeromap[slot >> 6] &= ~bit
-    # What a checkpoint pushes is in the file already.
-    if UNLIKELY(a.stored != NULL) and not pool_store(core, a, slot, home, a.prewritten):
+    if UNLIKELY(a.stored != NULL) and not core.hooks.store(core, a, slot, home):
         return WRITE_FULL
     if frame != NULL and a.file != NULL:
         wipe_held(a, slot)
@@ -243,8 +241,8 @@ cdef inline bint store_now(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline int write_out(core_t *core, uint32_t home) noexcept nogil:
     cdef int done = write_bytes(core, home)
-    if done != WRITE_DONE:
-        if UNLIKELY(done == WRITE_FULL):   # compressed, before there was no place for it
+    if UNLIKELY(done < WRITE_DONE):
+        if done == WRITE_FULL:   # compressed, before there was no place for it
             core.clock.now += area_device(core, area_of(core, core.home[home].entry)).store
         if done != WRITE_ZERO:
             keep_in_memory(core, home)
@@ -307,7 +305,7 @@ cdef inline bint evict_now(core_t *core, memcg_t *g, uint32_t home) noexcept nog
     unmap(core, home)
     if must_write:
         done = write_bytes(core, home)
-        if done == WRITE_FAILED or done == WRITE_FULL:
+        if UNLIKELY(done == WRITE_FAILED or done == WRITE_FULL):
             keep_in_memory(core, home)
             return False
     if core.page[home].folio & F_WRITEBACK or core.rotation.n > 0:

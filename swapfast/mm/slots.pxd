@@ -179,6 +179,8 @@ cdef inline void slots_free(area_t *a) noexcept nogil:
     lazy_unmap(a.sums, <size_t>a.slots * 4)
     lazy_unmap(a.stored, <size_t>a.slots * 2)
     a.stored = NULL
+    lazy_unmap(a.moves.order, <size_t>a.slots * 8)
+    a.moves.order = NULL
     a.pinned = a.summed = a.held = NULL
     a.sums = NULL
 
