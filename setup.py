@@ -54,7 +54,7 @@ def is_gcc() -> bool:
 
 TABLES = (
     *("mapping_table", "memcg_table", "scope_table", "area_table", "device_table"),
-    *("images", "slot_pins", "tier_table"),
+    *("images", "slot_pins", "tier_table", "move_table"),
 )
 CORE = [*headers("swapfast/mm"), *headers("swapfast/core"), "swapfast/_core.pxd"]
 

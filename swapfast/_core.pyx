@@ -24,6 +24,7 @@ from swapfast.mm.arrays cimport (
 from swapfast.mm.batch cimport batches_free
 from swapfast.mm.choice cimport scope_t
 from swapfast.mm.counts cimport clock_t
+from swapfast.mm.demote cimport demotes_free
 from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
@@ -39,9 +40,11 @@ from swapfast.mm.ring cimport ring_free
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.rules cimport rules_of_kernel
 from swapfast.mm.scan cimport scan_control_t
+from swapfast.mm.scope cimport alloc_plain, alloc_scoped
 from swapfast.mm.slots cimport slots_free
 from swapfast.mm.state cimport push_flush, push_page, push_t
 from swapfast.mm.table cimport table_free
+from swapfast.mm.tiers cimport go_scoped
 from swapfast.mm.tlb cimport tlb_access, tlb_drop, tlb_flush, tlb_free, tlb_init
 from swapfast.mm.touch cimport TAG_BYTES, TAG_TEXT, batch_t, charge_time, touch_every, touch_hits
 from swapfast.mm.types cimport (
@@ -146,13 +149,17 @@ cdef class Core:
         c.rules.vma_readahead = vma_readahead
         c.rules.nested_plug = nested_plug
         c.rules.waits_for_writeback = not cgroup_v2
-        c.rules.allowed_aware = allowed_aware
+        c.rules.allowed_aware = c.rules.swap_limits = allowed_aware
         c.rules.turn = turn
+        c.alloc = alloc_plain
+        c.alloc_scoped = alloc_scoped
+        if turn != TURN_OWNER:
+            go_scoped(c)
         c.mglru.mask = mglru_mask
         c.mglru.rule = mglru_rule
         c.ram.pages = memory
         c.ram.wmark_min, c.ram.wmark_low, c.ram.wmark_high = watermarks
-        c.ram.file_cache = file_cache
+        c.ram.file_cache = c.ram.others = file_cache
         c.tlb.period = tlb_period
         c.tlb.due = tlb_phase
         c.mapping_numbers.top = 1   # page indexes begin at 1, and so do their mappings
@@ -194,6 +201,7 @@ cdef class Core:
         frames_free(c)
         tlb_free(&c.tlb)
         devices_free(c)
+        demotes_free(c)
         lazy_unmap(c.plug, sizeof(plug_t))
         batches_free(c)
         free(c.picks)
@@ -287,6 +295,7 @@ cdef class Core:
         spare = spare - self.c.ram.wmark_high if spare > self.c.ram.wmark_high else 0
         if pages > self.c.ram.file_cache:
             self.c.ram.file_cache += min(pages - self.c.ram.file_cache, spare)
+            self.c.ram.others = self.c.ram.file_cache + self.c.ram.pool
 
     def verify(self):
         """Walk every structure the slow way; raise AssertionError naming what does not agree."""

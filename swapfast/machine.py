@@ -28,13 +28,14 @@ from swapfast.syscalls import SYSTEM_CALLS
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from swapfast.checkpoint.disk import Disk
-    from swapfast.together import Device, Timing, Together
+    from swapfast.together import Demotion, Device, Timing, Together
+    from swapfast.together.demotion import When
     from swapfast.traces import Trace
 
 __all__ = ["PLUG", "READAHEAD", "STATISTICS", "TIMES", "TLB", "Machine", "restart"]
@@ -210,6 +211,24 @@ class Machine(Readings, AbstractContextManager["Machine"]):
         from swapfast.together import Device  # not before a device is wanted
 
         return Device(self.kernel, name, preset, seed=seed, **keys)
+
+    def demote(
+        self,
+        when: When,
+        *,
+        source: Sequence[SwapArea],
+        target: Sequence[SwapArea],
+        batch: int = 64,
+        high: float = 0.9,
+        low: float = 0.75,
+        rate: int | str = "32MiB",
+    ) -> Demotion:
+        """Pages move from some swap areas to others; see `swapfast.together.Demotion`."""
+        from swapfast.together import Demotion  # not before somebody asks
+
+        return Demotion(
+            self.kernel, when, source, target, batch=batch, high=high, low=low, rate=rate
+        )
 
     def together(self, **timing: Unpack[Timing]) -> Together:
         """Programs side by side in virtual time; see `swapfast.together.Together`."""

@@ -42,12 +42,13 @@ def test_nobody_imports_a_test_module() -> None:
 # The order in which the headers are read. Each one cimports from those before it only.
 ORDER = """
     words random draw histogram counts queue scan     constants, draws, counters, devices
-    gens choice                                       generations, rings, where a page may go
+    moving gens choice                                demotion, generations, where a page may go
     types rules table arrays bitmap ring              words and containers
     tree rmap tiers tlb                               memcgs, sharers, what the processor remembers
-    frames slots wipe pool allowed area picks         RAM; which slot, which area
+    frames slots wipe pool order allowed area picks   RAM; which slot, which area
     cpu_turns scope tags device                       who may use which, what areas lie on
     writeback batch plug abandon writer evict token   a page goes out
+    demote                                            and from one area to another
     lru policy_lru policy_fifo policy_clock           which page goes
     policy_linux25 policy_linux618
     mglru_lists mglru_age mglru_evict policy_mglru    generations of pages
@@ -57,7 +58,7 @@ ORDER = """
     readahead reads fault unmap                       what a reference costs, what goes away
     touch                                             references
     actor psi cpus waiters alone steps kswapd         programs side by side
-    together
+    kdemote together
     state verify                                      in and out as arrays; the slow truth
 """
 HEADERS = [

@@ -6,6 +6,7 @@ from libc.string cimport memset
 from swapfast._core cimport Core
 from swapfast.mm.area cimport area_give_up, area_of
 from swapfast.mm.arrays cimport arrays_reserve_slots
+from swapfast.mm.demote cimport demote_forget
 from swapfast.mm.picks cimport picks_forget, picks_reserve
 from swapfast.mm.rmap cimport next_mapper
 from swapfast.mm.slots cimport (
@@ -113,7 +114,8 @@ def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, 
     for k in range(base // CLUSTER, (base + slots + CLUSTER - 1) // CLUSTER):
         c.cluster_area[k] = number
     a.used = True
-    c.rules.private_areas |= a.private
+    if a.private:
+        c.rules.private_areas = c.rules.swap_limits = True
     set_writeok(core, number, True)
     return number
 
@@ -221,6 +223,7 @@ def remove(Core core, uint32_t number):
         set_writeok(core, number, False)
     picks_forget(&core.c, number)
     slots_free(a)
+    demote_forget(&core.c, number)
     a.used = False
     core.buffers.pop(number, None)
     table_give(&core.c.area_numbers, number)

@@ -7,12 +7,13 @@ from swapfast._core cimport Core
 from swapfast.mm.arrays cimport arrays_reserve_mms
 from swapfast.mm.gens cimport gens_t
 from swapfast.mm.rmap cimport mapping_of, rmap_join
+from swapfast.mm.scan cimport token_t
 from swapfast.mm.slots cimport LIST_PARTLY, LIST_UNUSED, NO_CLUSTER, slot_bit
 from swapfast.mm.state cimport (
     dump_pages, free_limbo, image_home, load_clusters, load_pages, survey_area, survey_page,
     survey_t, take_slot,
 )
-from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t, token_t
+from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
     BLOCK_SHIFT, CLUSTER, EVENTS, GENS, LEAST_GENS, MAP_OBJECT, NIL, NO_LIMIT, SLOTS_CLUSTER,
 )
@@ -313,6 +314,7 @@ def machine_load(Core core, state):
     c.devices[0].last_done = clock.pop("last_done")
     c.clock = clock
     c.ram.file_cache = memory["file_cache"]
+    c.ram.others = c.ram.file_cache + c.ram.pool
     c.readahead.hits = memory["ra_hits"]
     c.readahead.prev = memory["ra_prev"]
     c.readahead.window = memory["ra_last"]

@@ -7,6 +7,7 @@ from libc.string cimport memmove, memset
 from swapfast._core cimport Core
 from swapfast.mm.choice cimport scope_t
 from swapfast.mm.table cimport table_give, table_take
+from swapfast.mm.tiers cimport go_scoped
 from swapfast.mm.types cimport core_t, memcg_t
 from swapfast.mm.words cimport SCOPE_UNSET
 
@@ -53,10 +54,8 @@ cdef int make_room(scope_t *o, uint32_t places) except -1:
     raise MemoryError("no room for a table of areas")
 
 
-def set_table(Core core, uint32_t number, areas, ranks, uint32_t refused=0):
+def set_table(Core core, uint32_t number, areas, ranks, *, uint32_t refused=0, uint32_t like=0):
     """Hand down the whole table of a scope that is no namespace's.
-
-    Its current cluster stays, if its area does.
 
     Parameters
     ----------
@@ -67,10 +66,12 @@ def set_table(Core core, uint32_t number, areas, ranks, uint32_t refused=0):
         Of each. Equal ones take turns; the refused stand where they would be.
     refused : int
         How many of them are refused.
+    like : int
+        It goes on in the current cluster of this scope, if its area is in the table.
     """
     cdef scope_t *o = core.scope(number)
     cdef uint32_t i, n = len(areas)
-    cdef bint stays = False
+    cdef uint32_t current = core.scope(like).current
     core.idle()
     if number == 0 or o.serial != 0:
         raise ValueError("the table of a namespace follows from its areas")
@@ -82,14 +83,14 @@ def set_table(Core core, uint32_t number, areas, ranks, uint32_t refused=0):
             raise ValueError("the ranks of a table descend")
     if n > o.room:
         make_room(o, n)
+    o.current = 0
     for i in range(n):
         o.areas[i] = areas[i]
         o.ranks[i] = ranks[i]
-        stays = stays or (i < n - refused and o.current == o.areas[i] + 1)
+        if i < n - refused and current == o.areas[i] + 1:
+            o.current = current
     o.count = n - refused
     o.refused = refused
-    if not stays:
-        o.current = 0
 
 
 def table(Core core, uint32_t number):
@@ -116,7 +117,7 @@ def give(Core core, uint32_t memcg, scope):
         return
     core.scope(scope)
     g.scope = scope
-    core.c.rules.memcg_scopes = True
+    go_scoped(&core.c)
 
 
 def given(Core core, uint32_t memcg):

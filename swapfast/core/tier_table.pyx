@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t
 
 from swapfast._core cimport Core
-from swapfast.mm.tiers cimport count_tiers, tiers_ready
+from swapfast.mm.tiers cimport count_tiers, go_scoped, tiers_ready
 from swapfast.mm.types cimport area_t, core_t, memcg_t
 from swapfast.mm.words cimport MOST_TIERS, NO_LIMIT, NO_TIER
 
@@ -19,6 +19,7 @@ def begin(Core core, uint32_t tier):
     if tier >= c.n_tiers and not tiers_ready(c):
         raise MemoryError("no room for the tiers of memory groups")
     c.n_tiers = max(c.n_tiers, tier + 1)
+    go_scoped(c)
     c.tiers[tier].refused_mask = c.tiers[tier].refused_amount = c.tiers[tier].full = 0
 
 

@@ -16,13 +16,14 @@ from swapfast.mm.actor cimport (
 )
 from swapfast.mm.arrays cimport grow, release
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
+from swapfast.mm.moving cimport MOVE_RATE, demote_t
 from swapfast.mm.picks cimport picks_reserve
 from swapfast.mm.psi cimport PSI_STATES, psi_average, psi_collect
 from swapfast.mm.together cimport (
     WORLD_END, WORLD_OOM, WORLD_UNTIL, run_world, world_begins, world_kill,
 )
 from swapfast.mm.types cimport core_t, mapping_t
-from swapfast.mm.words cimport REF_PAGE
+from swapfast.mm.words cimport REF_PAGE, WANT_MOVES
 
 import numpy as np
 
@@ -50,13 +51,17 @@ cdef class World:
         Processors; 0: as many as there are actors.
     slice : int
         ns that one runs before another that is ready.
+    by_area : bool
+        Latencies of major faults by swap area, too.
     """
 
     cdef Core core
     cdef world_t w
+    cdef bint by_area
     cdef dict kept              # arrays that actors read, and their highest page
 
-    def __cinit__(self, Core core, uint64_t quantum, uint32_t cpus, uint64_t slice):
+    def __cinit__(self, Core core, uint64_t quantum, uint32_t cpus, uint64_t slice,
+                  bint by_area=False):
         cdef world_t *w = &self.w
         core.idle()
         memset(w, 0, sizeof(world_t))
@@ -65,6 +70,7 @@ cdef class World:
         w.quantum = quantum
         w.n_cpus = cpus
         w.slice = slice
+        self.by_area = w.by_steps = by_area
         w.row = (1 << core.c.rules.page_cluster) + 1
         w.major = <histogram_t *>calloc(1, sizeof(histogram_t))
         w.minor = <histogram_t *>calloc(1, sizeof(histogram_t))
@@ -86,6 +92,9 @@ cdef class World:
         for i in range(w.n_actors):
             free(w.actors[i].major)
             free(w.actors[i].minor)
+        for i in range(w.n_areas):
+            free(w.areas[i])
+        free(w.areas)
         free(w.major)
         free(w.minor)
         free(w.running)
@@ -231,6 +240,8 @@ cdef class World:
         cdef int what
         self.core.idle()
         self.goes_on()
+        self.movers()
+        self.areas_ready()
         self.psi_ready()
         w.until = until
         w.budget = PAUSE_EVENTS
@@ -249,6 +260,41 @@ cdef class World:
         c.clock.now = w.now
         self.core.wipe()
         return ENDINGS[what], w.who, w.status
+
+    cdef int areas_ready(self) except -1:
+        # A histogram for every area that there is, where they are asked for.
+        cdef world_t *w = &self.w
+        cdef uint32_t n = self.core.c.area_numbers.top
+        cdef void *moved
+        if not self.by_area or w.n_areas >= n:
+            return 0
+        moved = realloc(w.areas, n * sizeof(void *))
+        if moved == NULL:
+            raise MemoryError("no room for latencies by area")
+        w.areas = <histogram_t **>moved
+        while w.n_areas < n:
+            w.areas[w.n_areas] = <histogram_t *>calloc(1, sizeof(histogram_t))
+            if w.areas[w.n_areas] == NULL:
+                raise MemoryError("no room for latencies by area")
+            w.n_areas += 1
+        return 0
+
+    cdef int movers(self) except -1:
+        # An actor for each plug that moves pages at a rate.
+        cdef core_t *c = &self.core.c
+        cdef demote_t *d
+        cdef uint32_t k
+        for k in range(c.moves.n):
+            d = c.moves.all[k]
+            if d.when == MOVE_RATE and not d.off and d.world != self.w.serial:
+                d.actor = self.room()
+                d.world = self.w.serial
+                self.w.actors[d.actor].stage = AT_END
+                self.w.actors[d.actor].barrier = NOBODY
+                self.w.actors[d.actor].mapping = k
+                self.w.by_steps = True
+                c.wanted |= WANT_MOVES
+        return 0
 
     cdef int goes_on(self) except -1:
         if self.w.serial != self.core.c.worlds:
@@ -308,6 +354,14 @@ cdef class World:
         if a.major == NULL:
             raise ValueError(f"program {number} is not watched")
         return counts_of(a.major if major else a.minor)
+
+    def area_histogram(self, uint32_t area):
+        """``(counts, sum, max)`` of the latencies of major faults whose page was in a swap area."""
+        if not self.by_area:
+            raise ValueError("latencies are not kept by area: ask with together(area_latency=True)")
+        if area >= self.w.n_areas:   # nothing has run since it is on
+            return np.zeros(HISTOGRAM_BUCKETS, dtype=np.uint32), 0, 0
+        return counts_of(self.w.areas[area])
 
     def pressure(self, uint32_t memcg):
         """``(totals, averages)`` by ``PSI_NAMES``: ns, and three fixed-point numbers each."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GroupScopes", "Table"]
 
+HOST = 0  # the first scope
+
 
 @dataclass(frozen=True)
 class Table:
@@ -85,29 +87,23 @@ class GroupScopes:
     def hand_down(self, wanted: Mapping[int, Table]) -> None:
         """Give every group its table, or none; groups with equal tables share a scope.
 
-        A scope stays what it is for a group whose table changes, if no other table needs it: so
-        that an area more does not end the cluster in use.
+        The pages of a group whose table is a new one go on in the cluster in use, if they may.
         """
         scopes = {table: scope for scope, table in self.tables.items()}
-        chosen = {table: scopes[table] for table in set(wanted.values()) if table in scopes}
-        taken = set(chosen.values())
         for group, table in sorted(wanted.items()):
-            if table in chosen:
-                continue
-            old = self.of.get(group)
-            if old is None or old in taken:
-                old = scope_table.add(self._core, False)
-            chosen[table] = old
-            taken.add(old)
-        for table, scope in chosen.items():
-            if self.tables.get(scope) != table:
-                scope_table.set_table(
-                    self._core, scope, table.areas, table.ranks, refused=table.refused
-                )
-                self.tables[scope] = table
+            if table not in scopes:
+                scopes[table] = self._new(table, self.of.get(group, HOST))
         for group in {*self.of, *wanted}:
-            self._give(group, chosen[wanted[group]] if group in wanted else None)
+            self._give(group, scopes[wanted[group]] if group in wanted else None)
         self._drop_unused()
+
+    def _new(self, table: Table, like: int) -> int:
+        scope = scope_table.add(self._core, False)
+        scope_table.set_table(
+            self._core, scope, table.areas, table.ranks, refused=table.refused, like=like
+        )
+        self.tables[scope] = table
+        return scope
 
     def inherit(self, group: int, parent: int) -> None:
         """A new group has the scope of the one above."""

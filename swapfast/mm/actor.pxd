@@ -40,6 +40,7 @@ cdef enum:
     AT_KSWAPD = 7
     AT_END = 8
     AT_BARRIER = 9
+    AT_MOVE = 10         # moves pages between swap areas
 
     # classes of time
     IN_USER = 0
@@ -163,6 +164,7 @@ cdef struct world_t:
     uint32_t *reads      # a row for each actor
     uint32_t row
     uint32_t kswapd      # the actor
+    bint by_steps        # a program that is alone has no loop of its own: something needs steps
     uint32_t who         # the event is about
     int status           # why its charge failed
     barrier_t *barriers
@@ -181,6 +183,8 @@ cdef struct world_t:
     uint64_t psi_at      # of the last average
     histogram_t *major   # of programs that nobody watches
     histogram_t *minor
+    histogram_t **areas  # of major faults, by swap area; NULL: nobody asked
+    uint32_t n_areas
 
 cdef inline arrays_t actor_arrays(world_t *w) noexcept nogil:
     cdef arrays_t all

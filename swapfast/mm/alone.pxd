@@ -24,8 +24,9 @@ cdef extern from "hits.h" nogil:
 
 cdef inline bint is_plain(core_t *core, world_t *w, uint64_t second) noexcept nogil:
     # Alone, and nothing about that needs steps: `alone` may take over.
-    return (second == FOREVER and w.n_cpus == 0 and w.n_queued == 0 and not core.rules.highs
-            and free_pages(core) > core.ram.wmark_low and core.ram.frames == NULL)
+    return (second == FOREVER and w.n_cpus == 0 and w.n_queued == 0 and not w.by_steps
+            and not core.rules.highs and free_pages(core) > core.ram.wmark_low
+            and core.ram.frames == NULL)
 
 cdef inline uint64_t allowed(actor_t *a, uint64_t now, uint64_t end) noexcept nogil:
     # Up to which of its references it may go until a time; one at least.

@@ -1,9 +1,10 @@
 # area: a swap area and its slots.
 #
 # - area_of(core, entry)
-# - take_from(core, a) -> entry, or NO_SLOT
-# - take_for(core, g, a): the same within the amounts of a memcg
-# - swap_give(core, entry): the slot is free again
+# - take_free(core, a) -> slot, or NO_SLOT: what there is
+# - take_from(core, a) -> entry, or NO_SLOT: where a plug is asked to make room, it has its turn
+# - slot_free(core, entry): no page has it any more; its charge is somebody else's business
+# - swap_give(core, entry): the slot is free again, and not charged
 # - area_give_up(core, a): no more pages go there
 # - vm_swap_full(core, home): more than half of all slots are in use, or of what its memcg or one
 #   above may have (mem_cgroup_swap_full); of a private area it is that area which counts
@@ -12,45 +13,46 @@
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.allowed cimport allowed_left
 from swapfast.mm.choice cimport scope_t
-from swapfast.mm.pool cimport pool_drop
 from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.slots cimport slot_bit, slots_give, slots_take
-from swapfast.mm.tree cimport tier_is_over, uncharge_swap
-from swapfast.mm.types cimport LIKELY, SELDOM, UNLIKELY, area_t, core_t, memcg_t
+from swapfast.mm.tree cimport charge_tier, uncharge_swap
+from swapfast.mm.types cimport LIKELY, UNLIKELY, area_t, core_t, memcg_t
 from swapfast.mm.wipe cimport wipe_note
 from swapfast.mm.words cimport (
-    CLUSTER, F_RESIDENT, F_SWAPCACHE, NIL, NO_MEMCG, NO_SLOT, TURN_OWNER,
+    CLUSTER, F_RESIDENT, F_SWAPCACHE, NIL, NO_MEMCG, NO_SLOT,
 )
 
 cdef inline area_t *area_of(core_t *core, uint32_t entry) noexcept nogil:
     return &core.areas[core.cluster_area[entry // CLUSTER]]
 
+cdef inline uint32_t take_free(core_t *core, area_t *a) noexcept nogil:
+    cdef uint32_t slot = slots_take(a)
+    if slot == NO_SLOT:
+        return NO_SLOT
+    core.swap.free -= 1
+    if UNLIKELY(a.watched):
+        core.hooks.slot_given(core, a, slot)
+    return slot
+
 cdef inline uint32_t take_from(core_t *core, area_t *a) noexcept nogil:
     cdef uint32_t slot
     if not a.writeok:
         return NO_SLOT
-    slot = slots_take(a)
+    slot = take_free(core, a)
     if slot == NO_SLOT:
-        return NO_SLOT
-    core.swap.free -= 1
+        if LIKELY(a.moves.on_full == NULL):
+            return NO_SLOT
+        slot = core.hooks.make_room(core, a)
+        if slot == NO_SLOT:
+            return NO_SLOT
     return a.base + slot
-
-cdef inline uint32_t take_for(core_t *core, memcg_t *g, area_t *a) noexcept nogil:
-    if UNLIKELY(core.rules.tier_amounts) and tier_is_over(core, g, a.tier):
-        return NO_SLOT
-    return take_from(core, a)
 
 cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
     cdef scope_t *o
     cdef uint32_t k
     if a.writeok:
         core.swap.free += 1
-        if core.rules.clustered:
-            if SELDOM(core.rules.turn != TURN_OWNER) and a.pages - a.inuse == 1:
-                # It was full and out of the list, and comes in behind its equals.
-                core.turns += 1
-                a.turn = core.turns
-        elif a.scope < core.scopes_max:
+        if not core.rules.clustered and a.scope < core.scopes_max:
             # 2.6.25 swap_entry_free: an area of higher priority that has room again is next.
             o = &core.scopes[a.scope]
             if o.count > 1 and a.prio > core.areas[o.areas[o.cursor % o.count]].prio:
@@ -59,22 +61,31 @@ cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
                         o.cursor = k
                         break
 
-cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
+cdef inline void slot_free(core_t *core, uint32_t entry) noexcept nogil:
     cdef area_t *a = area_of(core, entry)
     cdef uint32_t slot = entry - a.base
-    uncharge_swap(core, memcg_of(core, core.slot_page[entry]), entry)
-    core.slot_page[entry] = NIL
+    if UNLIKELY(a.watched):
+        core.hooks.slot_gone(core, a, slot)
+    if UNLIKELY(core.scoped) and a.inuse == a.pages:
+        # It was full and out of the list, and comes in behind its equals.
+        core.turns += 1
+        a.turn = core.turns
     if slot_bit(a.pinned, slot):
         return   # a checkpoint still needs its bytes: free when it is not pinned any more
     slots_give(a, slot)
     wipe_note(core, a, slot)
-    if UNLIKELY(a.stored != NULL):
-        pool_drop(core, a, slot)
     if a.summed != NULL:
         a.summed[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
     if a.zeromap != NULL:
         a.zeromap[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
     note_free_slot(core, a)
+
+cdef inline void swap_give(core_t *core, uint32_t entry) noexcept nogil:
+    if UNLIKELY(core.scoped):
+        charge_tier(core, memcg_of(core, core.slot_page[entry]), entry, -1)
+    uncharge_swap(core, memcg_of(core, core.slot_page[entry]))
+    core.slot_page[entry] = NIL
+    slot_free(core, entry)
 
 cdef inline void area_give_up(core_t *core, area_t *a) noexcept nogil:
     # A write failed: the area takes no more pages, those it has may still be read.
@@ -104,13 +115,12 @@ cdef inline bint half_full(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline bint vm_swap_full(core_t *core, uint32_t home) noexcept nogil:
     cdef memcg_t *g
-    if UNLIKELY(core.rules.private_areas):
-        if half_full(core, home):
-            return True
-    elif core.swap.free * 2 < core.swap.total:
+    if core.swap.free * 2 < core.swap.total and LIKELY(not core.rules.private_areas):
         return True
     if LIKELY(not core.rules.swap_limits):
         return False
+    if core.rules.private_areas and half_full(core, home):
+        return True
     g = memcg_of(core, home)
     while g.parent != NO_MEMCG:
         if g.swap_usage * 2 >= g.swap_max or g.swap_usage * 2 >= g.swap_high:
@@ -120,10 +130,10 @@ cdef inline bint vm_swap_full(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline uint64_t swap_left(core_t *core, memcg_t *g) noexcept nogil:
     cdef uint64_t left = core.swap.free
-    if UNLIKELY(core.rules.allowed_aware):
-        left = min(left, allowed_left(core, g))
     if LIKELY(not core.rules.swap_limits):
         return left
+    if core.rules.allowed_aware:
+        left = min(left, allowed_left(core, g))
     while g.parent != NO_MEMCG:
         if g.swap_usage >= g.swap_max:
             return 0

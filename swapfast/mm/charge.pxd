@@ -17,7 +17,7 @@ from swapfast.mm.tree cimport charge_page, note_event, over_high, over_max, unch
 from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t
 from swapfast.mm.words cimport (
     EV_MAX, EV_OOM, NO_LIMIT, NO_MEMCG, RECLAIM_DIRECT, RECLAIM_LIMIT, SCAN_BATCH, ST_AGAIN, ST_OK,
-    ST_OOM, ST_OOM_GROUP,
+    ST_OOM, ST_OOM_GROUP, WANT_KSWAPD,
 )
 
 cdef inline bint has_room(core_t *core, memcg_t *g) noexcept nogil:
@@ -65,7 +65,7 @@ cdef inline int charge_step(core_t *core, memcg_t *g, charge_t *c) noexcept nogi
         return ST_OK
     if not core.actors:
         return direct_reclaim(core)
-    core.kswapd_wanted = True
+    core.wanted |= WANT_KSWAPD
     if free_pages(core) > core.ram.wmark_min:
         return ST_OK
     # should_reclaim_retry: without a free slot no anonymous page is reclaimable.

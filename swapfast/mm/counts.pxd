@@ -69,3 +69,9 @@ cdef struct memcg_stat_t:
     uint64_t workingset_refault_anon
     uint64_t workingset_activate_anon
     uint64_t workingset_restore_anon
+cdef struct seen_t:
+    # What the stale statistics of a memcg say (struct memcg_vmstats).
+    uint64_t due         # when they are next refreshed; until the first time all are 0
+    uint64_t inactive
+    uint64_t active
+    uint64_t ws_act

@@ -85,6 +85,8 @@ cdef inline uint32_t alloc_own(core_t *core, scope_t *o, memcg_t *g, uint32_t fi
         p = pick_of(core, <uint32_t>(a - core.areas))
         if p.position != 0:
             entry = take_at(core, p)
+            if entry == NO_SLOT:
+                p.position = 0
             core.slot_count.fast_hits += entry != NO_SLOT
         else:
             core.slot_count.missed_use += 1

@@ -19,17 +19,16 @@ from swapfast.mm.allowed cimport scope_has
 from swapfast.mm.area cimport area_give_up, area_of, swap_give
 from swapfast.mm.device cimport area_device
 from swapfast.mm.frames cimport frame_at, frame_give
-from swapfast.mm.pool cimport pool_drop, pool_store
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
-from swapfast.mm.scope cimport scope_of, swap_alloc
+from swapfast.mm.scope cimport scope_in, scope_of, swap_alloc
 from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.tlb cimport tlb_drop_folio
 from swapfast.mm.tree cimport (
     age_up, charge_swap, note_event, over_swap_max, uncharge_page,
 )
 from swapfast.mm.types cimport (
-    SELDOM, UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum,
+    LIKELY, SELDOM, UNLIKELY, area_t, core_t, memcg_t, page_is_zero, page_sum,
 )
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.words cimport (
@@ -45,8 +44,8 @@ from libc.string cimport memset
 cdef enum:
     WRITE_ZERO = 0       # all zero: remembered, not written
     WRITE_FULL = 1       # the device has no memory for it: it stays, dirty, and is activated
-    WRITE_DONE = 2
-    WRITE_FAILED = 3     # the file is not there: the page has to stay
+    WRITE_FAILED = 2     # the file is not there: the page has to stay
+    WRITE_DONE = 3
     WRITE_STORED = 4     # and clean at once
     WRITE_WAITS = 5      # done, but for a tag (plug_add again)
 
@@ -122,18 +121,18 @@ cdef inline bint slot_new(core_t *core, memcg_t *g, uint32_t home) noexcept nogi
     core.home[home].entry = entry
     core.slot_page[entry] = home
     core.page[home].folio |= F_SWAPCACHE
-    charge_swap(core, g, entry)
+    charge_swap(core, g)
     return True
 
 cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     # Before new bytes go into a slot: the slot must be in an area where the page may go. A page
     # inherited at clone may still own one in the parent's area, and one whose cgroup was told of
     # other areas in an old one; it moves then. So does a page whose slot a checkpoint names.
-    cdef uint32_t scope = scope_of(core, home), entry
     cdef memcg_t *g = memcg_of(core, home)
+    cdef uint32_t scope = scope_in(core, g, scope_of(core, home)), entry
     cdef area_t *a = area_of(core, core.home[home].entry)
-    if ((a.scope == scope or scope_may_use(core, scope, a))
-            and not slot_bit(a.pinned, core.home[home].entry - a.base)):
+    if LIKELY((a.scope == scope or scope_may_use(core, scope, a))
+              and not slot_bit(a.pinned, core.home[home].entry - a.base)):
         return True
     entry = swap_alloc(core, scope, g)
     if entry == NO_SLOT:
@@ -142,7 +141,7 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     swap_give(core, core.home[home].entry)
     core.home[home].entry = entry
     core.slot_page[entry] = home
-    charge_swap(core, g, entry)
+    charge_swap(core, g)
     return True
 
 cdef inline bint slot_ready_in(core_t *core, memcg_t *g, uint32_t home, bint dirty) noexcept nogil:
@@ -209,12 +208,11 @@ cdef inline int write_bytes(core_t *core, uint32_t home) noexcept nogil:
                 a.zeromap[slot >> 6] |= bit
                 wipe_note(core, a, slot)
                 if UNLIKELY(a.stored != NULL):
-                    pool_drop(core, a, slot)
+                    core.hooks.store(core, a, slot, NIL)
                 core.count.swpout_zero += 1
                 return WRITE_ZERO
             a.zeromap[slot >> 6] &= ~bit
-    # What a checkpoint pushes is in the file already.
-    if UNLIKELY(a.stored != NULL) and not pool_store(core, a, slot, home, a.prewritten):
+    if UNLIKELY(a.stored != NULL) and not core.hooks.store(core, a, slot, home):
         return WRITE_FULL
     if frame != NULL and a.file != NULL:
         wipe_held(a, slot)
@@ -243,8 +241,8 @@ cdef inline bint store_now(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline int write_out(core_t *core, uint32_t home) noexcept nogil:
     cdef int done = write_bytes(core, home)
-    if done != WRITE_DONE:
-        if UNLIKELY(done == WRITE_FULL):   # compressed, before there was no place for it
+    if UNLIKELY(done < WRITE_DONE):
+        if done == WRITE_FULL:   # compressed, before there was no place for it
             core.clock.now += area_device(core, area_of(core, core.home[home].entry)).store
         if done != WRITE_ZERO:
             keep_in_memory(core, home)
@@ -307,7 +305,7 @@ cdef inline bint evict_now(core_t *core, memcg_t *g, uint32_t home) noexcept nog
     unmap(core, home)
     if must_write:
         done = write_bytes(core, home)
-        if done == WRITE_FAILED or done == WRITE_FULL:
+        if UNLIKELY(done == WRITE_FAILED or done == WRITE_FULL):
             keep_in_memory(core, home)
             return False
     if core.page[home].folio & F_WRITEBACK or core.rotation.n > 0:

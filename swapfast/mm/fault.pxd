@@ -43,6 +43,8 @@ cdef inline void read_timed(core_t *core, uint32_t home) noexcept nogil:
     core.clock.in_swap_in += d.cpu_read + (d.load if d.synchronous else 0)
     core.target_read = core.home[home].entry
     if d.synchronous and is_single(core, home):
+        d.way[0].requests += core.n_reads
+        d.way[0].pages += core.n_reads
         core.n_reads = 0
     elif core.waits_inline or not core.actors:
         wait_reads(core)
@@ -115,6 +117,9 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
         bits |= PTE_DIRTY
     core.page[page].pte = <uint8_t>bits
     if UNLIKELY(core.mglru.groups > 0) and core.keeps_slot(core, home, write and exclusive):
+        pass
+    elif UNLIKELY(core.moves.promoters > 0) and core.hooks.promote(
+            core, page, core.waits_inline or not core.actors):
         pass
     elif (SELDOM(core.timed) and core.page[home].folio & F_SWAPCACHE
             and is_synchronous(core, home)):

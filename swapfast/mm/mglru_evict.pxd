@@ -212,7 +212,7 @@ cdef inline uint32_t judge(core_t *core, memcg_t *g, uint32_t page,
     if must_write:
         set_dirty(core, page, False)
         done = write_out(core, page)
-        written[0] += done > WRITE_FULL
+        written[0] += done > WRITE_FAILED
         if done == WRITE_DONE or done == WRITE_FAILED:
             return KEEP
         if UNLIKELY(done == WRITE_WAITS):

@@ -18,9 +18,9 @@
 from libc.stdint cimport uint32_t
 from swapfast.mm.area cimport take_from
 from swapfast.mm.choice cimport pick_t
-from swapfast.mm.slots cimport slots_take_at, slots_take_new
+from swapfast.mm.slots cimport cluster_find
 from swapfast.mm.types cimport area_t, core_t
-from swapfast.mm.words cimport NO_SLOT
+from swapfast.mm.words cimport CLUSTER, NO_SLOT
 from libc.stdlib cimport calloc, free
 
 cdef inline bint picks_reserve(core_t *core, uint32_t cpus, uint32_t row) noexcept nogil:
@@ -57,28 +57,33 @@ cdef inline void turn_goes(core_t *core, area_t *a) noexcept nogil:
     core.turns += 1
     a.turn = core.turns
 
+cdef inline uint32_t take_from_place(core_t *core, area_t *a, uint32_t *position) noexcept nogil:
+    # The area's own position stays as it is.
+    cdef uint32_t own = a.position, entry
+    a.position = position[0]
+    entry = take_from(core, a)
+    position[0] = a.position
+    a.position = own
+    return entry
+
 cdef inline uint32_t take_at(core_t *core, pick_t *p) noexcept nogil:
     cdef area_t *a
-    cdef uint32_t slot
-    if p.position == 0:
+    if p.position == 0 or not core.areas[p.area - 1].writeok:
         return NO_SLOT
     a = &core.areas[p.area - 1]
-    slot = slots_take_at(a, &p.position) if a.writeok else NO_SLOT
-    if slot == NO_SLOT:
+    if cluster_find(a, p.position // CLUSTER, p.position) != NO_SLOT:
+        return take_from_place(core, a, &p.position)
+    # A full cluster is not looked at, and the place in it stays (cluster_is_usable).
+    if a.cl_used[p.position // CLUSTER] < CLUSTER:
         p.position = 0
-        return NO_SLOT
-    core.swap.free -= 1
-    return a.base + slot
+    return NO_SLOT
 
 cdef inline uint32_t take_new(core_t *core, area_t *a, pick_t *p) noexcept nogil:
-    cdef uint32_t slot
+    cdef uint32_t position = 0, entry
     if a.rotational:
         return take_from(core, a)
-    if not a.writeok:
-        return NO_SLOT
-    slot = slots_take_new(a, &p.position)
-    if slot == NO_SLOT:
-        return NO_SLOT
-    p.area = <uint32_t>(a - core.areas) + 1
-    core.swap.free -= 1
-    return a.base + slot
+    entry = take_from_place(core, a, &position)
+    if entry != NO_SLOT:
+        p.area = <uint32_t>(a - core.areas) + 1
+        p.position = position
+    return entry

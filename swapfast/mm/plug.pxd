@@ -89,6 +89,8 @@ cdef inline void plug_flush(core_t *core) noexcept nogil:
     if SELDOM(core.n_devices > 1):
         for k in range(core.n_devices):
             core.devices[k].plugged = False
+            # Two that were made with a read between them are sent as one: its tag is free again.
+            core.devices[k].unsent = 0
 
 cdef inline void plug_finish(core_t *core) noexcept nogil:
     if not core.plug.held:

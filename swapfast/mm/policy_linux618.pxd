@@ -178,7 +178,7 @@ cdef inline uint32_t judge_618(core_t *core, memcg_t *g, uint32_t page, scan_con
     try_to_unmap(core, page, bits)
     if must_write:
         done = write_out(core, page)
-        written[0] += done > WRITE_FULL
+        written[0] += done > WRITE_FAILED
         if done == WRITE_DONE or done == WRITE_FAILED:
             return KEEP
         if UNLIKELY(done == WRITE_WAITS):
@@ -276,7 +276,7 @@ cdef inline void scan_active_618(core_t *core, memcg_t *g, uint32_t want) noexce
 
 cdef inline void prepare_618(core_t *core, memcg_t *target, scan_control_t *sc) noexcept nogil:
     # prepare_scan_control, of the target.
-    cdef uint64_t used = core.ram.used + core.ram.file_cache + core.ram.pool
+    cdef uint64_t used = core.ram.used + core.ram.others
     sc.cost = target.cost
     sc.may_deactivate = (sc.force or seen_ws_act(core, target) != target.ws_seen
                          or inactive_is_low(core, target))

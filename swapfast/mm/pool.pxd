@@ -11,15 +11,16 @@
 #
 # - pool_bytes(d, page) -> what a page takes, 1 to 4096
 # - pool_pages(d): of memory
-# - pool_store(core, a, slot, page, forced) -> False: it would be above the limit, or there is no
-#   memory; forced: whatever there is
+# - pool_put(core, a, slot, page): whatever there is
+# - pool_store(core, a, slot, page) -> False: it would be above the limit, or there is no memory.
+#   What a checkpoint pushes is in its file already, and is never refused. NIL: a page of zeroes
 # - pool_drop(core, a, slot): what the slot holds is worth nothing any more
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.random cimport splitmix, unit_open
 from swapfast.mm.types cimport area_t, core_t
-from swapfast.mm.words cimport PAGE_SHIFT, PAGE_SIZE
+from swapfast.mm.words cimport NIL, PAGE_SHIFT, PAGE_SIZE
 
 cdef inline uint32_t pool_bytes(device_t *d, uint32_t page) noexcept nogil:
     cdef double u = unit_open(splitmix(d.seed, d.number, page))
@@ -42,17 +43,21 @@ cdef inline void pool_set(core_t *core, area_t *a, uint32_t slot, uint32_t size)
     d.compressed = d.compressed + size - a.stored[slot]
     a.stored[slot] = <uint16_t>size
     core.ram.pool = core.ram.pool + pool_pages(d) - before
+    core.ram.others = core.ram.file_cache + core.ram.pool
 
-cdef inline bint pool_store(core_t *core, area_t *a, uint32_t slot, uint32_t page,
-                            bint forced) noexcept nogil:
+cdef inline void pool_put(core_t *core, area_t *a, uint32_t slot, uint32_t page) noexcept nogil:
+    pool_set(core, a, slot, pool_bytes(a.device, page))
+
+cdef inline bint pool_store(core_t *core, area_t *a, uint32_t slot,
+                            uint32_t page) noexcept nogil:
     cdef device_t *d = a.device
-    cdef uint32_t size = pool_bytes(d, page)
+    cdef uint32_t size = pool_bytes(d, page) if page != NIL else 0
     cdef uint64_t before = pool_pages(d), after = pages_of(d.compressed + size - a.stored[slot])
-    if after > before and not forced:
+    if after > before and not a.prewritten:
         if d.limit > 0 and after > d.limit:
             d.limit_hits += 1
             return False
-        if core.ram.used + core.ram.file_cache + core.ram.pool + after - before > core.ram.pages:
+        if core.ram.used + core.ram.others + after - before > core.ram.pages:
             d.no_memory += 1
             return False
     pool_set(core, a, slot, size)

@@ -30,7 +30,7 @@ from swapfast.mm.words cimport (
 )
 
 cdef inline uint64_t free_pages(core_t *core) noexcept nogil:
-    cdef uint64_t used = core.ram.used + core.ram.file_cache + core.ram.pool
+    cdef uint64_t used = core.ram.used + core.ram.others
     return core.ram.pages - used if core.ram.pages > used else 0
 
 cdef inline uint64_t own_pages(memcg_t *g) noexcept nogil:
@@ -196,6 +196,7 @@ cdef inline void drop_cache(core_t *core) noexcept nogil:
     if missing > core.ram.file_cache:
         missing = core.ram.file_cache
     core.ram.file_cache -= missing
+    core.ram.others -= missing
     core.count.file_dropped += missing
     core.kswapd.scanned = 0
     core.kswapd.all_unreclaimable = False

@@ -20,8 +20,8 @@
 
 from libc.stdint cimport uint32_t
 from swapfast.mm.queue cimport device_t
-from swapfast.mm.tree cimport charge_page, charge_swap, uncharge_page, uncharge_swap
-from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t
+from swapfast.mm.tree cimport charge_page, charge_swap, charge_tier, uncharge_page, uncharge_swap
+from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
     BLOCK_SHIFT, ENTER_MOVE, F_RESIDENT, F_SWAPCACHE, MIXED_ALLOCATOR, NIL, PTE_ACCESSED,
     PTE_MEMBER,
@@ -132,8 +132,11 @@ cdef inline void rehome(core_t *core, uint32_t old, uint32_t new) noexcept nogil
     if core.page[old].folio & (F_RESIDENT | F_SWAPCACHE) != F_RESIDENT:   # it owns a slot
         core.slot_page[core.home[new].entry] = new
         if from_memcg != to_memcg:
-            uncharge_swap(core, from_memcg, core.home[new].entry)
-            charge_swap(core, to_memcg, core.home[new].entry)
+            uncharge_swap(core, from_memcg)
+            charge_swap(core, to_memcg)
+            if UNLIKELY(core.scoped):
+                charge_tier(core, from_memcg, core.home[new].entry, -1)
+                charge_tier(core, to_memcg, core.home[new].entry, 1)
     core.anchor[new] = core.anchor[old]
     core.anchors.home[core.anchor[new]] = new
     core.anchor[old] = 0

@@ -1,5 +1,5 @@
-# scan: where a try to free pages stands, so that others can run between its passes, and within one.
-# Structures only.
+# scan: where a try to free pages stands, so that others can run between its passes, and within one;
+# and what kswapd, the swap token and the processor remember. Structures only.
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
@@ -54,3 +54,24 @@ cdef struct charge_t:
     bint busy            # a try has begun
     uint32_t tries       # that freed nothing
     uint32_t over        # the memcg at whose limit it failed
+
+cdef struct kswapd_t:
+    bint running
+    uint64_t scanned         # 2.6.25: since a page was last freed
+    bint all_unreclaimable   # 2.6.25
+    uint32_t failures        # 6.18
+
+cdef struct token_t:
+    # 2.6.25 mm/thrash.c
+    uint32_t holder
+    uint64_t faults      # global_faults
+    uint32_t mms
+    uint32_t *interval
+    uint32_t *priority
+    uint32_t *last
+    uint64_t *stalled_until
+
+cdef struct tlb_t:
+    uint64_t *entry          # page << 1 | dirty, by sets; NULL = none
+    uint64_t period          # ns between two flushes
+    uint64_t due

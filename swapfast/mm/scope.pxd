@@ -3,18 +3,20 @@
 # why. A page of the host's namespace, which is the first scope, goes by the scope of its memcg, if
 # that has one.
 #
-# - scope_of_mapping(core, page), scope_of(core, home): the scope of a page, or SCOPE_NOWHERE; the
-#   rule for pages mapped by several namespaces is core.rules.mixed_pages
-# - swap_alloc(core, scope, g) -> entry for a page of this memcg, or NO_SLOT: no area of the scope
-#   has room
+# - scope_of_mapping(core, page), scope_of(core, home): the namespace that pays for a page, or
+#   SCOPE_NOWHERE; the rule for pages mapped by several namespaces is core.rules.mixed_pages
+# - scope_in(core, g, scope): where it goes if this memcg is charged for it
+# - swap_alloc(core, scope, g) -> entry, or NO_SLOT: no area has room that such a page may go to
+# - alloc_plain(core, scope, g), alloc_scoped(core, scope, g): the two ways to do so, core.alloc
 
 from libc.stdint cimport int32_t, uint32_t
 from swapfast.mm.allowed cimport note_passed
-from swapfast.mm.area cimport take_for, take_from
+from swapfast.mm.area cimport take_from
 from swapfast.mm.choice cimport scope_t
 from swapfast.mm.cpu_turns cimport alloc_by_cpu
-from swapfast.mm.rmap cimport mapping_of, memcg_of
+from swapfast.mm.rmap cimport mapping_of
 from swapfast.mm.slots cimport cluster_find
+from swapfast.mm.tree cimport charge_tier, tier_is_over
 from swapfast.mm.types cimport UNLIKELY, area_t, core_t, memcg_t
 from swapfast.mm.words cimport (
     CLUSTER, MIXED_ALLOCATOR, MIXED_STRICT, NIL, NO_SLOT, PTE_SHARED, SCOPE_NOWHERE, SCOPE_UNSET,
@@ -24,7 +26,7 @@ from swapfast.mm.words cimport (
 cdef inline uint32_t scope_of_mapping(core_t *core, uint32_t page) noexcept nogil:
     return mapping_of(core, page).scope
 
-cdef inline uint32_t namespace_of(core_t *core, uint32_t home) noexcept nogil:
+cdef inline uint32_t scope_of(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t scope = scope_of_mapping(core, home), p
     if core.rules.mixed_pages == MIXED_ALLOCATOR and core.alloc_scope[home] != 0:
         return core.alloc_scope[home] - 1
@@ -36,13 +38,8 @@ cdef inline uint32_t namespace_of(core_t *core, uint32_t home) noexcept nogil:
             p = core.next[p]
     return scope
 
-cdef inline uint32_t scope_of(core_t *core, uint32_t home) noexcept nogil:
-    cdef uint32_t scope = namespace_of(core, home), own
-    if UNLIKELY(core.rules.memcg_scopes) and scope == 0:
-        own = memcg_of(core, home).scope
-        if own != SCOPE_UNSET:
-            return own
-    return scope
+cdef inline uint32_t scope_in(core_t *core, memcg_t *g, uint32_t scope) noexcept nogil:
+    return g.scope if UNLIKELY(core.scoped) and scope == 0 and g.scope != SCOPE_UNSET else scope
 
 cdef inline uint32_t alloc_rotating(core_t *core, scope_t *o) noexcept nogil:
     # 2.6.25 get_swap_page: the cursor moves on at each allocation, so equal priorities alternate
@@ -64,6 +61,9 @@ cdef inline uint32_t alloc_rotating(core_t *core, scope_t *o) noexcept nogil:
         at = following
     return NO_SLOT
 
+cdef inline bint is_over(core_t *core, memcg_t *g, area_t *a) noexcept nogil:
+    return g != NULL and tier_is_over(core, g, a.tier)
+
 cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o, memcg_t *g) noexcept nogil:
     # 6.18 folio_alloc_swap: the current cluster's area serves until the cluster is used up,
     # whatever other areas gain meanwhile; then equal priorities take turns, cluster by cluster. A
@@ -72,7 +72,8 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o, memcg_t *g) noexc
     cdef area_t *a
     cdef uint32_t current = 0
     if o.count == 1:   # nobody to take turns with
-        entry = take_for(core, g, &core.areas[o.areas[0]])
+        a = &core.areas[o.areas[0]]
+        entry = NO_SLOT if is_over(core, g, a) else take_from(core, a)
         if entry != NO_SLOT:
             o.current = o.areas[0] + 1
         return entry
@@ -80,8 +81,9 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o, memcg_t *g) noexc
         current = o.current - 1
         a = &core.areas[current]
         if (a.used and not a.rotational and a.position != 0
-                and cluster_find(a, a.position // CLUSTER, a.position) != NO_SLOT):
-            entry = take_for(core, g, a)
+                and cluster_find(a, a.position // CLUSTER, a.position) != NO_SLOT
+                and not is_over(core, g, a)):
+            entry = take_from(core, a)
             if entry != NO_SLOT:
                 return entry
     i = 0
@@ -95,7 +97,7 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o, memcg_t *g) noexc
                 start = k + 1 if k + 1 < group_end else i
         for k in range(group_end - i):
             a = &core.areas[o.areas[i + (start - i + k) % (group_end - i)]]
-            entry = take_for(core, g, a)
+            entry = NO_SLOT if is_over(core, g, a) else take_from(core, a)
             if entry != NO_SLOT:
                 o.current = <uint32_t>(a - core.areas) + 1
                 return entry
@@ -105,19 +107,31 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o, memcg_t *g) noexc
 cdef inline uint32_t alloc_in(core_t *core, scope_t *o, memcg_t *g) noexcept nogil:
     if o.count == 0:
         return NO_SLOT
-    if not core.rules.clustered:
-        return alloc_rotating(core, o)
-    if UNLIKELY(core.rules.turn != TURN_OWNER):
-        return alloc_by_cpu(core, o, g)
-    return alloc_clustered(core, o, g)
+    return alloc_clustered(core, o, g) if core.rules.clustered else alloc_rotating(core, o)
 
-cdef inline uint32_t swap_alloc(core_t *core, uint32_t scope, memcg_t *g) noexcept nogil:
-    cdef scope_t *o
-    cdef uint32_t entry
+cdef inline uint32_t alloc_plain(core_t *core, uint32_t scope, memcg_t *g) noexcept nogil:
     if scope >= core.scopes_max:   # SCOPE_NOWHERE, SCOPE_UNSET
         return NO_SLOT
+    return alloc_in(core, &core.scopes[scope], NULL)
+
+cdef inline uint32_t alloc_scoped(core_t *core, uint32_t scope, memcg_t *g) noexcept nogil:
+    # The slot is charged to its tier at once.
+    cdef scope_t *o
+    cdef uint32_t entry
+    scope = scope_in(core, g, scope)
+    if scope >= core.scopes_max:
+        return NO_SLOT
     o = &core.scopes[scope]
-    entry = alloc_in(core, o, g)
-    if UNLIKELY(core.n_tiers > 0):
+    if core.rules.turn != TURN_OWNER:
+        entry = alloc_by_cpu(core, o, g)
+    else:
+        entry = alloc_in(core, o, g if core.rules.tier_amounts else NULL)
+    if core.n_tiers > 0:
         note_passed(core, g, o, entry)
+        if entry != NO_SLOT:
+            charge_tier(core, g, entry, 1)
     return entry
+
+cdef inline uint32_t swap_alloc(core_t *core, uint32_t scope, memcg_t *g) noexcept nogil:
+    # Through a pointer, so that what is asked seldom costs the others nothing.
+    return core.alloc(core, scope, g)

@@ -24,8 +24,6 @@
 # - slots_init(a, n, bad, nbad): n slots; slot 0 and the nbad listed ones are never given
 # - slots_count(a): what follows from a map of free slots that was written as a whole
 # - slots_take(a) -> slot within the area, NO_SLOT when full
-# - slots_take_at(a, position): 1. alone, from somebody's own position, which goes on
-# - slots_take_new(a, position): 2. and 3.
 # - slots_give(a, slot)
 # - slots_take_run(a, order) -> first slot of the run, NO_SLOT: there is none; order 0 to 9
 # - slots_give_run(a, slot, order)
@@ -181,6 +179,8 @@ cdef inline void slots_free(area_t *a) noexcept nogil:
     lazy_unmap(a.sums, <size_t>a.slots * 4)
     lazy_unmap(a.stored, <size_t>a.slots * 2)
     a.stored = NULL
+    lazy_unmap(a.moves.order, <size_t>a.slots * 8)
+    a.moves.order = NULL
     a.pinned = a.summed = a.held = NULL
     a.sums = NULL
 
@@ -271,36 +271,26 @@ cdef inline void cluster_given(area_t *a, uint32_t c, uint32_t n) noexcept nogil
     elif a.cl_used[c] + n == CLUSTER:
         cl_append(a, c, LIST_PARTLY)
 
-cdef inline uint32_t cluster_give_out(area_t *a, uint32_t c, uint32_t slot,
-                                      uint32_t *position) noexcept nogil:
+cdef inline uint32_t cluster_take(area_t *a) noexcept nogil:
+    cdef uint32_t slot = NO_SLOT, c = 0
+    if a.inuse >= a.pages:
+        return NO_SLOT
+    if a.position != 0:
+        c = a.position // CLUSTER
+        slot = cluster_find(a, c, a.position)
+    if slot == NO_SLOT:
+        c = a.first[LIST_PARTLY]
+        if c == NO_CLUSTER:
+            c = a.first[LIST_UNUSED]
+        SWAPFAST_CHECK(c != NO_CLUSTER, b"an area that is not full has a cluster with room")
+        slot = cluster_find(a, c, c * CLUSTER)
+        SWAPFAST_CHECK(slot != NO_SLOT, b"a listed cluster has a free slot")
     bitmap_clear(&a.free, slot)
     a.inuse += 1
     cluster_taken(a, c, 1)
     # Reaching the end of the cluster clears the position.
-    position[0] = 0 if (slot + 1) % CLUSTER == 0 or slot + 1 >= a.slots else slot + 1
+    a.position = 0 if (slot + 1) % CLUSTER == 0 or slot + 1 >= a.slots else slot + 1
     return slot
-
-cdef inline uint32_t slots_take_new(area_t *a, uint32_t *position) noexcept nogil:
-    cdef uint32_t c = a.first[LIST_PARTLY], slot
-    if a.inuse >= a.pages:
-        return NO_SLOT
-    if c == NO_CLUSTER:
-        c = a.first[LIST_UNUSED]
-    SWAPFAST_CHECK(c != NO_CLUSTER, b"an area that is not full has a cluster with room")
-    slot = cluster_find(a, c, c * CLUSTER)
-    SWAPFAST_CHECK(slot != NO_SLOT, b"a listed cluster has a free slot")
-    return cluster_give_out(a, c, slot, position)
-
-cdef inline uint32_t slots_take_at(area_t *a, uint32_t *position) noexcept nogil:
-    cdef uint32_t c = position[0] // CLUSTER, slot
-    if position[0] == 0:
-        return NO_SLOT
-    slot = cluster_find(a, c, position[0])
-    return slot if slot == NO_SLOT else cluster_give_out(a, c, slot, position)
-
-cdef inline uint32_t cluster_take(area_t *a) noexcept nogil:
-    cdef uint32_t slot = slots_take_at(a, &a.position)
-    return slot if slot != NO_SLOT else slots_take_new(a, &a.position)
 
 cdef inline uint32_t slots_take(area_t *a) noexcept nogil:
     return cluster_take(a) if a.strategy == SLOTS_CLUSTER else nextfit_take(a)

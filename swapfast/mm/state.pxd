@@ -23,7 +23,7 @@ from swapfast.mm.rmap cimport home_of, memcg_of
 from swapfast.mm.slots cimport (
     LIST_PARTLY, LIST_UNUSED, cl_append, cl_unlink, slot_bit, slot_map_bytes, slots_give,
 )
-from swapfast.mm.tree cimport charge_swap
+from swapfast.mm.tree cimport charge_swap, charge_tier
 from swapfast.mm.types cimport (
     SWAPFAST_CHECK, area_t, core_t, lazy_map, lazy_unmap, lowest_bit64, memcg_t, page_is_zero,
     page_sum, prefetch_write, slots_write,
@@ -227,7 +227,8 @@ cdef inline uint64_t load_pages(core_t *core, uint32_t base, uint64_t pages, are
         s = slot[n]
         core.home[page].entry = a.base + s
         core.slot_page[a.base + s] = page
-        charge_swap(core, memcg_of(core, page), a.base + s)
+        charge_swap(core, memcg_of(core, page))
+        charge_tier(core, memcg_of(core, page), a.base + s, 1)
         core.home[page].where = shadow[n]
         take_slot(core, a, s)
         if zero[n] and a.zeromap != NULL:

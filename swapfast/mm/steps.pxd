@@ -23,9 +23,11 @@ from swapfast.mm.alone cimport (
 from swapfast.mm.batch cimport batch_spare
 from swapfast.mm.charge cimport charge_begin, charge_pass, charge_step
 from swapfast.mm.cpus cimport cpu_yields, stalls
+from swapfast.mm.evict cimport slot_drop
 from swapfast.mm.fault cimport fault_needs, fault_once
 from swapfast.mm.frames cimport frame_at
 from swapfast.mm.high cimport high_begin, high_round
+from swapfast.mm.histogram cimport histogram_add
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.psi cimport PSI_MEMSTALL, PSI_ON_CPU, PSI_RUNNING, psi_set
 from swapfast.mm.reads cimport submit_reads
@@ -35,7 +37,7 @@ from swapfast.mm.touch cimport look_ahead
 from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t
 from swapfast.mm.waiters cimport queue_up
 from swapfast.mm.words cimport (
-    F_WORKINGSET, HIGH_BATCH, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
+    CLUSTER, F_WORKINGSET, HIGH_BATCH, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
     PTE_WRITABLE, RECLAIM_DIRECT, REF_PAGE, ST_AGAIN, ST_OK, ST_OOM,
 )
 
@@ -155,12 +157,12 @@ cdef inline int do_fault(core_t *core, world_t *w, actor_t *a, uint32_t page,
     a.was_major = book_faults(core, a, &before)
     a.stage = AT_MAP
     a.waits = IN_READ
+    a.target_read = core.target_read
     if core.n_reads > 0:
         for k in range(core.n_reads):
             w.reads[<uint64_t>a.id * w.row + k] = core.reads[k]
         a.n_reads = core.n_reads
         a.sent = 0
-        a.target_read = core.target_read
         core.n_reads = 0
         a.stage = AT_READ
     return ST_OK
@@ -195,8 +197,29 @@ cdef inline int at_read(core_t *core, world_t *w, actor_t *a) noexcept nogil:
         core.token.stalled_until[a.mm] = a.t
     return STEP_SLEEP if a.t > a.left else STEP_AGAIN
 
+cdef inline void note_area(core_t *core, world_t *w, actor_t *a) noexcept nogil:
+    cdef uint32_t area = core.cluster_area[a.target_read // CLUSTER]
+    if area < w.n_areas:
+        histogram_add(w.areas[area], a.t - a.began)
+
+cdef inline void after_read(core_t *core, actor_t *a) noexcept nogil:
+    # A page that kept its slot for it gets one in a quicker area now; else a write drops it.
+    cdef uint32_t ref = a.refs[a.pos], page = a.base + (ref & REF_PAGE)
+    cdef uint64_t begin = core.clock.now
+    if not core.hooks.promote(core, page, False):
+        return
+    if not core.hooks.promote(core, page, True) and ref >> 31 and core.rules.frees_slot_on_write:
+        slot_drop(core, page)
+    spend(a, IN_FAULT, core.clock.now - begin - core.in_tags)
+    spend(a, IN_TAGS, core.in_tags)
+    core.in_tags = 0
+
 cdef inline void at_map(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     note_latency(w, a, a.was_major)
+    if UNLIKELY(w.areas != NULL) and a.was_major:
+        note_area(core, w, a)
+    if UNLIKELY(core.moves.promoters > 0):
+        after_read(core, a)
     a.pos += 1
     a.references += 1
     a.stage = AT_RUN

@@ -3,6 +3,7 @@
 # While slots come and go, charges keep the counts (tree.pxd); here they are made anew, when an area
 # changes its tier.
 #
+# - go_scoped(core): from now on slots go by more than their namespace
 # - tiers_of(g) -> True: the memcg has room for what it has in tiers
 # - tiers_ready(core): the same of all
 # - count_tiers(core): every slot in use is counted for its memcg, and for all above
@@ -14,6 +15,10 @@ from swapfast.mm.tree cimport charge_tier
 from swapfast.mm.types cimport area_t, core_t, memcg_t
 from swapfast.mm.words cimport MOST_TIERS, NIL, NO_LIMIT, NO_TIER
 from libc.stdlib cimport calloc
+
+cdef inline void go_scoped(core_t *core) noexcept nogil:
+    core.scoped = True
+    core.alloc = core.alloc_scoped
 
 cdef inline bint tiers_of(memcg_t *g) noexcept nogil:
     cdef uint32_t i
@@ -46,4 +51,4 @@ cdef inline void count_tiers(core_t *core) noexcept nogil:
         for slot in range(1, a.slots):
             home = core.slot_page[a.base + slot]
             if home != NIL:
-                charge_tier(core, memcg_of(core, home), a.tier, 1)
+                charge_tier(core, memcg_of(core, home), a.base + slot, 1)

@@ -10,7 +10,8 @@
 # 4096 translations, 16 ways, least recently used of the set goes; all go every core.tlb.period ns.
 
 from libc.stdint cimport uint32_t, uint64_t
-from swapfast.mm.types cimport core_t, lazy_map, lazy_unmap, tlb_t
+from swapfast.mm.scan cimport tlb_t
+from swapfast.mm.types cimport core_t, lazy_map, lazy_unmap
 from swapfast.mm.words cimport NIL, PTE_ACCESSED, PTE_DIRTY
 from libc.string cimport memset
 

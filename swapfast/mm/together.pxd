@@ -15,18 +15,20 @@
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.abandon cimport abandon, abandon_all
 from swapfast.mm.actor cimport (
-    AT_BARRIER, AT_CHARGE, AT_END, AT_FAULT, AT_HIGH, AT_KSWAPD, AT_READ, AT_RUN, AT_START, FEW,
-    IN_BARRIER, IN_CPU, IN_FAULT, IN_READ, IN_RECLAIM, IN_TAGS, IN_USER, IN_WORKINGSET, NOBODY,
+    AT_BARRIER, AT_CHARGE, AT_END, AT_FAULT, AT_HIGH, AT_KSWAPD, AT_MOVE, AT_READ, AT_RUN, AT_START,
+    FEW, IN_BARRIER, IN_CPU, IN_FAULT, IN_READ, IN_RECLAIM, IN_TAGS, IN_USER, IN_WORKINGSET, NOBODY,
     STEP_ON, STEP_OOM, STEP_OUT, STEP_QUEUE, STEP_SLEEP, actor_t, barrier_t, heap_pop, heap_push,
     heap_sift, second_time, sift_up, spend, world_t,
 )
 from swapfast.mm.batch cimport batch_drop
 from swapfast.mm.cpus cimport cpu_fill, cpu_leave, cpu_preempt, cpu_wake, cpu_yields
+from swapfast.mm.kdemote cimport move_step, wake_movers
 from swapfast.mm.kswapd cimport kswapd_step
 from swapfast.mm.psi cimport PSI_IOWAIT, PSI_MEMSTALL, psi_set
 from swapfast.mm.steps cimport step_of
 from swapfast.mm.types cimport UNLIKELY, core_t, prefetch_write
 from swapfast.mm.waiters cimport waiter_gone, waiter_woken, wake_waiters
+from swapfast.mm.words cimport WANT_KSWAPD, WANT_MOVES
 
 cdef enum:
     WORLD_OVER = 0       # nobody is left
@@ -37,13 +39,20 @@ cdef enum:
 
 cdef inline void wake_kswapd(core_t *core, world_t *w) noexcept nogil:
     cdef actor_t *a = &w.actors[w.kswapd]
-    core.kswapd_wanted = False
     if a.stage != AT_END or core.kswapd.failures >= core.rules.oom_retries:
         return
     a.stage = AT_KSWAPD
     if a.t < core.clock.now:
         a.t = core.clock.now
     heap_push(w, a.t, a.id)
+
+cdef inline void wake_wanted(core_t *core, world_t *w) noexcept nogil:
+    cdef uint32_t wanted = core.wanted
+    core.wanted = 0
+    if wanted & WANT_KSWAPD:
+        wake_kswapd(core, w)
+    if wanted & WANT_MOVES:
+        wake_movers(core, w)
 
 cdef inline void open_barrier(world_t *w, uint32_t barrier, uint64_t t) noexcept nogil:
     # If all are there that are still to come.
@@ -72,6 +81,8 @@ cdef inline void at_start(world_t *w, actor_t *a) noexcept nogil:
 
 cdef inline uint32_t sleeping(actor_t *a) noexcept nogil:
     # What a task that sleeps is counted as.
+    if a.stage == AT_MOVE:
+        return 0
     if a.waits == IN_READ or (a.waits == IN_TAGS and a.stage == AT_READ and a.wants != NULL
                               and not a.thrashes):
         return PSI_IOWAIT
@@ -164,10 +175,10 @@ cdef inline void fetch_next(core_t *core, world_t *w) noexcept nogil:
         prefetch_write(<char *>a + 64)
 
 cdef inline int act(core_t *core, world_t *w, actor_t *a) noexcept nogil:
-    if UNLIKELY(a.stage == AT_KSWAPD):
+    if UNLIKELY(a.stage >= AT_KSWAPD):
         core.clock.now = a.t
         core.cpu = a.cpu
-        return kswapd_step(core, w, a)
+        return kswapd_step(core, w, a) if a.stage == AT_KSWAPD else move_step(core, w, a)
     return step_of(core, w, a, second_time(w))
 
 cdef inline int did(core_t *core, world_t *w, actor_t *a, int step) noexcept nogil:
@@ -239,8 +250,8 @@ cdef inline int run_world(core_t *core, world_t *w) noexcept nogil:
         if w.n > FEW:
             fetch_next(core, w)
         what = did(core, w, a, act(core, w, a))
-        if UNLIKELY(core.kswapd_wanted):
-            wake_kswapd(core, w)
+        if UNLIKELY(core.wanted != 0):
+            wake_wanted(core, w)
         if UNLIKELY(core.tagged):
             wake_waiters(core, w)
         if UNLIKELY(what != WORLD_UNTIL):

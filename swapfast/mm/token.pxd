@@ -7,7 +7,8 @@
 
 from libc.stdint cimport uint32_t
 from swapfast.mm.rmap cimport mapping_of
-from swapfast.mm.types cimport core_t, token_t
+from swapfast.mm.scan cimport token_t
+from swapfast.mm.types cimport core_t
 from swapfast.mm.words cimport NIL, PTE_PRESENT
 
 cdef inline bint token_protects(core_t *core, uint32_t home) noexcept nogil:

@@ -12,8 +12,8 @@
 #
 # - parent_of(core, g) -> the memcg above, NULL at the root
 # - charge_page(core, g); uncharge_page(core, g): one page of the machine
-# - charge_swap(core, g, entry); uncharge_swap(core, g, entry): one slot
-# - tier_of(core, entry): the tier of its area, or NO_TIER
+# - charge_swap(core, g); uncharge_swap(core, g): one slot
+# - charge_tier(core, g, entry, n): the same in the tier of its area, if that is in one; n: 1 or -1
 # - tier_is_over(core, g, tier): is one from here up at its amount?
 # - over_max(core, g) -> the lowest memcg from here up that is at its limit, or NULL
 # - over_swap_max(core, g): the same for memory.swap.max
@@ -50,11 +50,9 @@ cdef inline void uncharge_page(core_t *core, memcg_t *g) noexcept nogil:
             return
         g = &core.memcgs[g.parent]
 
-cdef inline uint32_t tier_of(core_t *core, uint32_t entry) noexcept nogil:
-    return core.areas[core.cluster_area[entry // CLUSTER]].tier
-
-cdef inline void charge_tier(core_t *core, memcg_t *g, uint32_t tier, int64_t n) noexcept nogil:
+cdef inline void charge_tier(core_t *core, memcg_t *g, uint32_t entry, int64_t n) noexcept nogil:
     # At the root, too: there it is what the whole machine has in the tier.
+    cdef uint32_t tier = core.areas[core.cluster_area[entry // CLUSTER]].tier
     if tier == NO_TIER:
         return
     while True:
@@ -72,9 +70,7 @@ cdef inline bint tier_is_over(core_t *core, memcg_t *g, uint32_t tier) noexcept 
         g = &core.memcgs[g.parent]
     return False
 
-cdef inline void charge_swap(core_t *core, memcg_t *g, uint32_t entry) noexcept nogil:
-    if UNLIKELY(core.n_tiers > 0):
-        charge_tier(core, g, tier_of(core, entry), 1)
+cdef inline void charge_swap(core_t *core, memcg_t *g) noexcept nogil:
     while g.parent != NO_MEMCG:
         g.swap_usage += 1
         if UNLIKELY(g.swap_usage > g.swap_peak):
@@ -83,9 +79,7 @@ cdef inline void charge_swap(core_t *core, memcg_t *g, uint32_t entry) noexcept 
             return
         g = &core.memcgs[g.parent]
 
-cdef inline void uncharge_swap(core_t *core, memcg_t *g, uint32_t entry) noexcept nogil:
-    if UNLIKELY(core.n_tiers > 0):
-        charge_tier(core, g, tier_of(core, entry), -1)
+cdef inline void uncharge_swap(core_t *core, memcg_t *g) noexcept nogil:
     while g.parent != NO_MEMCG:
         g.swap_usage -= 1
         if not SELDOM(g.parent != 0):

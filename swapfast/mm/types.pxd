@@ -19,10 +19,13 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 from swapfast.mm.choice cimport pick_t, scope_t, slot_counts_t, tier_t, tier_use_t
-from swapfast.mm.counts cimport clock_t, counters_t, memcg_stat_t, times_t
+from swapfast.mm.counts cimport clock_t, counters_t, memcg_stat_t, seen_t, times_t
 from swapfast.mm.gens cimport gens_t, mglru_t, ring_t
+from swapfast.mm.moving cimport area_moves_t, demote_t, moves_t
 from swapfast.mm.queue cimport device_t, flight_t, plug_t, rotation_t
-from swapfast.mm.scan cimport charge_t, isolated_t, scan_control_t
+from swapfast.mm.scan cimport (
+    charge_t, isolated_t, kswapd_t, scan_control_t, tlb_t, token_t,
+)
 
 cdef extern from "check.h" nogil:
     void SWAPFAST_CHECK(bint cond, const char *sentence)
@@ -78,6 +81,7 @@ cdef struct area_t:
     uint64_t device_slot # this slot
     bint used
     bint writeok
+    bint watched         # its slots have ages, or bytes in the memory of its device
     uint32_t strategy
     uint8_t *file        # the mapped swapfile, or NULL
     bitmap_t free
@@ -101,6 +105,7 @@ cdef struct area_t:
     uint32_t wipe_first  # noted slots lie from here
     uint32_t wipe_end    # to before here; 0: none
     int wipe_error       # errno of the last failure, 0 none
+    area_moves_t moves   # between areas (demote.pxd)
     uint16_t *stored     # bytes of a slot in the memory of its device (pool.pxd); NULL: none is
     # next-fit state
     uint32_t cluster_next
@@ -154,12 +159,6 @@ cdef struct policy_t:
     # a page that a pass has isolated goes back; NULL: its passes never stop
     void (*put_back)(core_t *core, memcg_t *g, uint32_t page) noexcept nogil
 
-cdef struct seen_t:
-    # What the stale statistics of a memcg say (struct memcg_vmstats).
-    uint64_t due         # when they are next refreshed; until the first time all are 0
-    uint64_t inactive
-    uint64_t active
-    uint64_t ws_act
 
 cdef struct memcg_t:
     bint used
@@ -212,16 +211,6 @@ cdef struct memcg_t:
     uint64_t scan_inactive
     uint32_t prev_priority
 
-cdef struct token_t:
-    # 2.6.25 mm/thrash.c
-    uint32_t holder
-    uint64_t faults      # global_faults
-    uint32_t mms
-    uint32_t *interval
-    uint32_t *priority
-    uint32_t *last
-    uint64_t *stalled_until
-
 cdef struct table_t:
     uint32_t top             # numbers ever given are below
     uint32_t *free           # numbers that were given back
@@ -251,14 +240,13 @@ cdef struct rules_t:
     bint vma_readahead       # neighbours in the address space, else in the area
     bint nested_plug         # read-ahead has a plug
     bint waits_for_writeback # a scan that meets a page under writeback: cgroup v1
-    bint swap_limits         # some memcg has a memory.swap.max or .high
+    bint swap_limits         # some memcg has a memory.swap.max or .high, or one of the next two
+    bint private_areas       # some area is nobody's but a cgroup's
+    bint allowed_aware       # usable swap is that in the areas that are allowed
     bint highs               # some memcg has a memory.high or memory.swap.high
     bint protection          # some memcg has a memory.low or .min
     bint recursiveprot       # mount option memory_recursiveprot
-    bint memcg_scopes        # some memcg has a scope of its own
-    bint private_areas       # some area is nobody's but a cgroup's
     bint tier_amounts        # some memcg has an amount in a tier
-    bint allowed_aware       # usable swap is that in the areas that are allowed
     uint32_t turn            # TURN_*: whose the current cluster is
     uint64_t stat_period     # list statistics are this old at most; 0 = always exact
     uint64_t stat_phase      # first refresh, 0 to stat_period - 1
@@ -268,6 +256,7 @@ cdef struct ram_t:
     uint64_t used            # pages resident
     uint64_t file_cache      # clean page cache, given back first
     uint64_t pool            # of devices that compress (pool.pxd)
+    uint64_t others          # both: used, and on no list
     uint64_t wmark_min
     uint64_t wmark_low
     uint64_t wmark_high
@@ -285,21 +274,10 @@ cdef struct anchors_t:
     uint32_t free            # 0: none
     uint32_t top             # anchors ever given
 
-cdef struct kswapd_t:
-    bint running
-    uint64_t scanned         # 2.6.25: since a page was last freed
-    bint all_unreclaimable   # 2.6.25
-    uint32_t failures        # 6.18
-
 cdef struct readahead_t:
     uint32_t hits
     uint32_t prev            # slot
     uint32_t window          # pages, of the last one
-
-cdef struct tlb_t:
-    uint64_t *entry          # page << 1 | dirty, by sets; NULL = none
-    uint64_t period          # ns between two flushes
-    uint64_t due
 
 cdef struct error_t:
     uint32_t entry           # the last slot that could not be read or written
@@ -307,6 +285,15 @@ cdef struct error_t:
     uint32_t memcg           # at whose limit the last charge failed
     bint wipe_due            # some area has slots to wipe
     bint wipe_failed         # some area may have a wipe_error
+
+cdef struct hooks_t:
+    # What few ask for is no part of the loops that all run; NULL until somebody does.
+    void (*slot_given)(core_t *core, area_t *a, uint32_t slot) noexcept nogil
+    void (*slot_gone)(core_t *core, area_t *a, uint32_t slot) noexcept nogil
+    bint (*store)(core_t *core, area_t *a, uint32_t slot, uint32_t page) noexcept nogil
+    uint32_t (*make_room)(core_t *core, area_t *a) noexcept nogil
+    uint32_t (*demote_some)(core_t *core, demote_t *d) noexcept nogil
+    bint (*promote)(core_t *core, uint32_t page, bint now) noexcept nogil
 
 cdef struct core_t:
     # page arrays
@@ -338,6 +325,9 @@ cdef struct core_t:
     uint32_t scopes_max
     table_t scope_numbers
     uint32_t scope_serials   # given so far
+    bint scoped              # slots go by scopes of memcgs, tiers, or clusters of processors
+    uint32_t (*alloc)(core_t *core, uint32_t scope, memcg_t *g) noexcept nogil   # see swap_alloc
+    uint32_t (*alloc_scoped)(core_t *core, uint32_t scope, memcg_t *g) noexcept nogil
     uint32_t n_tiers         # numbers ever given are below; 0: nothing is counted by tier
     tier_t tiers[31]         # MOST_TIERS
     uint64_t turns           # taken so far
@@ -356,7 +346,7 @@ cdef struct core_t:
     bint waits_inline        # the one that runs is alone: it waits for its reads where it is
     uint64_t waited          # ns, for the last of them
     uint64_t waited_tags     # before that, for room in the device
-    bint kswapd_wanted       # somebody woke it
+    uint32_t wanted          # WANT_*: actors to be woken
     uint64_t debt            # pages charged above memory.high, of who runs
     # subsystems
     rules_t rules
@@ -370,6 +360,8 @@ cdef struct core_t:
     tlb_t tlb
     token_t token
     error_t error
+    moves_t moves            # plugs of demotion
+    hooks_t hooks
     plug_t *plug             # of the context that runs
     bint tagged              # some device has tags
     bint may_stop            # who runs may stop where it would wait for one

@@ -140,6 +140,28 @@ cdef inline const char *verify_batch(core_t *core) noexcept nogil:
             return b"a page that waits to be activated is in memory, and pinned"
     return NULL
 
+cdef inline const char *verify_order(core_t *core, area_t *a) noexcept nogil:
+    # Every slot with a page is in the ring of ages, once.
+    cdef uint32_t slot = 0, n = 0, pages = 0, before
+    if a.moves.order == NULL:
+        return NULL
+    for slot in range(1, a.slots):
+        pages += core.slot_page[a.base + slot] != NIL
+    slot = 0
+    while True:
+        before = slot
+        slot = a.moves.order[slot]
+        if a.moves.order[a.slots + slot] != before:
+            return b"slots in order of age are linked both ways"
+        if slot == 0:
+            break
+        n += 1
+        if n > pages or core.slot_page[a.base + slot] == NIL:
+            return b"slots in order of age are those with a page"
+    if n != pages:
+        return b"every slot with a page has its age"
+    return NULL
+
 cdef inline const char *verify_area(core_t *core, area_t *a, uint32_t number) noexcept nogil:
     cdef uint32_t slot, used = 0, home
     cdef bint taken
@@ -157,7 +179,7 @@ cdef inline const char *verify_area(core_t *core, area_t *a, uint32_t number) no
                 return b"a page knows its slot"
     if used != a.inuse:
         return b"an area counts its slots"
-    return NULL
+    return verify_order(core, a)
 
 cdef inline const char *verify_pool(core_t *core, area_t *a) noexcept nogil:
     # Each slot with data that are not zero has bytes in the memory of its device, and no other has.
@@ -194,7 +216,7 @@ cdef inline const char *verify_pools(core_t *core) noexcept nogil:
         if d.checked != d.compressed or d.checked_slots != d.stored:
             return b"a device counts the bytes that its slots hold"
         pages += pool_pages(d)
-    if pages != core.ram.pool:
+    if pages != core.ram.pool or core.ram.others != core.ram.file_cache + core.ram.pool:
         return b"the memory of devices is the machine's"
     return NULL
 
@@ -364,6 +386,9 @@ cdef inline const char *verify_core(core_t *core, const uint8_t *in_use) noexcep
             free_slots += core.areas[i].pages - core.areas[i].inuse
     if free_slots != core.swap.free:
         return b"nr_swap_pages is the sum of the free slots"
+    for i in range(core.n_devices):
+        if core.devices[i].unsent != 0:
+            return b"whoever stops has sent what has a tag"
     why = verify_scopes(core)
     if why == NULL:
         why = verify_all_tiers(core)

@@ -107,6 +107,10 @@ cdef enum:
     RECLAIM_KSWAPD = 2
     RECLAIM_ASKED = 3    # memory.reclaim
 
+    # which actors somebody wants awake
+    WANT_KSWAPD = 1
+    WANT_MOVES = 2       # those that move pages between areas
+
     # memory.events, memory.swap.events
     EV_LOW = 0
     EV_HIGH = 1

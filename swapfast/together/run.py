@@ -16,10 +16,10 @@ import numpy as np
 
 from swapfast.core import mapping_table, memcg_table, world
 from swapfast.errors import TaskKilled
-from swapfast.kernel.batches import account
 from swapfast.kernel.oom import no_page
-from swapfast.latency import Latency
 from swapfast.together import drawn
+from swapfast.together.accounts import Accounts
+from swapfast.together.latencies import Latencies
 from swapfast.together.phase import FOREVER, Phase, Phases, think_of
 from swapfast.together.pressure import PERIOD, Pressure
 from swapfast.together.program import Program
@@ -50,9 +50,10 @@ class Timing(TypedDict, total=False):
     slice: str | int
     sample: str | int | None
     jitter: str | int
+    area_latency: bool
 
 
-class Together:
+class Together(Latencies):
     """Programs side by side in virtual time.
 
     Parameters
@@ -71,6 +72,8 @@ class Together:
         A row of `series` each time.
     jitter : str or int
         Programs start up to so much later, so that they are not in step.
+    area_latency : bool
+        Keep latencies of major faults by swap area; see `latency_from`.
 
     Attributes
     ----------
@@ -95,6 +98,7 @@ class Together:
         slice: str | int = "3ms",
         sample: str | int | None = None,
         jitter: str | int = 0,
+        area_latency: bool = False,
     ) -> None:
         if cpus is not None and not 1 <= cpus <= 4096:
             raise ValueError(f"cpus is 1 to 4096, not {cpus}")
@@ -102,8 +106,13 @@ class Together:
         self.programs: list[Program] = []
         self._by_number: dict[int, Program] = {}
         self._world = world.World(
-            kernel.core, parse_duration(quantum), cpus or 0, max(parse_duration(slice), 1)
+            kernel.core,
+            parse_duration(quantum),
+            cpus or 0,
+            max(parse_duration(slice), 1),
+            area_latency,
         )
+        self._accounts = Accounts()
         self._seed, self._jitter = seed, parse_duration(jitter)
         self._barriers: dict[str, int] = {}
         self._begin = self._world.now
@@ -240,11 +249,15 @@ class Together:
             raise ValueError("a program that loops forever has no end: give a time, or a stop")
         end = FOREVER if when is None else self._begin + parse_duration(when)
         self._end_those_without_memory()
-        for stop in self._timetable.stops(lambda: self.now, end):
-            if not self._go(stop):
-                break
-            self._at(stop)
-        self._last_rows = None
+        try:
+            for stop in self._timetable.stops(lambda: self.now, end):
+                if not self._go(stop):
+                    break
+                self._at(stop)
+        finally:
+            self._last_rows = None
+            for program in self.programs:
+                self._accounts.tell(program, self.rows()[program.number])
 
     def at(self, when: str | int, what: Callable[[], None]) -> None:
         """Ask for something to be done at a time, counted from the beginning of the run.
@@ -289,10 +302,9 @@ class Together:
         program.phases.end(self.now)
         if program.task.alive and program.phases.go_on(self._world, program.number, self.now):
             return
-        if program.task.alive:
-            self._account(program)
-            if not program.linger:
-                program.task.exit()
+        if program.task.alive and not program.linger:
+            self._accounts.tell(program, self._world.row(program.number))
+            program.task.exit()
         self._tell_end(program)
 
     def _tell_end(self, program: Program) -> None:
@@ -305,18 +317,9 @@ class Together:
             if one.alive and (not one.task.alive or one.mapping.ranges != one.whole):
                 self._world.kill(one.number)
                 one.killed = killed
+                self._accounts.tell(one, self._world.row(one.number))
                 self._last_rows = None
                 self._tell_end(one)
-
-    def _account(self, program: Program) -> None:
-        row = self._world.row(program.number)
-        faults = row[_COLUMNS["majors"]] + row[_COLUMNS["minors"]]
-        account(
-            program.task,
-            int(faults),
-            int(row[_COLUMNS["majors"]]),
-            int(row[_FIRST_TIME] + row[_FIRST_TIME + 1]),  # user and fault
-        )
 
     def _kill(self, program: Program, status: int) -> None:
         try:
@@ -375,11 +378,6 @@ class Together:
     def kswapd_ns(self) -> int:
         """Processor time of kswapd."""
         return self.times(0)["reclaim"]
-
-    def latency(self, number: int | None = None, *, major: bool = True) -> Latency:
-        """Fault latencies of one program, or of all."""
-        counts, total, most = self._world.histogram(number, major)
-        return Latency(counts, sum=total, max=most)
 
     def pressure(self, cgroup: MemoryGroup | None = None) -> dict[str, Pressure]:
         """Pressure of a cgroup, of all below it too: ``io``, ``memory``, ``cpu``.

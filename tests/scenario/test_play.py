@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from swapfast.scenario import Outcome, metric_unit, named, play, shown
+from swapfast.scenario import Outcome, metric_unit, named, open_scenario, play, shown
 from swapfast.scenario.load import parse
 from swapfast.scenario.sentence import one, over
 
@@ -255,3 +255,11 @@ def test_patterns_name_metrics():
     names = ["programs.a.p99_us", "programs.b.p99_us", "machine.pgscan"]
     assert named("programs.*.p99_us", names) == names[:2]
     assert named("machine.pgscan", names) == names[2:]
+
+
+def test_a_thousand_areas_on_one_device_do_not_stop_the_clock():
+    """Requests made apart and sent as one gave one tag back: in the end nobody got one."""
+    scenario = open_scenario("area-limit").scenario({"count": "1000", "run.stop": "400ms"})
+    outcome = play(scenario, "one file each")
+    assert outcome.simulated_ns == 400_000_000
+    assert outcome.metrics["machine.majors"] > 80_000

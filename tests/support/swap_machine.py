@@ -31,6 +31,8 @@ from swapfast.core import mapping_table
 from swapfast.errors import KernelPanic
 from swapfast.kernel.state import Mapping, SwapArea
 from swapfast.swapfile import mkswap
+from swapfast.together import Demotion
+from swapfast.together.demotion import When
 from tests.reference.memory_model import PAGE, ZERO, MemoryModel, SharedPages
 
 EXAMPLES = int(os.environ.get("SWAPFAST_EXAMPLES", "40"))
@@ -103,6 +105,7 @@ class SwapMachine(RuleBasedStateMachine):
         self.spaces: dict[object, object] = {}
         self.last = dict.fromkeys(COUNTED, 0)
         self.groups: list[sf.MemoryGroup] = []
+        self.plugs: list[Demotion] = []
         self.files = [self.folder / f"s{pages}" for pages in SWAPFILE_PAGES]
         self.serial = 0
         for path, pages in zip(self.files, SWAPFILE_PAGES, strict=True):
@@ -288,6 +291,31 @@ class SwapMachine(RuleBasedStateMachine):
                 assert area.info["writeok"]
         else:
             assert not still_on
+
+    @precondition(lambda self: len(self.machine.areas) > 1)
+    @rule(
+        one=pick,
+        other=pick,
+        when=st.sampled_from(("on-full", "on-full", "on-refault")),
+        batch=st.sampled_from((1, 5, 64)),
+    )
+    def demote(self, one: int, other: int, when: When, batch: int) -> None:
+        """Pages move from one area to the other from now on."""
+        areas = list(self.machine.areas.values())
+        source = areas[one % len(areas)]
+        areas.remove(source)
+        target = areas[other % len(areas)]
+        try:
+            plug = self.machine.demote(when, source=[source], target=[target], batch=batch)
+        except ValueError as error:
+            assert "has a plug" in str(error)
+        else:
+            self.plugs.append(plug)
+
+    @precondition(lambda self: self.plugs)
+    @rule(which=pick)
+    def stop_demotion(self, which: int) -> None:
+        self.plugs.pop(which % len(self.plugs)).stop()
 
     # memory
 
