@@ -389,3 +389,19 @@ def test_options_go_on(options: dict[str, Any], tmp_path: Path) -> None:
         assert lists(again) == lists(machine), step
     machine.close()
     again.close()
+
+
+@pytest.mark.parametrize("profile", ["2.6.25", "6.18"])
+def test_the_area_has_the_priority_that_it_had_among_others(tmp_path: Path, profile: str) -> None:
+    with Machine("4MiB", profile) as machine:
+        logins = []
+        for name in ("s1", "s2"):
+            mkswap(tmp_path / name, size="1MiB")
+            logins.append(machine.init.clone(sf.SIGCHLD | sf.NEWSWAP | sf.NEWIPC))
+            logins[-1].swapon(tmp_path / name)
+        before = logins[1].swap_ns.areas[0].priority
+        logins[1].swap_ns.checkpoint(tmp_path / "job.ckpt")
+    with Machine.restart(tmp_path / "job.ckpt") as again:
+        (area,) = again.areas.values()
+        assert area.priority == before < min(-1, logins[0].swap_ns.areas[0].priority + 1)
+        again.verify()
