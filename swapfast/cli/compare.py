@@ -198,8 +198,9 @@ def show(told: Comparison, everything: Comparison, work: Work) -> None:
         console.say(line)
     for line in _verdicts(told, everything, work):
         console.say(line)
-    for name, sentence in _sentences(told).items():
-        console.say((name, "bold"), f": {sentence}")
+    if not work.answer:
+        for name, sentence in _sentences(told).items():
+            console.say((name, "bold"), f": {sentence}")
 
 
 def _verdicts(told: Comparison, everything: Comparison, work: Work) -> list[str]:
