@@ -88,6 +88,9 @@ _machine = record(
             lru_gen=later(integer(0, 7)),
             lru_gen_rule=later(choice(*CHOICES["lru_gen_rule"])),
             lru_drain=later(integer(0, 1 << 31)),
+            swap_scope=later(choice(*CHOICES["swap_scope"])),
+            swap_cluster=later(choice(*CHOICES["swap_cluster"])),
+            allowed_aware=later(flag),
             statistics_phase=integer(0, STATISTICS_PERIOD - 1),
         )
     ),
@@ -163,6 +166,7 @@ _area = record(
         pswpin=_COUNT,
         pswpout=_COUNT,
         current=flag,
+        picks=later(listing(listing(_UINT32, 3, 3), 1 << 16)),
     ),
 )
 _rules = {

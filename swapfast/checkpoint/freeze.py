@@ -23,6 +23,7 @@ from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.checkpoint.groups import group_facts
 from swapfast.core import area_table, images, mapping_table, memcg_table, slot_pins
 from swapfast.errors import system_error
+from swapfast.kernel.options import CHOICES
 from swapfast.kernel.profile import MGLRU, PROFILES
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
 from swapfast.kernel.state import Kernel, Mapping, Mm, SwapArea, SwapNamespace, Task
@@ -227,6 +228,7 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
             "plug": options.plug,
             "cgroup": "v2" if memcg_table.is_v2(kernel.core) else "v1",
             **_generations(kernel),
+            **_swapping(kernel),
         },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,
@@ -242,6 +244,13 @@ def _generations(kernel: Kernel) -> dict[str, Any]:
         return {"lru_gen": mask} if kernel.profile.policy == MGLRU else {}
     facts: dict[str, Any] = {"lru_gen": mask, "lru_drain": options.lru_drain}
     return facts | ({"lru_gen_rule": options.lru_gen_rule} if mask & 2 else {})
+
+
+def _swapping(kernel: Kernel) -> dict[str, Any]:
+    # Older readers know an image of a kernel without patches.
+    names = ("swap_scope", "swap_cluster", "allowed_aware")
+    facts = {name: getattr(kernel.options, name) for name in names}
+    return {name: value for name, value in facts.items() if value != CHOICES[name][0]}
 
 
 def chained(parent: dict[str, Any] | None, folded: str | None) -> dict[str, Any]:

@@ -37,8 +37,9 @@ def python(*arguments: str, folder: Path) -> str:
 
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
-    assert [p.stem for p in PAGES] == [*how_to, "cgroups", "measure", "mglru", "side-by-side"]
-    assert len(BLOCKS) == 15
+    rest = ["cgroups", "measure", "mglru", "scopes", "side-by-side"]
+    assert [p.stem for p in PAGES] == [*how_to, *rest]
+    assert len(BLOCKS) == 21
 
 
 @pytest.mark.parametrize("block", BLOCKS)
