@@ -90,6 +90,9 @@ _machine = record(
             lru_drain=later(integer(0, 1 << 31)),
             watermark_scale_factor=later(integer(1, 3000)),
             oom_scope=later(choice(*OOM_SCOPES)),
+            swap_scope=later(choice(*CHOICES["swap_scope"])),
+            swap_cluster=later(choice(*CHOICES["swap_cluster"])),
+            allowed_aware=later(flag),
             statistics_phase=integer(0, STATISTICS_PERIOD - 1),
         )
     ),
@@ -165,6 +168,7 @@ _area = record(
         pswpin=_COUNT,
         pswpout=_COUNT,
         current=flag,
+        picks=later(listing(listing(_UINT32, 3, 3), 1 << 16)),
     ),
 )
 _rules = {

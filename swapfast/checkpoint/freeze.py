@@ -23,7 +23,7 @@ from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.checkpoint.groups import group_facts
 from swapfast.core import area_table, images, mapping_table, memcg_table, slot_pins
 from swapfast.errors import system_error
-from swapfast.kernel.choices import OOM_SCOPES
+from swapfast.kernel.choices import CHOICES, OOM_SCOPES
 from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.profile import MGLRU, PROFILES, WATERMARK_SCALE
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
@@ -231,6 +231,7 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
             **_generations(kernel),
             **_watermarks(options),
             **({} if options.oom_scope == OOM_SCOPES[0] else {"oom_scope": options.oom_scope}),
+            **_swapping(kernel),
         },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,
@@ -252,6 +253,13 @@ def _generations(kernel: Kernel) -> dict[str, Any]:
         return {"lru_gen": mask} if kernel.profile.policy == MGLRU else {}
     facts: dict[str, Any] = {"lru_gen": mask, "lru_drain": options.lru_drain}
     return facts | ({"lru_gen_rule": options.lru_gen_rule} if mask & 2 else {})
+
+
+def _swapping(kernel: Kernel) -> dict[str, Any]:
+    # Older readers know an image of a kernel without patches.
+    names = ("swap_scope", "swap_cluster", "allowed_aware")
+    facts = {name: getattr(kernel.options, name) for name in names}
+    return {name: value for name, value in facts.items() if value != CHOICES[name][0]}
 
 
 def chained(parent: dict[str, Any] | None, folded: str | None) -> dict[str, Any]:

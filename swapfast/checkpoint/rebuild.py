@@ -16,7 +16,7 @@ from swapfast import flags as f
 from swapfast.checkpoint.facts import PLAIN
 from swapfast.checkpoint.groups import make_groups
 from swapfast.checkpoint.image import Image
-from swapfast.core import images, scope_table, slot_pins
+from swapfast.core import images, slot_pins
 from swapfast.kernel import areas, mmap, segments
 from swapfast.kernel.boot import boot
 from swapfast.kernel.options import KernelOptions
@@ -186,7 +186,6 @@ class Rebuilding:
         flags = f.SWAP_FLAG_PREFER | area["priority"] if area["priority"] >= 0 else 0
         added = areas.add(kernel, self.namespace, backing, flags)
         added.priority = area["priority"]
-        scope_table.renumber(kernel.core, self.namespace.scope)
         self.namespace.swapped_on = self.facts["namespace"]["swapped_on"]
         numbers = [m.number for mm in self.mms for m in mm.mappings.values()]
         numbers += [o.number for o in self.objects]

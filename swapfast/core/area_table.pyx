@@ -6,6 +6,7 @@ from libc.string cimport memset
 from swapfast._core cimport Core
 from swapfast.mm.area cimport area_give_up, area_of
 from swapfast.mm.arrays cimport arrays_reserve_slots
+from swapfast.mm.choice cimport scope_t
 from swapfast.mm.demote cimport demote_forget
 from swapfast.mm.picks cimport picks_forget, picks_reserve
 from swapfast.mm.rmap cimport next_mapper
@@ -153,8 +154,16 @@ def owners(Core core, uint32_t number):
 
 
 def set_prio(Core core, uint32_t number, int32_t prio):
-    """Renumber a default priority."""
-    core.area(number).prio = prio
+    """Renumber a default priority; the order of areas stays as it is."""
+    cdef area_t *a = core.area(number)
+    cdef scope_t *o
+    cdef uint32_t k
+    a.prio = prio
+    if a.scope < core.c.scopes_max:
+        o = &core.c.scopes[a.scope]
+        for k in range(o.count):
+            if o.areas[k] == number:
+                o.ranks[k] = prio
 
 
 def set_writeok(Core core, uint32_t number, bint writeok):

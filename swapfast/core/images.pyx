@@ -6,6 +6,7 @@ from libc.string cimport memset
 from swapfast._core cimport Core
 from swapfast.mm.arrays cimport arrays_reserve_mms
 from swapfast.mm.gens cimport gens_t
+from swapfast.mm.picks cimport picks_reserve
 from swapfast.mm.rmap cimport mapping_of, rmap_join
 from swapfast.mm.scan cimport token_t
 from swapfast.mm.slots cimport LIST_PARTLY, LIST_UNUSED, NO_CLUSTER, slot_bit
@@ -15,7 +16,8 @@ from swapfast.mm.state cimport (
 )
 from swapfast.mm.types cimport area_t, core_t, mapping_t, memcg_t
 from swapfast.mm.words cimport (
-    BLOCK_SHIFT, CLUSTER, EVENTS, GENS, LEAST_GENS, MAP_OBJECT, NIL, NO_LIMIT, SLOTS_CLUSTER,
+    BLOCK_SHIFT, CLUSTER, EVENTS, GENS, LEAST_GENS, MAP_OBJECT, MOST_TIERS, NIL, NO_LIMIT,
+    SLOTS_CLUSTER, TURN_CPU_AREA, TURN_OWNER,
 )
 
 import numpy as np
@@ -157,6 +159,33 @@ def load(Core core, numbers, uint32_t area, const uint8_t[::1] pte not None,
         k += length
 
 
+cdef enum:
+    MOST_CPUS = 4096   # that programs run on side by side
+
+
+cdef list picks_state(core_t *c, uint32_t number):
+    # Processors that have their cluster in an area: [processor, place in its row, position]. Where
+    # the place is the area's number, that may be another one later.
+    cdef uint32_t i
+    cdef bint own = c.rules.turn == TURN_CPU_AREA
+    return [[i // c.pick_row, 0 if own else i % c.pick_row, c.picks[i].position]
+            for i in range(c.cpus * c.pick_row) if c.picks[i].area == number + 1]
+
+
+cdef int picks_load(core_t *c, uint32_t number, picks) except -1:
+    cdef uint32_t cpu, place, position
+    for cpu, place, position in picks:
+        if cpu >= MOST_CPUS or place > MOST_TIERS or position >= c.areas[number].slots:
+            raise ValueError("picks: no processor, no place, or a slot outside the area")
+        if c.rules.turn == TURN_CPU_AREA:
+            place = number
+        if not picks_reserve(c, cpu + 1, place + 1):
+            raise MemoryError("no room for the clusters of processors")
+        c.picks[cpu * c.pick_row + place].area = number + 1
+        c.picks[cpu * c.pick_row + place].position = position
+    return 0
+
+
 def area_state(Core core, uint32_t number):
     """Where its next slots come from, its counters; arrays: order of its clusters, limbo."""
     cdef area_t *a = core.area(number)
@@ -181,6 +210,8 @@ def area_state(Core core, uint32_t number):
              "pswpin": a.pswpin, "pswpout": a.pswpout,
              "current": a.scope < core.c.scope_numbers.top
              and c.scopes[a.scope].current == number + 1}
+    if c.rules.turn != TURN_OWNER:
+        state["picks"] = picks_state(c, number)
     return state, lists[0], lists[1], np.array(limbo, dtype=np.uint32)
 
 
@@ -213,6 +244,8 @@ def area_load(Core core, uint32_t number, state, const uint32_t[::1] unused not 
     a.position = state["position"]
     a.pswpin = state["pswpin"]
     a.pswpout = state["pswpout"]
+    if c.rules.turn != TURN_OWNER:
+        picks_load(c, number, state.get("picks", ()))
     if state["current"]:
         c.scopes[a.scope].current = number + 1
     for i in range(<uint64_t>limbo.shape[0]):

@@ -100,14 +100,6 @@ def table(Core core, uint32_t number):
     return [o.areas[i] for i in range(n)], [o.ranks[i] for i in range(n)], o.refused
 
 
-def renumber(Core core, uint32_t number):
-    """Take the ranks of a namespace anew from its areas' priorities, whose order is the same."""
-    cdef scope_t *o = core.scope(number)
-    cdef uint32_t i
-    for i in range(o.count):
-        o.ranks[i] = core.c.areas[o.areas[i]].prio
-
-
 def give(Core core, uint32_t memcg, scope):
     """Where the pages of a memcg go that are the host's: by this scope, or None: where all go."""
     cdef memcg_t *g = core.memcg(memcg)

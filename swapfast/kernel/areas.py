@@ -237,6 +237,4 @@ def _close_ranks(kernel: Kernel) -> None:
     # are areas.
     for area in kernel.areas.values():
         area.priority = area.priority
-    for scope in {area.namespace.scope for area in kernel.areas.values()}:
-        scope_table.renumber(kernel.core, scope)
     kernel.ranks.close()

@@ -184,7 +184,7 @@ def write(kernel: Kernel, group: GroupRow, name: str, text: str) -> None:
     with kernel.changes.of(f"writing to {name}"):
         file.write(kernel, group, text.strip())
         if name in scope_kinds.kind_of(kernel).files:
-            scope_kinds.hand_down(kernel)
+            scope_kinds.hand_down(kernel, group)
 
 
 def reclaim(kernel: Kernel, group: GroupRow, pages: int) -> int:

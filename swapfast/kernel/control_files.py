@@ -85,7 +85,7 @@ def _fit(kernel: Kernel, row: GroupRow, limit: int | None) -> None:
 
 def _fit_or_kill(kernel: Kernel, row: GroupRow, limit: int | None) -> None:
     """memory_max_write: when reclaim fails, tasks die until it fits, or nobody is left."""
-    scope_kinds.hand_down(kernel)  # amounts may follow from it
+    scope_kinds.hand_down(kernel, row)  # amounts may follow from it
     _fit(kernel, row, limit)
     while _over(kernel, row, limit):
         memcg_table.note(kernel.core, row.number, "oom")

@@ -83,27 +83,26 @@ class GroupScopes:
         self._core = core
         self.of: dict[int, int] = {}
         self.tables: dict[int, Table] = {}
+        self._scopes: dict[Table, int] = {}
+        self._users: dict[int, int] = {}  # groups, by scope
 
-    def hand_down(self, wanted: Mapping[int, Table]) -> None:
-        """Give every group its table, or none; groups with equal tables share a scope.
+    def hand_down(self, wanted: Mapping[int, Table], but: Table) -> None:
+        """Give groups their tables; those with equal tables share a scope.
 
         The pages of a group whose table is a new one go on in the cluster in use, if they may.
-        """
-        scopes = {table: scope for scope, table in self.tables.items()}
-        for group, table in sorted(wanted.items()):
-            if table not in scopes:
-                scopes[table] = self._new(table, self.of.get(group, HOST))
-        for group in {*self.of, *wanted}:
-            self._give(group, scopes[wanted[group]] if group in wanted else None)
-        self._drop_unused()
 
-    def _new(self, table: Table, like: int) -> int:
-        scope = scope_table.add(self._core, False)
-        scope_table.set_table(
-            self._core, scope, table.areas, table.ranks, refused=table.refused, like=like
-        )
-        self.tables[scope] = table
-        return scope
+        Parameters
+        ----------
+        wanted : dict of int to Table
+            By group; others keep what they have.
+        but : Table
+            Where all go: nobody needs a scope for that.
+        """
+        for group, table in sorted(wanted.items()):
+            if table != but and table not in self._scopes:
+                self._make(table, self.of.get(group, HOST))
+        for group, table in wanted.items():
+            self._give(group, None if table == but else self._scopes[table])
 
     def inherit(self, group: int, parent: int) -> None:
         """A new group has the scope of the one above."""
@@ -111,19 +110,34 @@ class GroupScopes:
 
     def forget(self, group: int) -> None:
         """The group is gone."""
-        if self.of.pop(group, None) is not None:
-            self._drop_unused()
+        scope = self.of.pop(group, None)
+        if scope is not None:
+            self._leave(scope)
+
+    def _make(self, table: Table, like: int) -> None:
+        scope = scope_table.add(self._core, False)
+        scope_table.set_table(
+            self._core, scope, table.areas, table.ranks, refused=table.refused, like=like
+        )
+        self.tables[scope] = table
+        self._scopes[table] = scope
+        self._users[scope] = 0
 
     def _give(self, group: int, scope: int | None) -> None:
-        if self.of.get(group) == scope:
+        old = self.of.get(group)
+        if old == scope:
             return
         scope_table.give(self._core, group, scope)
         if scope is None:
             del self.of[group]
         else:
             self.of[group] = scope
+            self._users[scope] += 1
+        if old is not None:
+            self._leave(old)
 
-    def _drop_unused(self) -> None:
-        for scope in set(self.tables) - set(self.of.values()):
-            del self.tables[scope]
+    def _leave(self, scope: int) -> None:
+        self._users[scope] -= 1
+        if self._users[scope] == 0:
+            del self._users[scope], self._scopes[self.tables.pop(scope)]
             scope_table.remove(self._core, scope)

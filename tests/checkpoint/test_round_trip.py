@@ -366,6 +366,9 @@ OPTIONS: list[dict[str, Any]] = [
     {"tlb": "fresh"},
     {"readahead": "vma"},
     {"plug": "own"},
+    {"swap_cluster": "per-cpu"},
+    {"swap_cluster": "per-cpu-device", "swap_scope": "private"},
+    {"swap_cluster": "per-cpu-tier", "swap_scope": "tiers", "allowed_aware": True},
     {"statistics": "stale", "tlb": "natural", "readahead": "vma", "plug": "nested"},
 ]
 
@@ -380,7 +383,7 @@ def test_options_go_on(options: dict[str, Any], tmp_path: Path) -> None:
     login.swap_ns.checkpoint(image, kind="pinned")
     there = copied(tmp_path / "there", image, swap)
     again = restart(there[0], swapfile=there[1])
-    for name in ("statistics", "tlb", "readahead", "plug"):
+    for name in {"statistics", "tlb", "readahead", "plug", *options} - {"seed", "statistics_phase"}:
         assert getattr(again.options, name) == getattr(machine.options, name)
     for step in range(4):
         work(machine, step, 2)

@@ -38,9 +38,9 @@ def python(*arguments: str, folder: Path) -> str:
 
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
-    others = ["cgroups", "check", "compare", "measure", "mglru", "scenarios", "side-by-side"]
-    assert [p.stem for p in PAGES] == [*how_to, *others, "size", "sweep"]
-    assert len(BLOCKS) == 16
+    others = ["cgroups", "check", "compare", "measure", "mglru", "scenarios", "scopes"]
+    assert [p.stem for p in PAGES] == [*how_to, *others, "side-by-side", "size", "sweep"]
+    assert len(BLOCKS) == 22
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -10,6 +10,7 @@ of 2014, 2025 and 2026.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.reference.slots import CLUSTER_618, Clusters
@@ -67,6 +68,7 @@ class Choice:
         self.areas, self.groups = areas, groups
         self.waiting = list(areas)  # from the longest on
         self.current: dict[object, tuple[Area, int | None]] = {}
+        self.passed: Counter[tuple[str, str]] = Counter()
 
     # which areas
 
@@ -136,9 +138,26 @@ class Choice:
 
     def take(self, group: Group) -> tuple[Area, int] | None:
         found = self._choose(group)
+        if self.kind.startswith("tiers"):
+            self._count_passed(group, found)
         if found is not None:
             group.held.append(found)
         return found
+
+    def _count_passed(self, group: Group, found: tuple[Area, int] | None) -> None:
+        """Why the tiers in front of the one that served did not."""
+        allowed = self.ranks(group)
+        for tier in ("fast", "slow"):
+            mine = [a for a in self.areas if a.tier == tier]
+            if found is not None:
+                mine = [a for a in mine if a.priority > found[0].priority]
+            if any(a.free and a.type not in allowed for a in mine):
+                self.passed[tier, "refused_mask"] += 1
+            mine = [a for a in mine if a.type in allowed]
+            if any(self.is_over(group, a) for a in mine):
+                self.passed[tier, "refused_amount"] += 1
+            elif any(not a.free for a in mine):
+                self.passed[tier, "full"] += 1
 
     def _choose(self, group: Group) -> tuple[Area, int] | None:
         if self.cluster == "per-owner":

@@ -52,6 +52,12 @@ def test_cgroups_of_two_tiers_take_each_others_cluster_away() -> None:
         assert cured["partly_used"] <= counted["partly_used"]
 
 
+def test_with_a_processor_each_they_leave_each_other_alone() -> None:
+    """kswapd has nothing to do; what is left is what a program finds where it runs first."""
+    alone, shared = (two_tiers("per-cpu", cpus).slot_counters() for cpus in (2, 1))
+    assert alone["missed_mask"] * 10 < shared["missed_mask"]
+
+
 def test_without_clusters_of_processors_nothing_is_counted() -> None:
     counted = two_tiers("per-owner").slot_counters()
     assert [counted[name] for name in ("fast_hits", "missed_mask", "missed_use", "turns")] == [

@@ -453,6 +453,26 @@ def test_what_becomes_of_pages_is_counted_by_tier() -> None:
     machine.verify()
 
 
+def test_a_page_that_a_fork_shares_is_counted_where_it_is_charged() -> None:
+    """The parent goes, and its pages are charged to the child's cgroup: their slots follow."""
+    machine = boot("tiers")
+    one, two = machine.cgroup("/a/one"), machine.cgroup("/a/two")
+    parent = machine.init.fork()
+    one.add(parent)
+    parent.mmap("2MiB").touch(write=True)
+    two["cgroup.procs"] = parent.pid  # what it maps from now on
+    child = parent.fork()
+    one.reclaim("1MiB")
+    machine.verify()
+    out = one.swap_current
+    assert out > 0 and one["memory.swap.tiers.current"] == f"fast {out}\nslow 0\n"
+    parent.exit()
+    machine.verify()
+    assert one["memory.swap.tiers.current"] == "fast 0\nslow 0\n"
+    assert two["memory.swap.tiers.current"] == f"fast {out}\nslow 0\n" and child.alive
+    assert machine.cgroup("/a")["memory.swap.tiers.current"] == f"fast {out}\nslow 0\n"
+
+
 # ---------------------------------------------------------------- the tree
 
 

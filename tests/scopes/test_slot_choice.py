@@ -74,9 +74,11 @@ class Both:
         self.held: list[tuple[str, int, Area, int]] = []
 
     def take(self, leaf: str) -> None:
+        before = dict(self.twin.passed)
         got, expected = self.slots.take(leaf), self.twin.take(self.groups[leaf])
         if expected is None:
             assert got is None
+            self.tried_often(before)
         else:
             area, slot = expected
             assert got is not None and got[1:] == (area.type, slot)
@@ -111,6 +113,29 @@ class Both:
                 says[tier] = amount
         self.twin.says(group, says)
 
+    def passed(self) -> dict[tuple[str, str], int]:
+        """What passed a tier over, as the machine counts it."""
+        if not self.kind.startswith("tiers"):
+            return {}
+        return {
+            (tier, why): row[why]
+            for tier, row in self.slots.machine.swap_tiers.counters().items()
+            for why in ("refused_mask", "refused_amount", "full")
+        }
+
+    def tried_often(self, before: dict[tuple[str, str], int]) -> None:
+        """Reclaim that frees nothing tries again: the same reasons, so many times as it likes."""
+        for key, count in self.passed().items():
+            once = self.twin.passed[key] - before.get(key, 0)
+            assert (count > before.get(key, 0)) == (once > 0), key
+            self.twin.passed[key] = count
+
+    def check(self) -> None:
+        """Sums agree, and so do those of what passed a tier over."""
+        self.slots.machine.verify()
+        for key, count in self.passed().items():
+            assert count == self.twin.passed[key], key
+
     def _say_private(self, cgroup: Any, area: Area, value: int) -> dict[str, int | str]:
         if value % 5 == 0:
             cgroup["memory.swapfile"] = "default"
@@ -139,4 +164,4 @@ def test_every_slot_is_the_slow_twins(
             both.give(one)
         else:
             both.say(SPEAKERS[one % len(SPEAKERS)], two)
-    both.slots.machine.verify()
+    both.check()

@@ -2,7 +2,7 @@
 
 - ``KINDS``: by the names of the option ``swap_scope``.
 - ``kind_of(kernel)``: that of a kernel.
-- ``hand_down(kernel)``: tables and amounts follow from what was written, and go to the core.
+- ``hand_down(kernel, row)``: tables and amounts follow from what was written, and go to the core.
 - ``area_comes``, ``area_goes``: an area is on, or about to be forgotten.
 
 Swap namespaces are not here: they belong to tasks, exist in every kernel, and go before a cgroup.
@@ -11,6 +11,7 @@ Swap namespaces are not here: they belong to tasks, exist in every kernel, and g
 from __future__ import annotations
 
 from swapfast.core import area_table, tier_table
+from swapfast.kernel.groups import GroupRow
 from swapfast.kernel.scope_kinds.by_amount import ByAmount
 from swapfast.kernel.scope_kinds.by_tier import ByTier
 from swapfast.kernel.scope_kinds.kind import Kind, shared_table
@@ -34,18 +35,37 @@ def kind_of(kernel: Kernel) -> Kind:
     return KINDS[kernel.options.swap_scope]
 
 
-def hand_down(kernel: Kernel) -> None:
-    """Tables and amounts of all groups, after something that they follow from has changed."""
+def hand_down(kernel: Kernel, row: GroupRow | None = None) -> None:
+    """Tables and amounts, after something that they follow from has changed.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    row : GroupRow, optional
+        The change concerns this group and all below it; by default all groups.
+    """
     kind, groups = kind_of(kernel), kernel.groups
     if not groups.chosen and not groups.scopes.of:
         return
-    amounts = kind.amounts(kernel)
-    for number in groups.limited | set(amounts):
-        tier_table.limit(kernel.core, number, amounts.get(number, {}))
-    groups.limited = set(amounts)
+    rows = list(row.below()) if row is not None else _concerned(kernel)
+    amounts = kind.amounts(kernel, rows)
+    for one in rows:
+        if one.number in amounts or one.number in groups.limited:
+            tier_table.limit(kernel.core, one.number, amounts.get(one.number, {}))
+    groups.limited.difference_update(one.number for one in rows)
+    groups.limited |= set(amounts)
     shared = shared_table(kernel)
-    tables = kind.tables(kernel, shared)
-    groups.scopes.hand_down({n: table for n, table in tables.items() if table != shared})
+    groups.scopes.hand_down(
+        {one.number: kind.table(kernel, one, shared) for one in rows}, but=shared
+    )
+
+
+def _concerned(kernel: Kernel) -> list[GroupRow]:
+    """Groups that say something, all below them, and those with a table of their own, once each."""
+    groups = kernel.groups
+    speakers = (row for number in groups.chosen for row in groups[number].below())
+    numbers = {row.number for row in speakers} | set(groups.scopes.of)
+    return [groups[number] for number in sorted(numbers)]
 
 
 def area_comes(kernel: Kernel, area: SwapArea) -> None:

@@ -10,6 +10,7 @@ Source: what was asked of the patch's file in review, a limit with 0 and "max" n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from swapfast.core import memcg_table
@@ -54,7 +55,7 @@ class ByAmount(ByTier):
 
     files: ClassVar = {**ByTier.files, "memory.swap.tiers.max": File(text_of, _write)}
 
-    def amounts(self, kernel: Kernel) -> dict[int, dict[int, int]]:
+    def amounts(self, kernel: Kernel, rows: Sequence[GroupRow]) -> dict[int, dict[int, int]]:
         """An amount that is the whole tier is none."""
         sizes = {tier.name: 0 for tier in kernel.tiers.rows}
         for area in kernel.areas.values():
@@ -62,12 +63,13 @@ class ByAmount(ByTier):
             if tier is not None and area.namespace.initial:
                 sizes[tier.name] += int(area.info["pages"])
         found: dict[int, dict[int, int]] = {}
-        for number, words in kernel.groups.chosen.items():
-            for tier in kernel.tiers.rows:
+        for row in rows:
+            words = kernel.groups.chosen.get(row.number, {})
+            for tier in kernel.tiers.rows if words else ():
                 value = words.get(tier.name)
                 size = sizes[tier.name]
                 if value == AUTO:
-                    value = _share(kernel, kernel.groups[number], size)
+                    value = _share(kernel, row, size)
                 if isinstance(value, int) and 0 < value < size:
-                    found.setdefault(number, {})[tier.index] = value
+                    found.setdefault(row.number, {})[tier.index] = value
         return found

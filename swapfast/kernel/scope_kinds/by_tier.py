@@ -15,7 +15,7 @@ from swapfast.core import tier_table
 from swapfast.kernel.control_file import File, refuse
 from swapfast.kernel.group_scopes import Table
 from swapfast.kernel.groups import GroupRow
-from swapfast.kernel.scope_kinds.kind import Kind, ruled
+from swapfast.kernel.scope_kinds.kind import Kind
 from swapfast.kernel.state import Kernel, SwapArea
 from swapfast.units import PAGE_SIZE
 
@@ -87,18 +87,17 @@ class ByTier(Kind):
     }
     tiers = True
 
-    def tables(self, kernel: Kernel, shared: Table) -> dict[int, Table]:
+    def table(self, kernel: Kernel, row: GroupRow, shared: Table) -> Table:
         """The areas of all tiers but those that are refused."""
+        limited = kernel.groups.limited
+        no = refused_tiers(kernel, row)
+        # Who has an amount goes on to the next tier alone.
+        owner = next((one.number for one in row.upward() if one.number in limited), None)
+        if not no and owner is None:
+            return shared
         names = {area.number: _tier_of(kernel, area) for area in kernel.areas.values()}
-        amounts = self.amounts(kernel)
-        found = {}
-        for number, row in ruled(kernel).items():
-            no = refused_tiers(kernel, row)
-            refused = [names[area] in no for area in shared.areas]
-            # Who has an amount goes on to the next tier alone.
-            owner = next((one.number for one in row.upward() if one.number in amounts), None)
-            found[number] = Table.of(shared.areas, shared.ranks, refused, owner)
-        return found
+        refused = [names[area] in no for area in shared.areas]
+        return Table.of(shared.areas, shared.ranks, refused, owner)
 
 
 def _tier_of(kernel: Kernel, area: SwapArea) -> str:

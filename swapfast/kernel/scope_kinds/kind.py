@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from swapfast.core import scope_table
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from swapfast.kernel.control_file import File
     from swapfast.kernel.groups import GroupRow
 
-__all__ = ["Kind", "effective", "ruled", "shared_table"]
+__all__ = ["Kind", "effective", "shared_table"]
 
 
 def shared_table(kernel: Kernel) -> Table:
@@ -33,12 +33,6 @@ def effective(kernel: Kernel, row: GroupRow) -> dict[str, int | str]:
         if one.number in kernel.groups.chosen:
             return kernel.groups.chosen[one.number]
     return {}
-
-
-def ruled(kernel: Kernel) -> dict[int, GroupRow]:
-    """Groups that say something, and all below them, by number."""
-    groups = kernel.groups
-    return {row.number: row for number in groups.chosen for row in groups[number].below()}
 
 
 class Kind:
@@ -58,18 +52,19 @@ class Kind:
     swapon_flags = 0
     tiers = False
 
-    def tables(self, kernel: Kernel, shared: Table) -> dict[int, Table]:
-        """Tables of the groups that do not go where all go, by number.
+    def table(self, kernel: Kernel, row: GroupRow, shared: Table) -> Table:
+        """Where the pages of a group go.
 
         Parameters
         ----------
         kernel : Kernel
+        row : GroupRow
         shared : Table
-            Where all go.
+            Where those of a group go of which nothing is said.
         """
-        return {}
+        return shared
 
-    def amounts(self, kernel: Kernel) -> dict[int, dict[int, int]]:
+    def amounts(self, kernel: Kernel, rows: Sequence[GroupRow]) -> dict[int, dict[int, int]]:
         """What groups may have in tiers: slots, by number of the group and of the tier."""
         return {}
 

@@ -16,7 +16,7 @@ from swapfast import flags as f
 from swapfast.kernel.control_file import File, refuse
 from swapfast.kernel.group_scopes import Table
 from swapfast.kernel.groups import GroupRow
-from swapfast.kernel.scope_kinds.kind import Kind, effective, ruled
+from swapfast.kernel.scope_kinds.kind import Kind, effective
 from swapfast.kernel.state import Kernel, SwapArea
 
 __all__ = ["Priority"]
@@ -62,20 +62,19 @@ class Priority(Kind):
 
     files: ClassVar = {"memory.swap.priority": File(_read, _write)}
 
-    def tables(self, kernel: Kernel, shared: Table) -> dict[int, Table]:
+    def table(self, kernel: Kernel, row: GroupRow, shared: Table) -> Table:
         """The own order, then the rest."""
+        words = effective(kernel, row)
+        if not words:
+            return shared
         types = {area.number: str(area.type) for area in kernel.areas.values()}
-        found = {}
-        for number, row in ruled(kernel).items():
-            words = effective(kernel, row)
-            areas, ranks = [], []
-            for area, rank in zip(shared.areas, shared.ranks, strict=True):
-                own = words.get(types[area])
-                if own != DISABLED:
-                    areas.append(area)
-                    ranks.append(rank if own is None else NAMED + int(own))
-            found[number] = Table.of(areas, ranks)
-        return found
+        areas, ranks = [], []
+        for area, rank in zip(shared.areas, shared.ranks, strict=True):
+            own = words.get(types[area])
+            if own != DISABLED:
+                areas.append(area)
+                ranks.append(rank if own is None else NAMED + int(own))
+        return Table.of(areas, ranks)
 
     def area_goes(self, kernel: Kernel, area: SwapArea) -> None:
         """Lists forget the area; another one may have its number."""

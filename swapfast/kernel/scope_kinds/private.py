@@ -18,7 +18,7 @@ from swapfast.errors import system_error
 from swapfast.kernel.control_file import File, refuse
 from swapfast.kernel.group_scopes import Table
 from swapfast.kernel.groups import GroupRow
-from swapfast.kernel.scope_kinds.kind import Kind, effective, ruled
+from swapfast.kernel.scope_kinds.kind import Kind, effective
 from swapfast.kernel.state import Kernel, SwapArea
 
 __all__ = ["Private"]
@@ -65,15 +65,12 @@ class Private(Kind):
     files: ClassVar = {"memory.swapfile": File(_read, _write)}
     swapon_flags = f.SWAP_FLAG_PRIVATE
 
-    def tables(self, kernel: Kernel, shared: Table) -> dict[int, Table]:
-        """The one area, or none; of the nearest group that says something."""
-        found = {}
-        for number, row in ruled(kernel).items():
-            words = effective(kernel, row)
-            found[number] = Table()
-            if AREA in words:
-                found[number] = Table((kernel.areas[int(words[AREA])].number,), (0,))
-        return found
+    def table(self, kernel: Kernel, row: GroupRow, shared: Table) -> Table:
+        """The one area, or none; what the nearest group says that says something."""
+        words = effective(kernel, row)
+        if AREA in words:
+            return Table((kernel.areas[int(words[AREA])].number,), (0,))
+        return Table() if NONE in words else shared
 
     def area_goes(self, kernel: Kernel, area: SwapArea) -> None:
         """swapoff: who names the area says "default" again."""
