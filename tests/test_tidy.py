@@ -48,7 +48,7 @@ ORDER = """
     frames slots wipe pool order allowed area picks   RAM; which slot, which area
     cpu_turns scope tags device                       who may use which, what areas lie on
     writeback batch plug abandon writer evict token   a page goes out
-    demote                                            and from one area to another
+    carry demote                                      and from one area to another
     lru policy_lru policy_fifo policy_clock           which page goes
     policy_linux25 policy_linux618
     mglru_lists mglru_age mglru_evict policy_mglru    generations of pages

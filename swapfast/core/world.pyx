@@ -187,10 +187,7 @@ cdef class World:
 
     def again(self, uint32_t number, const uint32_t[::1] refs not None, *, uint32_t think,
               uint64_t start, uint64_t loops):
-        """A program that is through has other references of the same mapping, from ``start`` on.
-
-        It is idle until then, and after the time at which it stops it does nothing.
-        """
+        """A program that is through has other references from ``start`` on; idle until then."""
         cdef actor_t *a = self.actor(number)
         self.core.idle()
         self.goes_on()
