@@ -20,6 +20,7 @@ LINKED = ("tests", "tools", "pyproject.toml", "README.md", "setup.py")
 TESTS = (
     "core",
     "machine",
+    "scopes",
     "together",
     "checkpoint",
     "swapfile",

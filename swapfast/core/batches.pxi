@@ -179,6 +179,7 @@ def reclaim(Core core, uint32_t number, uint64_t pages, *, bint asked=True):
     cdef uint32_t tries = 0
     cdef scan_control_t sc
     core.idle()
+    core.c.cpu = 0
     guard_arm()
     core.busy = True
     with nogil:

@@ -13,9 +13,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from swapfast.mm.choice cimport scope_t
 from swapfast.mm.tree cimport tier_is_over
 from swapfast.mm.types cimport area_t, core_t, memcg_t
-from swapfast.mm.words cimport (
-    CLUSTER, NO_LIMIT, NO_MEMCG, NO_SLOT, NO_TIER, SCOPE_UNSET,
-)
+from swapfast.mm.words cimport CLUSTER, NO_LIMIT, NO_MEMCG, NO_SLOT, NO_TIER, SCOPE_UNSET
 
 cdef inline bint scope_has(scope_t *o, uint32_t number) noexcept nogil:
     cdef uint32_t k

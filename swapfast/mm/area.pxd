@@ -18,9 +18,7 @@ from swapfast.mm.slots cimport slot_bit, slots_give, slots_take
 from swapfast.mm.tree cimport charge_tier, uncharge_swap
 from swapfast.mm.types cimport LIKELY, UNLIKELY, area_t, core_t, memcg_t
 from swapfast.mm.wipe cimport wipe_note
-from swapfast.mm.words cimport (
-    CLUSTER, F_RESIDENT, F_SWAPCACHE, NIL, NO_MEMCG, NO_SLOT,
-)
+from swapfast.mm.words cimport CLUSTER, F_RESIDENT, F_SWAPCACHE, NIL, NO_MEMCG, NO_SLOT
 
 cdef inline area_t *area_of(core_t *core, uint32_t entry) noexcept nogil:
     return &core.areas[core.cluster_area[entry // CLUSTER]]

@@ -14,9 +14,9 @@ import swapfast as sf
 MIB = 1 << 20
 
 
-@pytest.fixture
-def machine() -> sf.Machine:
-    machine = sf.Machine("512MiB", contents=False, overcommit=1, swap_scope="tiers")
+@pytest.fixture(params=["6.18", "6.18-mglru"])
+def machine(request: pytest.FixtureRequest) -> sf.Machine:
+    machine = sf.Machine("512MiB", request.param, contents=False, overcommit=1, swap_scope="tiers")
     machine.swap_tiers.write("+slow:-1 +fast:10")
     machine.add_swap("128MiB", priority=10)
     machine.add_swap("128MiB", priority=0)
