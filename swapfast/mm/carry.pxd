@@ -1,5 +1,5 @@
-# carry: what goes along when a page that is out gets another slot: its bytes, or that it is zero, and
-# its checksum.
+# carry: what goes along when a page that is out gets another slot: its bytes, or that it is zero,
+# and its checksum.
 #
 # - is_zero(a, slot): it stands for a page of zeroes
 # - no_bytes(core, a, slot, zero): what lies in the slot is worth nothing
