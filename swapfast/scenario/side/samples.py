@@ -48,7 +48,9 @@ class Samples:
         self._note("machine", since, *self._machine())
         for part in self._cast.parts[:MOST_WATCHED]:
             if part.lives:
-                self._note(f"programs.{part.name}", since, *_program(part.lives, self._run))
+                name = f"programs.{part.name}"
+                self._note(name, since, *_program(part.lives, self._run))
+                self._mean_fault(self.series[name])
         watched = [p for p in self._stage.plan.groups if p.watch] or self._stage.plan.groups
         for group in watched[:MOST_WATCHED]:
             self._note(f"cgroups.{group.path}", since, *self._cgroup(group.path))
@@ -71,6 +73,11 @@ class Samples:
         for key, value in held.items():
             columns.setdefault(key, []).append(value)
         self._before[name] = counted
+
+    def _mean_fault(self, columns: dict[str, list[float]]) -> None:
+        """us that a major fault of the sample took, all that a program waited for by it."""
+        majors, spent = columns["majors"][-1], columns["fault_s"][-1]
+        columns.setdefault("fault_us", []).append(1e6 * spent / majors if majors else 0.0)
 
     def _machine(self) -> tuple[Row, Row]:
         core = self._stage.machine.core
