@@ -56,14 +56,15 @@ class Saver:
         path = folder / f"{login}-{self._count}.ckpt"
         self._count += 1
         parent = self._last.get(login) if kind == "incremental" else None
-        resident, before = _resident(stage, login), self._info(login)
+        resident, swapped = _pages(stage, login)
+        before = self._info(login)
         stage.machine.checkpoint(namespace, path, kind=kind, parent=parent)
         after = self._info(login)
         pushed = after["pswpout"] - before["pswpout"]
         if parent is not None:
             copied = _files_of(path) // PAGE_SIZE
-        else:
-            copied = after["inuse"] if kind in ("snapshot", "incremental") else 0
+        else:  # every page that the job has
+            copied = resident + swapped if kind in ("snapshot", "incremental") else 0
         if kind == "incremental":
             self._last[login] = path
         image = path.stat().st_size
@@ -71,7 +72,7 @@ class Saver:
         return "copy" if kind == "incremental" and parent is None else kind, {
             "pushed_pages": pushed,
             "resident_pages": resident,
-            "in_swap_pages": before["inuse"],
+            "in_swap_pages": swapped,
             "image_bytes": image,
             "copied_bytes": copied * PAGE_SIZE,
             "written_bytes": (pushed + copied) * PAGE_SIZE + image,
@@ -102,11 +103,12 @@ def _files_of(path: Path) -> int:
     )
 
 
-def _resident(stage: Stage, login: str) -> int:
-    """Pages in memory of all tasks of a login."""
+def _pages(stage: Stage, login: str) -> tuple[int, int]:
+    """Pages in memory, and in swap alone, of all tasks of a login."""
     mms = {
         id(task.mm): task.mm
         for task in stage.machine.tasks.values()
         if task.alive and task.swap_ns is stage.logins[login].swap_ns
     }
-    return sum(counts(mm)[0] for mm in mms.values())
+    each = [counts(mm) for mm in mms.values()]
+    return sum(one[0] for one in each), sum(one[1] for one in each)
