@@ -45,7 +45,7 @@ ORDER = """
     moving gens                                       demotion, generations, rings
     types rules table arrays bitmap ring              words and containers
     tree rmap tlb                                     memcgs, sharers, what the processor remembers
-    frames slots wipe pool order area scope           RAM; which slot, which area, who may use which
+    frames slots wipe pool order movers area scope    RAM; which slot, which area, who may use which
     tags device                                       what areas lie on
     writeback batch plug abandon writer evict token   a page goes out
     demote                                            and from one area to another

@@ -1,7 +1,7 @@
 # demote: pages that are out move from one swap area to another.
 #
-#   on-full     an allocation finds no slot: the oldest of the area go to the target, and it tries
-#               again; whoever allocates waits for it
+#   on-full     the last slot of an area is given: its oldest go to the target before somebody finds
+#               none; whoever allocates waits for it
 #   proactive   an actor of its own, above a mark and until below another (kdemote.pxd)
 #   on-refault  a page that was read from a slow area gets a slot in the quick one: a free one, or
 #               that of the oldest there, which takes its place
@@ -15,21 +15,18 @@
 # Ours; no kernel does so. What is called from elsewhere is called through pointers that are NULL
 # where nobody asked.
 #
-# - make_room(core, a) -> a slot of this area, NO_SLOT: none is free even now
+# - slot_given(core, entry): a page has it; areas that are full make room for the next one
 # - demote_some(core, d) -> pages moved: a batch of the fullest source
 # - promote(core, page, now) -> True: this page, which a fault has mapped, keeps its slot; now: it
 #   has moved to a quick area, and holds bytes there when it is written next
-# - demote_new(core, areas) -> a plug with room for so many in each table, NULL: no memory
-# - demote_forget(core, number): an area is gone
-# - demotes_free(core)
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.core.guard cimport guard_copy
-from swapfast.mm.area cimport area_give_up, area_of, slot_free, take_from, take_free
+from swapfast.mm.area cimport area_give_up, area_of, slot_free, take_from
 from swapfast.mm.device cimport area_device, submit
 from swapfast.mm.evict cimport note_bad, scope_may_use
-from swapfast.mm.moving cimport demote_t
-from swapfast.mm.order cimport order_renew
+from swapfast.mm.moving cimport MOVE_FULL, demote_t
+from swapfast.mm.order cimport order_renew, slot_taken
 from swapfast.mm.plug cimport plug_flush
 from swapfast.mm.pool cimport pool_drop, pool_store
 from swapfast.mm.queue cimport device_t
@@ -37,7 +34,7 @@ from swapfast.mm.rmap cimport is_single
 from swapfast.mm.scope cimport scope_of
 from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.tags cimport tag_get, tag_later
-from swapfast.mm.types cimport area_t, core_t, lazy_map, lazy_unmap, page_sum
+from swapfast.mm.types cimport area_t, core_t, page_sum
 from swapfast.mm.wipe cimport wipe_held, wipe_note
 from swapfast.mm.words cimport (
     BAD_AREA, BAD_FILE, BAD_SUM, F_ISOLATED, F_RESIDENT, F_SWAPCACHE, F_WRITEBACK, MAX_REQUEST, NIL,
@@ -48,7 +45,6 @@ cdef enum:
     WENT = 0             # it has another slot now
     STAYS = 1            # it cannot go
     NO_ROOM = 2
-    MOST_PLUGS = 4096
 
 # ---------------------------------------------------------------- which, and where to
 
@@ -181,6 +177,16 @@ cdef inline void move_takes(core_t *core, demote_t *d, bint waits) noexcept nogi
 
 # ---------------------------------------------------------------- demotion
 
+cdef inline uint32_t take_noted(core_t *core, area_t *a) noexcept nogil:
+    cdef uint32_t entry = take_from(core, a)
+    if entry != NO_SLOT:
+        slot_taken(core, a, entry - a.base)
+    return entry
+
+cdef inline bint make_room(core_t *core, area_t *a) noexcept nogil:
+    cdef demote_t *d = a.moves.on_full
+    return d != NULL and not d.busy and demote_batch(core, d, a) > 0
+
 cdef inline int move_one(core_t *core, demote_t *d, area_t *a, uint32_t slot) noexcept nogil:
     cdef uint32_t home = core.slot_page[a.base + slot], k, entry = NO_SLOT
     cdef area_t *b = NULL
@@ -189,7 +195,9 @@ cdef inline int move_one(core_t *core, demote_t *d, area_t *a, uint32_t slot) no
         b = &core.areas[d.target[k]]
         if may_go(core, home, b):
             allowed = True
-            entry = take_from(core, b)
+            entry = take_noted(core, b)
+            if entry == NO_SLOT and make_room(core, b):
+                entry = take_noted(core, b)
             if entry != NO_SLOT:
                 break
     if entry == NO_SLOT:
@@ -230,11 +238,29 @@ cdef inline uint32_t demote_batch(core_t *core, demote_t *d, area_t *a) noexcept
     d.busy = False
     return moved
 
-cdef inline uint32_t make_room(core_t *core, area_t *a) noexcept nogil:
-    cdef demote_t *d = a.moves.on_full
-    if d.busy or demote_batch(core, d, a) == 0:
-        return NO_SLOT
-    return take_free(core, a)
+cdef inline bint goes_to(demote_t *d, uint32_t number) noexcept nogil:
+    cdef uint32_t k
+    for k in range(d.n_target):
+        if d.target[k] == number:
+            return True
+    return False
+
+cdef inline void slot_given(core_t *core, uint32_t entry) noexcept nogil:
+    # That was the last one; or the source was full, and the page had to go to a target.
+    cdef area_t *a = area_of(core, entry)
+    cdef uint32_t number = <uint32_t>(a - core.areas), k, i
+    cdef demote_t *d
+    slot_taken(core, a, entry - a.base)
+    if a.moves.on_full != NULL and a.inuse >= a.pages:
+        make_room(core, a)
+    for k in range(core.moves.n):
+        d = core.moves.all[k]
+        if d.when != MOVE_FULL or d.off or not goes_to(d, number):
+            continue
+        for i in range(d.n_source):
+            a = &core.areas[d.source[i]]
+            if a.writeok and a.inuse >= a.pages:
+                make_room(core, a)
 
 cdef inline uint32_t demote_some(core_t *core, demote_t *d) noexcept nogil:
     cdef area_t *fullest = NULL
@@ -256,17 +282,17 @@ cdef inline void takes_slot(core_t *core, uint32_t page, uint32_t entry) noexcep
     core.page[page].pte |= PTE_DIRTY
 
 cdef inline bint promote_to_free(core_t *core, demote_t *d, uint32_t page) noexcept nogil:
-    cdef uint32_t old = core.home[page].entry, k, slot
+    cdef uint32_t old = core.home[page].entry, k, entry
     cdef area_t *b
     for k in range(d.n_target):
         b = &core.areas[d.target[k]]
         if not may_go(core, page, b):
             continue
-        slot = take_free(core, b)
-        if slot != NO_SLOT:
+        entry = take_noted(core, b)
+        if entry != NO_SLOT:
             core.slot_page[old] = NIL
             slot_free(core, old)
-            takes_slot(core, page, b.base + slot)
+            takes_slot(core, page, entry)
             return True
     return False
 
@@ -329,49 +355,3 @@ cdef inline bint promote(core_t *core, uint32_t page, bint now) noexcept nogil:
     d.failed += not moved
     d.busy = False
     return moved
-
-# ---------------------------------------------------------------- plugs that come, areas that go
-
-cdef inline void demote_unmap(demote_t *d) noexcept nogil:
-    lazy_unmap(d.source, <size_t>d.room * 4)
-    lazy_unmap(d.target, <size_t>d.room * 4)
-    lazy_unmap(d, sizeof(demote_t))
-
-cdef inline demote_t *demote_new(core_t *core, uint32_t areas) noexcept nogil:
-    cdef demote_t *d
-    if core.moves.all == NULL:
-        core.moves.all = <demote_t **>lazy_map(MOST_PLUGS * sizeof(void *))
-    if core.moves.all == NULL or core.moves.n == MOST_PLUGS:
-        return NULL
-    d = <demote_t *>lazy_map(sizeof(demote_t))
-    if d == NULL:
-        return NULL
-    d.room = areas
-    d.source = <uint32_t *>lazy_map(<size_t>areas * 4)
-    d.target = <uint32_t *>lazy_map(<size_t>areas * 4)
-    if d.source == NULL or d.target == NULL:
-        demote_unmap(d)
-        return NULL
-    core.moves.all[core.moves.n] = d
-    core.moves.n += 1
-    return d
-
-cdef inline void demotes_free(core_t *core) noexcept nogil:
-    cdef uint32_t k
-    for k in range(core.moves.n):
-        demote_unmap(core.moves.all[k])
-    lazy_unmap(core.moves.all, MOST_PLUGS * sizeof(void *))
-
-cdef inline void forget_in(uint32_t *table, uint32_t *n, uint32_t number) noexcept nogil:
-    cdef uint32_t k, kept = 0
-    for k in range(n[0]):
-        if table[k] != number:
-            table[kept] = table[k]
-            kept += 1
-    n[0] = kept
-
-cdef inline void demote_forget(core_t *core, uint32_t number) noexcept nogil:
-    cdef uint32_t k
-    for k in range(core.moves.n):
-        forget_in(core.moves.all[k].source, &core.moves.all[k].n_source, number)
-        forget_in(core.moves.all[k].target, &core.moves.all[k].n_target, number)

@@ -62,19 +62,20 @@ class TwoAreas:
             moved += 1
 
     def allocate(self, page: int) -> bool:
-        """A slot, from the quick area if there is one."""
-        if not self.has_room(FAST) and self.on_full:
-            self.make_room()
+        """A slot, from the quick area if there is one; when that is full it makes room."""
         for name in (FAST, SLOW):
             if self.has_room(name):
                 self.slots[name].append(page)
+                if not self.has_room(FAST) and self.on_full:
+                    self.make_room()
                 return True
         return False
 
     def evict(self) -> None:
-        page = self.memory.popleft()
+        page = self.memory[0]
         if self.area_of(page) is None and not self.allocate(page):
             self.full = True  # nobody can be evicted any more
+        self.memory.popleft()
 
     def promote(self, page: int) -> bool:
         """Whether it has a slot in the quick area now."""
