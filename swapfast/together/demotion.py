@@ -36,10 +36,10 @@ class Demotion:
     kernel : Kernel
     when : {"on-full", "proactive", "on-refault"}
         When a source area has no slot left: its oldest go, so that the next allocation finds one;
-        whoever took the last slot waits for the devices. Or while programs run side by side: an actor begins
-        when the used share of the source is above ``high``, and ends below ``low``. Or, the other
-        way round, when a fault has read a page from a source area: it gets a slot in the target, if
-        need be that of the oldest page there, which takes its place.
+        whoever took the last slot waits for the devices. Or while programs run side by side: an
+        actor begins when the used share of the source is above ``high``, and ends below ``low``.
+        Or, the other way round, when a fault has read a page from a source area: it gets a slot in
+        the target, if need be that of the oldest page there, which takes its place.
     source, target : sequence of SwapArea
         Target areas in order: the first that has room is taken.
     batch : int

@@ -440,7 +440,7 @@ def test_an_area_that_is_swapped_off_leaves_its_plugs() -> None:
     heap = task.mmap(100 * PAGE)
     heap.touch(write=True)
     sf._core.reclaim(rig.machine.core, group.number, 90)
-    assert rig.used(rig.fast, rig.slow) == 90 and rig.used(rig.slow) >= 60
+    assert rig.used(rig.fast, rig.slow) >= 90 and rig.used(rig.slow) >= 60
     rig.machine.init.swapoff(rig.slow.path)
     rig.machine.verify()
     again = rig.machine.add_swap(301 * PAGE, priority=5)  # it may have the same number
