@@ -3,8 +3,8 @@
 #   on-full     the last slot of an area is given: its oldest go to the target before somebody finds
 #               none; whoever allocates waits for it
 #   proactive   an actor of its own, above a mark and until below another (kdemote.pxd)
-#   on-refault  a page that was read from a slow area gets a slot in the quick one: a free one, or
-#               that of the oldest there, which takes its place
+#   on-refault  a page that was read from a slow area loses its slot there. When it leaves memory
+#               again, and the quick one is full, it changes places with the oldest there
 #
 # A move is a read on one device and a write on the other, in runs of slots that follow each other.
 # Data, zero bit and checksum go along; shadow, owner and charge stay, and no counter of swapping
@@ -17,15 +17,14 @@
 #
 # - slot_given(core, entry): a page has it; areas that are full make room for the next one
 # - demote_some(core, d) -> pages moved: a batch of the fullest source
-# - promote(core, page, now) -> True: this page, which a fault has mapped, keeps its slot; now: it
-#   has moved to a quick area, and holds bytes there when it is written next
+# - promote(core, page) -> True: a fault has mapped it, and it comes from a slow area
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from swapfast.core.guard cimport guard_copy
 from swapfast.mm.area cimport area_give_up, area_of, slot_free, take_from
 from swapfast.mm.device cimport area_device, submit
-from swapfast.mm.evict cimport note_bad, scope_may_use
-from swapfast.mm.moving cimport MOVE_FULL, demote_t
+from swapfast.mm.evict cimport note_bad, scope_may_use, slot_drop
+from swapfast.mm.moving cimport MOVE_FULL, MOVE_REFAULT, demote_t
 from swapfast.mm.order cimport order_renew, slot_taken
 from swapfast.mm.plug cimport plug_flush
 from swapfast.mm.pool cimport pool_drop, pool_store
@@ -238,30 +237,6 @@ cdef inline uint32_t demote_batch(core_t *core, demote_t *d, area_t *a) noexcept
     d.busy = False
     return moved
 
-cdef inline bint goes_to(demote_t *d, uint32_t number) noexcept nogil:
-    cdef uint32_t k
-    for k in range(d.n_target):
-        if d.target[k] == number:
-            return True
-    return False
-
-cdef inline void slot_given(core_t *core, uint32_t entry) noexcept nogil:
-    # That was the last one; or the source was full, and the page had to go to a target.
-    cdef area_t *a = area_of(core, entry)
-    cdef uint32_t number = <uint32_t>(a - core.areas), k, i
-    cdef demote_t *d
-    slot_taken(core, a, entry - a.base)
-    if a.moves.on_full != NULL and a.inuse >= a.pages:
-        make_room(core, a)
-    for k in range(core.moves.n):
-        d = core.moves.all[k]
-        if d.when != MOVE_FULL or d.off or not goes_to(d, number):
-            continue
-        for i in range(d.n_source):
-            a = &core.areas[d.source[i]]
-            if a.writeok and a.inuse >= a.pages:
-                make_room(core, a)
-
 cdef inline uint32_t demote_some(core_t *core, demote_t *d) noexcept nogil:
     cdef area_t *fullest = NULL
     cdef area_t *a
@@ -275,29 +250,25 @@ cdef inline uint32_t demote_some(core_t *core, demote_t *d) noexcept nogil:
 
 # ---------------------------------------------------------------- promotion
 
-cdef inline void takes_slot(core_t *core, uint32_t page, uint32_t entry) noexcept nogil:
-    # A page in memory has this slot from now on, and its bytes do not: it will be written.
-    core.home[page].entry = entry
-    core.slot_page[entry] = page
+cdef inline bint promote(core_t *core, uint32_t page) noexcept nogil:
+    # Like a write, the fault drops the slot: the page is dirty, and remembered.
+    cdef area_t *a
+    if (core.page[page].folio & (F_RESIDENT | F_SWAPCACHE | F_WRITEBACK | F_ISOLATED)
+            != F_RESIDENT | F_SWAPCACHE):
+        return False
+    if core.page[page].pte & (PTE_PRESENT | PTE_SHARED) != PTE_PRESENT:
+        return False
+    a = area_of(core, core.home[page].entry)
+    if a.moves.promoter == NULL or not is_single(core, page):
+        return False
+    if slot_bit(a.pinned, core.home[page].entry - a.base) or not slot_drop(core, page):
+        return False
     core.page[page].pte |= PTE_DIRTY
-
-cdef inline bint promote_to_free(core_t *core, demote_t *d, uint32_t page) noexcept nogil:
-    cdef uint32_t old = core.home[page].entry, k, entry
-    cdef area_t *b
-    for k in range(d.n_target):
-        b = &core.areas[d.target[k]]
-        if not may_go(core, page, b):
-            continue
-        entry = take_noted(core, b)
-        if entry != NO_SLOT:
-            core.slot_page[old] = NIL
-            slot_free(core, old)
-            takes_slot(core, page, entry)
-            return True
-    return False
+    core.moves.marked[page >> 6] |= <uint64_t>1 << (page & 63)
+    return True
 
 cdef inline bint swap_places(core_t *core, demote_t *d, uint32_t page, area_t *b) noexcept nogil:
-    # With the oldest of a quick area.
+    # With the oldest of a quick area; what this page has to say is not written yet.
     cdef uint32_t old = core.home[page].entry, looks = 4 * d.batch, slot, other
     cdef area_t *a = area_of(core, old)
     while True:
@@ -309,7 +280,6 @@ cdef inline bint swap_places(core_t *core, demote_t *d, uint32_t page, area_t *b
         if not may_go(core, other, a):
             continue
         if not copy_slot(core, b, slot, a, old - a.base, other):
-            d.failed += 1
             return False
         break
     if not is_zero(b, slot):
@@ -319,33 +289,37 @@ cdef inline bint swap_places(core_t *core, demote_t *d, uint32_t page, area_t *b
     no_bytes(core, b, slot, False)
     core.home[other].entry = old
     core.slot_page[old] = other
-    if a.moves.order != NULL:
-        order_renew(a, old - a.base)
-    takes_slot(core, page, b.base + slot)
+    core.home[page].entry = b.base + slot
+    core.slot_page[b.base + slot] = page
     if d.n > 0:
         move_takes(core, d, False)   # nobody waits for it
     d.demoted += 1
     return True
 
-cdef inline bint promote(core_t *core, uint32_t page, bint now) noexcept nogil:
-    cdef area_t *a
-    cdef demote_t *d
+cdef inline bint goes_to(demote_t *d, uint32_t number) noexcept nogil:
     cdef uint32_t k
-    cdef bint moved
-    if (core.page[page].folio & (F_RESIDENT | F_SWAPCACHE | F_WRITEBACK | F_ISOLATED)
-            != F_RESIDENT | F_SWAPCACHE):
-        return False
-    if core.page[page].pte & (PTE_PRESENT | PTE_SHARED) != PTE_PRESENT:
-        return False
-    a = area_of(core, core.home[page].entry)
-    d = a.moves.promoter
-    if (d == NULL or d.busy or not is_single(core, page)
-            or slot_bit(a.pinned, core.home[page].entry - a.base)):
-        return False
-    if not now:
-        return True
+    for k in range(d.n_target):
+        if d.target[k] == number:
+            return True
+    return False
+
+cdef inline void promoted_now(core_t *core, uint32_t page) noexcept nogil:
+    # It was read from a slow area, and has a slot again.
+    cdef area_t *a = area_of(core, core.home[page].entry)
+    cdef demote_t *d = a.moves.promoter
+    cdef uint32_t k
+    cdef bint moved = False
+    core.moves.marked[page >> 6] &= ~(<uint64_t>1 << (page & 63))
+    if d == NULL:   # in the quick area, since there was room
+        for k in range(core.moves.n):
+            d = core.moves.all[k]
+            if d.when == MOVE_REFAULT and not d.off and goes_to(d, <uint32_t>(a - core.areas)):
+                d.promoted += 1
+                return
+        return
+    if d.busy:
+        return
     d.busy = True
-    moved = promote_to_free(core, d, page)
     k = 0
     while not moved and k < d.n_target:
         if may_go(core, page, &core.areas[d.target[k]]):
@@ -354,4 +328,25 @@ cdef inline bint promote(core_t *core, uint32_t page, bint now) noexcept nogil:
     d.promoted += moved
     d.failed += not moved
     d.busy = False
-    return moved
+
+# ---------------------------------------------------------------- a page has got its slot
+
+cdef inline void slot_given(core_t *core, uint32_t entry) noexcept nogil:
+    # That was the last one; or the source was full, and the page had to go to a target.
+    cdef area_t *a = area_of(core, entry)
+    cdef uint32_t number = <uint32_t>(a - core.areas), k, i
+    cdef demote_t *d
+    cdef uint32_t page = core.slot_page[entry]
+    slot_taken(core, a, entry - a.base)
+    if core.moves.marked[page >> 6] >> (page & 63) & 1:
+        promoted_now(core, page)
+    if a.moves.on_full != NULL and a.inuse >= a.pages:
+        make_room(core, a)
+    for k in range(core.moves.n):
+        d = core.moves.all[k]
+        if d.when != MOVE_FULL or d.off or not goes_to(d, number):
+            continue
+        for i in range(d.n_source):
+            a = &core.areas[d.source[i]]
+            if a.writeok and a.inuse >= a.pages:
+                make_room(core, a)

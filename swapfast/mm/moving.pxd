@@ -46,3 +46,4 @@ cdef struct moves_t:
     demote_t **all
     uint32_t n
     uint32_t promoters       # plugs of this kind that are on
+    uint64_t *marked         # bit set: the page was read from where such a plug takes from

@@ -306,7 +306,7 @@ cdef struct hooks_t:
     void (*slot_gone)(core_t *core, area_t *a, uint32_t slot) noexcept nogil
     bint (*store)(core_t *core, area_t *a, uint32_t slot, uint32_t page) noexcept nogil
     uint32_t (*demote_some)(core_t *core, demote_t *d) noexcept nogil
-    bint (*promote)(core_t *core, uint32_t page, bint now) noexcept nogil
+    bint (*promote)(core_t *core, uint32_t page) noexcept nogil
 
 cdef struct core_t:
     # page arrays

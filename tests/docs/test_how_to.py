@@ -37,8 +37,9 @@ def python(*arguments: str, folder: Path) -> str:
 
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
-    assert [p.stem for p in PAGES] == [*how_to, "cgroups", "measure", "mglru", "side-by-side"]
-    assert len(BLOCKS) == 15
+    others = ["cgroups", "demotion", "measure", "mglru", "side-by-side"]
+    assert [p.stem for p in PAGES] == [*how_to, *others]
+    assert len(BLOCKS) == 17
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -54,11 +55,12 @@ def test_what_they_name_is_there(page: Path) -> None:
     assert [n for n in re.findall(r"`(?:mm/)?(\w+\.pxd)`", text) if n not in headers] == []
 
 
-def test_what_came_out_side_by_side(tmp_path: Path) -> None:
-    """docs/side-by-side.md shows what its programs print."""
-    page = (ROOT / "docs" / "side-by-side.md").read_text("utf-8")
+@pytest.mark.parametrize(("name", "programs"), [("side-by-side", 4), ("demotion", 2)])
+def test_what_came_out(name: str, programs: int, tmp_path: Path) -> None:
+    """These pages show what their programs print."""
+    page = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
     pairs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.S)
-    assert len(pairs) == 4
+    assert len(pairs) == programs
     for code, shown in pairs:
         assert python("-c", code, folder=tmp_path) == shown
 
