@@ -24,12 +24,12 @@ from swapfast.mm.arrays cimport (
 from swapfast.mm.batch cimport batches_free
 from swapfast.mm.choice cimport scope_t
 from swapfast.mm.counts cimport clock_t
-from swapfast.mm.demote cimport demotes_free
 from swapfast.mm.device cimport add_device, device_default, devices_free
 from swapfast.mm.fault cimport fault
 from swapfast.mm.frames cimport frame_at, frames_free, frames_init
 from swapfast.mm.mglru_age cimport forget_young
 from swapfast.mm.mglru_lists cimport active_pages, gens_free, inactive_pages
+from swapfast.mm.movers cimport movers_free
 from swapfast.mm.picks cimport picks_reserve
 from swapfast.mm.plug cimport wait_all
 from swapfast.mm.policy cimport POLICIES, policy_fill
@@ -201,7 +201,7 @@ cdef class Core:
         frames_free(c)
         tlb_free(&c.tlb)
         devices_free(c)
-        demotes_free(c)
+        movers_free(c)
         lazy_unmap(c.plug, sizeof(plug_t))
         batches_free(c)
         free(c.picks)

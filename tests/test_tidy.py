@@ -45,8 +45,8 @@ ORDER = """
     moving gens choice                                demotion, generations, where a page may go
     types rules table arrays bitmap ring              words and containers
     tree rmap tiers tlb                               memcgs, sharers, what the processor remembers
-    frames slots wipe pool order allowed area picks   RAM; which slot, which area
-    cpu_turns scope tags device                       who may use which, what areas lie on
+    frames slots wipe pool order movers allowed       RAM; which slot; slots by age
+    area picks cpu_turns scope tags device            which area, who may use it, what it lies on
     writeback batch plug abandon writer evict token   a page goes out
     carry demote                                      and from one area to another
     lru policy_lru policy_fifo policy_clock           which page goes

@@ -7,7 +7,8 @@ from swapfast._core cimport Core
 from swapfast.mm.area cimport area_give_up, area_of
 from swapfast.mm.arrays cimport arrays_reserve_slots
 from swapfast.mm.choice cimport scope_t
-from swapfast.mm.demote cimport demote_forget
+from swapfast.mm.movers cimport movers_forget
+from swapfast.mm.order cimport hooks_set
 from swapfast.mm.picks cimport picks_forget, picks_reserve
 from swapfast.mm.rmap cimport next_mapper
 from swapfast.mm.slots cimport (
@@ -114,6 +115,7 @@ def add(Core core, uint64_t base, uint64_t slots, int32_t prio, uint32_t scope, 
         core.buffers[number] = view
     for k in range(base // CLUSTER, (base + slots + CLUSTER - 1) // CLUSTER):
         c.cluster_area[k] = number
+    hooks_set(c)
     a.used = True
     if a.private:
         c.rules.private_areas = c.rules.swap_limits = True
@@ -232,7 +234,7 @@ def remove(Core core, uint32_t number):
         set_writeok(core, number, False)
     picks_forget(&core.c, number)
     slots_free(a)
-    demote_forget(&core.c, number)
+    movers_forget(&core.c, number)
     a.used = False
     core.buffers.pop(number, None)
     table_give(&core.c.area_numbers, number)
@@ -252,6 +254,7 @@ def wipe_freed(Core core, uint32_t number, int fd):
     if fd < 0 or a.file == NULL:
         return
     a.held = <uint64_t *>lazy_map(n)
+    a.watched = True
     if a.held == NULL:
         raise MemoryError("no room for a map of slots")
     if a.inuse:

@@ -6,7 +6,6 @@ from swapfast._core cimport Core
 from swapfast.mm.device cimport add_device
 from swapfast.mm.draw cimport CONSTANT, EMPIRICAL, EXPONENTIAL, LOGNORMAL, draw_t
 from swapfast.mm.histogram cimport HISTOGRAM_BUCKETS, histogram_t
-from swapfast.mm.order cimport watch
 from swapfast.mm.pool cimport pool_pages, pool_put
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.slots cimport slot_bit
@@ -101,7 +100,7 @@ cdef int fill_pool(Core core, area_t *a) except -1:
     if a.stored == NULL:
         a.device = NULL
         raise MemoryError("no room for the bytes of compressed slots")
-    watch(c, a)
+    a.watched = True
     for slot in range(1, a.slots):
         if c.slot_page[a.base + slot] != NIL and not slot_bit(a.zeromap, slot):
             pool_put(c, a, slot, c.slot_page[a.base + slot])

@@ -69,6 +69,8 @@ def add(Core core, uint32_t kind, uint64_t base, uint64_t pages, uint32_t mm,
     for block in range(base >> BLOCK_SHIFT,
                        (base + pages + (1 << BLOCK_SHIFT) - 1) >> BLOCK_SHIFT):
         c.block_mapping[block] = number
+        if c.moves.n > 0:
+            c.moves.marked[block] = 0   # of those that had these numbers before
     forget_tables(c, m)
     return number
 

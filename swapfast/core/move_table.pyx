@@ -3,7 +3,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from swapfast._core cimport Core
-from swapfast.mm.demote cimport demote_new, demote_some, make_room, promote
+from swapfast.mm.demote cimport demote_some, promote, slot_given
+from swapfast.mm.movers cimport mover_new
 from swapfast.mm.moving cimport MOVE_FULL, MOVE_MOST, MOVE_RATE, MOVE_REFAULT, demote_t
 from swapfast.mm.order cimport order_new
 from swapfast.mm.types cimport area_t, core_t
@@ -45,7 +46,7 @@ def add(Core core, when, source, target, *, uint32_t batch, double high, double 
     for number in aged:
         if not order_new(c, core.area(number)):
             raise MemoryError("no room for the ages of slots")
-    d = demote_new(c, max(len(source), len(target)))
+    d = mover_new(c, max(len(source), len(target)))
     if d == NULL:
         raise MemoryError("no room for a plug more")
     d.when, d.batch, d.high, d.low, d.ns_page = kind, batch, high, low, ns_page
@@ -56,7 +57,7 @@ def add(Core core, when, source, target, *, uint32_t batch, double high, double 
     for number in target:
         d.target[d.n_target] = number
         d.n_target += 1
-    c.hooks.make_room = make_room
+    c.hooks.slot_given = slot_given
     c.hooks.demote_some = demote_some
     c.hooks.promote = promote
     c.moves.promoters += kind == MOVE_REFAULT

@@ -1,8 +1,7 @@
 # area: a swap area and its slots.
 #
 # - area_of(core, entry)
-# - take_free(core, a) -> slot, or NO_SLOT: what there is
-# - take_from(core, a) -> entry, or NO_SLOT: where a plug is asked to make room, it has its turn
+# - take_from(core, a) -> entry, or NO_SLOT
 # - slot_free(core, entry): no page has it any more; its charge is somebody else's business
 # - swap_give(core, entry): the slot is free again, and not charged
 # - area_give_up(core, a): no more pages go there
@@ -17,32 +16,19 @@ from swapfast.mm.rmap cimport memcg_of
 from swapfast.mm.slots cimport slot_bit, slots_give, slots_take
 from swapfast.mm.tree cimport charge_tier, uncharge_swap
 from swapfast.mm.types cimport LIKELY, UNLIKELY, area_t, core_t, memcg_t
-from swapfast.mm.wipe cimport wipe_note
 from swapfast.mm.words cimport CLUSTER, F_RESIDENT, F_SWAPCACHE, NIL, NO_MEMCG, NO_SLOT
 
 cdef inline area_t *area_of(core_t *core, uint32_t entry) noexcept nogil:
     return &core.areas[core.cluster_area[entry // CLUSTER]]
 
-cdef inline uint32_t take_free(core_t *core, area_t *a) noexcept nogil:
-    cdef uint32_t slot = slots_take(a)
-    if slot == NO_SLOT:
-        return NO_SLOT
-    core.swap.free -= 1
-    if UNLIKELY(a.watched):
-        core.hooks.slot_given(core, a, slot)
-    return slot
-
 cdef inline uint32_t take_from(core_t *core, area_t *a) noexcept nogil:
     cdef uint32_t slot
     if not a.writeok:
         return NO_SLOT
-    slot = take_free(core, a)
+    slot = slots_take(a)
     if slot == NO_SLOT:
-        if LIKELY(a.moves.on_full == NULL):
-            return NO_SLOT
-        slot = core.hooks.make_room(core, a)
-        if slot == NO_SLOT:
-            return NO_SLOT
+        return NO_SLOT
+    core.swap.free -= 1
     return a.base + slot
 
 cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
@@ -71,9 +57,6 @@ cdef inline void slot_free(core_t *core, uint32_t entry) noexcept nogil:
     if slot_bit(a.pinned, slot):
         return   # a checkpoint still needs its bytes: free when it is not pinned any more
     slots_give(a, slot)
-    wipe_note(core, a, slot)
-    if a.summed != NULL:
-        a.summed[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
     if a.zeromap != NULL:
         a.zeromap[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
     note_free_slot(core, a)

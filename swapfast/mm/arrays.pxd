@@ -20,7 +20,7 @@ cdef struct array_t:
     uint32_t shift       # an element is for 1 << shift indexes
 
 cdef struct arrays_t:    # those that grow together
-    array_t one[12]
+    array_t one[13]
     uint32_t count
     uint32_t *length     # indexes that they have room for, a multiple of unit
     uint64_t unit
@@ -29,7 +29,7 @@ cdef struct arrays_t:    # those that grow together
 cdef inline arrays_t page_arrays(core_t *core) noexcept nogil:
     cdef arrays_t all
     # An enum is an int for Cython: its highest values would be negative.
-    all.count, all.length, all.unit = 12, &core.pages_max, 1 << BLOCK_SHIFT
+    all.count, all.length, all.unit = 13, &core.pages_max, 1 << BLOCK_SHIFT
     all.most = <uint32_t>MOST_PAGES
     all.one[0] = array_t(<void **>&core.page, sizeof(page_t), 0)
     all.one[1] = array_t(<void **>&core.home, sizeof(home_t), 0)
@@ -43,6 +43,7 @@ cdef inline arrays_t page_arrays(core_t *core) noexcept nogil:
     all.one[9] = array_t(<void **>&core.block_mapping, 4, BLOCK_SHIFT)
     all.one[10] = array_t(<void **>&core.mglru.page, 1, 0)
     all.one[11] = array_t(<void **>&core.mglru.table, 1, BLOCK_SHIFT)
+    all.one[12] = array_t(<void **>&core.moves.marked, 8, BLOCK_SHIFT)
     return all
 
 cdef inline arrays_t slot_arrays(core_t *core) noexcept nogil:

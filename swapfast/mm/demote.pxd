@@ -1,10 +1,10 @@
 # demote: pages that are out move from one swap area to another.
 #
-#   on-full     an allocation finds no slot: the oldest of the area go to the target, and it tries
-#               again; whoever allocates waits for it
+#   on-full     the last slot of an area is given: its oldest go to the target before somebody finds
+#               none; whoever allocates waits for it
 #   proactive   an actor of its own, above a mark and until below another (kdemote.pxd)
-#   on-refault  a page that was read from a slow area gets a slot in the quick one: a free one, or
-#               that of the oldest there, which takes its place
+#   on-refault  a page that was read from a slow area loses its slot there. When it leaves memory
+#               again, and the quick one is full, it changes places with the oldest there
 #
 # A move is a read on one device and a write on the other, in runs of slots that follow each other.
 # Data, zero bit and checksum go along; shadow, owner and charge stay, and no counter of swapping
@@ -15,29 +15,25 @@
 # Ours; no kernel does so. What is called from elsewhere is called through pointers that are NULL
 # where nobody asked.
 #
-# - make_room(core, a) -> a slot of this area, NO_SLOT: none is free even now
+# - slot_given(core, entry): a page has it; areas that are full make room for the next one
 # - demote_some(core, d) -> pages moved: a batch of the fullest source
-# - promote(core, page, now) -> True: this page, which a fault has mapped, keeps its slot; now: it
-#   has moved to a quick area, and holds bytes there when it is written next
-# - demote_new(core, areas) -> a plug with room for so many in each table, NULL: no memory
-# - demote_forget(core, number): an area is gone
-# - demotes_free(core)
+# - promote(core, page) -> True: a fault has mapped it, and it comes from a slow area
 
 from libc.stdint cimport uint32_t, uint64_t
-from swapfast.mm.area cimport area_of, slot_free, take_free, take_from
+from swapfast.mm.area cimport area_of, slot_free, take_from
 from swapfast.mm.carry cimport copy_slot, is_zero, no_bytes
 from swapfast.mm.device cimport area_device, submit
-from swapfast.mm.evict cimport scope_may_use
-from swapfast.mm.moving cimport demote_t
-from swapfast.mm.order cimport order_renew
+from swapfast.mm.evict cimport scope_may_use, slot_drop
+from swapfast.mm.moving cimport MOVE_FULL, MOVE_REFAULT, demote_t
+from swapfast.mm.order cimport order_renew, slot_taken
 from swapfast.mm.plug cimport plug_flush
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport is_single, memcg_of
-from swapfast.mm.scope cimport scope_of
+from swapfast.mm.scope cimport scope_in, scope_of
 from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.tags cimport tag_get, tag_later
 from swapfast.mm.tree cimport charge_tier, tier_is_over
-from swapfast.mm.types cimport UNLIKELY, area_t, core_t, lazy_map, lazy_unmap
+from swapfast.mm.types cimport UNLIKELY, area_t, core_t
 from swapfast.mm.words cimport (
     F_ISOLATED, F_RESIDENT, F_SWAPCACHE, F_WRITEBACK, MAX_REQUEST, NIL, NO_SLOT, PTE_DIRTY,
     PTE_PRESENT, PTE_SHARED,
@@ -47,7 +43,6 @@ cdef enum:
     WENT = 0             # it has another slot now
     STAYS = 1            # it cannot go
     NO_ROOM = 2
-    MOST_PLUGS = 4096
 
 # ---------------------------------------------------------------- which, and where to
 
@@ -67,7 +62,8 @@ cdef inline uint32_t oldest(core_t *core, area_t *a, uint32_t *looks) noexcept n
     return 0
 
 cdef inline bint allowed_in(core_t *core, uint32_t home, area_t *b) noexcept nogil:
-    return b.writeok and scope_may_use(core, scope_of(core, home), b)
+    return b.writeok and scope_may_use(
+        core, scope_in(core, memcg_of(core, home), scope_of(core, home)), b)
 
 cdef inline bint is_over(core_t *core, uint32_t home, area_t *b) noexcept nogil:
     return (UNLIKELY(core.rules.tier_amounts)
@@ -148,6 +144,16 @@ cdef inline void move_takes(core_t *core, demote_t *d, bint waits) noexcept nogi
 
 # ---------------------------------------------------------------- demotion
 
+cdef inline uint32_t take_noted(core_t *core, area_t *a) noexcept nogil:
+    cdef uint32_t entry = take_from(core, a)
+    if entry != NO_SLOT:
+        slot_taken(core, a, entry - a.base)
+    return entry
+
+cdef inline bint make_room(core_t *core, area_t *a) noexcept nogil:
+    cdef demote_t *d = a.moves.on_full
+    return d != NULL and not d.busy and demote_batch(core, d, a) > 0
+
 cdef inline int move_one(core_t *core, demote_t *d, area_t *a, uint32_t slot) noexcept nogil:
     cdef uint32_t home = core.slot_page[a.base + slot], k, entry = NO_SLOT
     cdef area_t *b = NULL
@@ -156,7 +162,9 @@ cdef inline int move_one(core_t *core, demote_t *d, area_t *a, uint32_t slot) no
         b = &core.areas[d.target[k]]
         if may_go(core, home, b):
             allowed = True
-            entry = take_from(core, b)
+            entry = take_noted(core, b)
+            if entry == NO_SLOT and make_room(core, b):
+                entry = take_noted(core, b)
             if entry != NO_SLOT:
                 break
     if entry == NO_SLOT:
@@ -198,12 +206,6 @@ cdef inline uint32_t demote_batch(core_t *core, demote_t *d, area_t *a) noexcept
     d.busy = False
     return moved
 
-cdef inline uint32_t make_room(core_t *core, area_t *a) noexcept nogil:
-    cdef demote_t *d = a.moves.on_full
-    if d.busy or demote_batch(core, d, a) == 0:
-        return NO_SLOT
-    return take_free(core, a)
-
 cdef inline uint32_t demote_some(core_t *core, demote_t *d) noexcept nogil:
     cdef area_t *fullest = NULL
     cdef area_t *a
@@ -217,30 +219,25 @@ cdef inline uint32_t demote_some(core_t *core, demote_t *d) noexcept nogil:
 
 # ---------------------------------------------------------------- promotion
 
-cdef inline void takes_slot(core_t *core, uint32_t page, uint32_t entry) noexcept nogil:
-    # A page in memory has this slot from now on, and its bytes do not: it will be written.
-    core.home[page].entry = entry
-    core.slot_page[entry] = page
+cdef inline bint promote(core_t *core, uint32_t page) noexcept nogil:
+    # Like a write, the fault drops the slot: the page is dirty, and remembered.
+    cdef area_t *a
+    if (core.page[page].folio & (F_RESIDENT | F_SWAPCACHE | F_WRITEBACK | F_ISOLATED)
+            != F_RESIDENT | F_SWAPCACHE):
+        return False
+    if core.page[page].pte & (PTE_PRESENT | PTE_SHARED) != PTE_PRESENT:
+        return False
+    a = area_of(core, core.home[page].entry)
+    if a.moves.promoter == NULL or not is_single(core, page):
+        return False
+    if slot_bit(a.pinned, core.home[page].entry - a.base) or not slot_drop(core, page):
+        return False
     core.page[page].pte |= PTE_DIRTY
-
-cdef inline bint promote_to_free(core_t *core, demote_t *d, uint32_t page) noexcept nogil:
-    cdef uint32_t old = core.home[page].entry, k, slot
-    cdef area_t *b
-    for k in range(d.n_target):
-        b = &core.areas[d.target[k]]
-        if not may_go(core, page, b):
-            continue
-        slot = take_free(core, b)
-        if slot != NO_SLOT:
-            goes(core, page, old, b.base + slot)
-            core.slot_page[old] = NIL
-            slot_free(core, old)
-            takes_slot(core, page, b.base + slot)
-            return True
-    return False
+    core.moves.marked[page >> 6] |= <uint64_t>1 << (page & 63)
+    return True
 
 cdef inline bint swap_places(core_t *core, demote_t *d, uint32_t page, area_t *b) noexcept nogil:
-    # With the oldest of a quick area.
+    # With the oldest of a quick area; what this page has to say is not written yet.
     cdef uint32_t old = core.home[page].entry, looks = 4 * d.batch, slot, other
     cdef area_t *a = area_of(core, old)
     while True:
@@ -252,7 +249,6 @@ cdef inline bint swap_places(core_t *core, demote_t *d, uint32_t page, area_t *b
         if not may_swap(core, page, b, other, a):
             continue
         if not copy_slot(core, b, slot, a, old - a.base, other):
-            d.failed += 1
             return False
         break
     if not is_zero(b, slot):
@@ -264,33 +260,37 @@ cdef inline bint swap_places(core_t *core, demote_t *d, uint32_t page, area_t *b
     goes(core, other, b.base + slot, old)
     core.home[other].entry = old
     core.slot_page[old] = other
-    if a.moves.order != NULL:
-        order_renew(a, old - a.base)
-    takes_slot(core, page, b.base + slot)
+    core.home[page].entry = b.base + slot
+    core.slot_page[b.base + slot] = page
     if d.n > 0:
         move_takes(core, d, False)   # nobody waits for it
     d.demoted += 1
     return True
 
-cdef inline bint promote(core_t *core, uint32_t page, bint now) noexcept nogil:
-    cdef area_t *a
-    cdef demote_t *d
+cdef inline bint goes_to(demote_t *d, uint32_t number) noexcept nogil:
     cdef uint32_t k
-    cdef bint moved
-    if (core.page[page].folio & (F_RESIDENT | F_SWAPCACHE | F_WRITEBACK | F_ISOLATED)
-            != F_RESIDENT | F_SWAPCACHE):
-        return False
-    if core.page[page].pte & (PTE_PRESENT | PTE_SHARED) != PTE_PRESENT:
-        return False
-    a = area_of(core, core.home[page].entry)
-    d = a.moves.promoter
-    if (d == NULL or d.busy or not is_single(core, page)
-            or slot_bit(a.pinned, core.home[page].entry - a.base)):
-        return False
-    if not now:
-        return True
+    for k in range(d.n_target):
+        if d.target[k] == number:
+            return True
+    return False
+
+cdef inline void promoted_now(core_t *core, uint32_t page) noexcept nogil:
+    # It was read from a slow area, and has a slot again.
+    cdef area_t *a = area_of(core, core.home[page].entry)
+    cdef demote_t *d = a.moves.promoter
+    cdef uint32_t k
+    cdef bint moved = False
+    core.moves.marked[page >> 6] &= ~(<uint64_t>1 << (page & 63))
+    if d == NULL:   # in the quick area, since there was room
+        for k in range(core.moves.n):
+            d = core.moves.all[k]
+            if d.when == MOVE_REFAULT and not d.off and goes_to(d, <uint32_t>(a - core.areas)):
+                d.promoted += 1
+                return
+        return
+    if d.busy:
+        return
     d.busy = True
-    moved = promote_to_free(core, d, page)
     k = 0
     while not moved and k < d.n_target:
         if allowed_in(core, page, &core.areas[d.target[k]]):
@@ -299,50 +299,25 @@ cdef inline bint promote(core_t *core, uint32_t page, bint now) noexcept nogil:
     d.promoted += moved
     d.failed += not moved
     d.busy = False
-    return moved
 
-# ---------------------------------------------------------------- plugs that come, areas that go
+# ---------------------------------------------------------------- a page has got its slot
 
-cdef inline void demote_unmap(demote_t *d) noexcept nogil:
-    lazy_unmap(d.source, <size_t>d.room * 4)
-    lazy_unmap(d.target, <size_t>d.room * 4)
-    lazy_unmap(d, sizeof(demote_t))
-
-cdef inline demote_t *demote_new(core_t *core, uint32_t areas) noexcept nogil:
+cdef inline void slot_given(core_t *core, uint32_t entry) noexcept nogil:
+    # That was the last one; or the source was full, and the page had to go to a target.
+    cdef area_t *a = area_of(core, entry)
+    cdef uint32_t number = <uint32_t>(a - core.areas), k, i
     cdef demote_t *d
-    if core.moves.all == NULL:
-        core.moves.all = <demote_t **>lazy_map(MOST_PLUGS * sizeof(void *))
-    if core.moves.all == NULL or core.moves.n == MOST_PLUGS:
-        return NULL
-    d = <demote_t *>lazy_map(sizeof(demote_t))
-    if d == NULL:
-        return NULL
-    d.room = areas
-    d.source = <uint32_t *>lazy_map(<size_t>areas * 4)
-    d.target = <uint32_t *>lazy_map(<size_t>areas * 4)
-    if d.source == NULL or d.target == NULL:
-        demote_unmap(d)
-        return NULL
-    core.moves.all[core.moves.n] = d
-    core.moves.n += 1
-    return d
-
-cdef inline void demotes_free(core_t *core) noexcept nogil:
-    cdef uint32_t k
+    cdef uint32_t page = core.slot_page[entry]
+    slot_taken(core, a, entry - a.base)
+    if core.moves.marked[page >> 6] >> (page & 63) & 1:
+        promoted_now(core, page)
+    if a.moves.on_full != NULL and a.inuse >= a.pages:
+        make_room(core, a)
     for k in range(core.moves.n):
-        demote_unmap(core.moves.all[k])
-    lazy_unmap(core.moves.all, MOST_PLUGS * sizeof(void *))
-
-cdef inline void forget_in(uint32_t *table, uint32_t *n, uint32_t number) noexcept nogil:
-    cdef uint32_t k, kept = 0
-    for k in range(n[0]):
-        if table[k] != number:
-            table[kept] = table[k]
-            kept += 1
-    n[0] = kept
-
-cdef inline void demote_forget(core_t *core, uint32_t number) noexcept nogil:
-    cdef uint32_t k
-    for k in range(core.moves.n):
-        forget_in(core.moves.all[k].source, &core.moves.all[k].n_source, number)
-        forget_in(core.moves.all[k].target, &core.moves.all[k].n_target, number)
+        d = core.moves.all[k]
+        if d.when != MOVE_FULL or d.off or not goes_to(d, number):
+            continue
+        for i in range(d.n_source):
+            a = &core.areas[d.source[i]]
+            if a.writeok and a.inuse >= a.pages:
+                make_room(core, a)

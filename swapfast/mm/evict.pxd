@@ -122,6 +122,8 @@ cdef inline bint slot_new(core_t *core, memcg_t *g, uint32_t home) noexcept nogi
     core.slot_page[entry] = home
     core.page[home].folio |= F_SWAPCACHE
     charge_swap(core, g)
+    if UNLIKELY(core.moves.n > 0):
+        core.hooks.slot_given(core, entry)
     return True
 
 cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
@@ -142,6 +144,8 @@ cdef inline bint slot_own(core_t *core, uint32_t home) noexcept nogil:
     core.home[home].entry = entry
     core.slot_page[entry] = home
     charge_swap(core, g)
+    if UNLIKELY(core.moves.n > 0):
+        core.hooks.slot_given(core, entry)
     return True
 
 cdef inline bint slot_ready_in(core_t *core, memcg_t *g, uint32_t home, bint dirty) noexcept nogil:

@@ -118,8 +118,7 @@ cdef inline int fault_swap(core_t *core, uint32_t page, bint write) noexcept nog
     core.page[page].pte = <uint8_t>bits
     if UNLIKELY(core.mglru.groups > 0) and core.keeps_slot(core, home, write and exclusive):
         pass
-    elif UNLIKELY(core.moves.promoters > 0) and core.hooks.promote(
-            core, page, core.waits_inline or not core.actors):
+    elif UNLIKELY(core.moves.promoters > 0) and core.hooks.promote(core, page):
         pass
     elif (SELDOM(core.timed) and core.page[home].folio & F_SWAPCACHE
             and is_synchronous(core, home)):

@@ -27,7 +27,8 @@ cdef inline void wake_movers(core_t *core, world_t *w) noexcept nogil:
         if d.when != MOVE_RATE or d.off or d.world != w.serial:
             continue
         a = &w.actors[d.actor]
-        if a.stage == AT_END and used_share(core, d) > d.high:
+        if (a.stage == AT_END and core.clock.now >= d.again
+                and used_share(core, d) > d.high):
             a.stage = AT_MOVE
             a.t = max(a.t, core.clock.now)
             heap_push(w, a.t, a.id)
@@ -40,7 +41,7 @@ cdef inline int move_step(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     core.in_tags = 0
     moved = core.hooks.demote_some(core, d)
     if moved == 0:
-        a.t += TRY_AGAIN   # not before, whoever wakes it
+        d.again = core.clock.now + TRY_AGAIN
         return STEP_OUT
     worked = core.clock.now - begin - core.in_tags
     spend(a, IN_RECLAIM, worked)

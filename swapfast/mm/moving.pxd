@@ -22,6 +22,7 @@ cdef struct demote_t:
     uint64_t ns_page         # time for a page
     bint off                 # nobody wants it any more
     bint busy                # it does not run within itself
+    uint64_t again           # after a batch of nothing it is not woken before
     uint32_t actor           # in the run
     uint32_t world           # with this number
     uint32_t old[512]        # MOVE_MOST; entries of a batch that are to be read
@@ -46,3 +47,4 @@ cdef struct moves_t:
     demote_t **all
     uint32_t n
     uint32_t promoters       # plugs of this kind that are on
+    uint64_t *marked         # bit set: the page was read from where such a plug takes from

@@ -7,9 +7,11 @@
 # - order_drop(a, slot)
 # - order_renew(a, slot): it counts as the newest again
 # - used_share(core, d): of all source areas of a plug together
-# - slot_given(core, a, slot), slot_gone(core, a, slot): of an area that is watched: its slots have
-#   an age, or bytes in the memory of their device (pool.pxd)
-# - watch(core, a): from now on
+# - slot_taken(core, a, slot): it was given
+# - slot_gone(core, a, slot): one of an area that is watched is free: slots have an age, a checksum,
+#   bytes in memory, or are wiped
+# - hooks_set(core): calls go there from now on, and to pool_store. They are for an extension of its
+#   own: within the loops of the core GCC would inline less of what everybody runs
 # - order_new(core, a) -> False: no memory; slots in use are in order of their numbers
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -17,6 +19,7 @@ from swapfast.mm.moving cimport demote_t
 from swapfast.mm.pool cimport pool_drop, pool_store
 from swapfast.mm.slots cimport slot_bit
 from swapfast.mm.types cimport area_t, core_t, lazy_map
+from swapfast.mm.wipe cimport wipe_note
 from swapfast.mm.words cimport NIL, WANT_MOVES
 
 cdef inline void order_push(area_t *a, uint32_t slot) noexcept nogil:
@@ -47,23 +50,27 @@ cdef inline double used_share(core_t *core, demote_t *d) noexcept nogil:
     return <double>used / <double>pages if pages > 0 else 0.0
 
 cdef inline void slot_gone(core_t *core, area_t *a, uint32_t slot) noexcept nogil:
+    # Its bytes are worth nothing any more, unless a checkpoint still needs them.
     if a.moves.order != NULL:
         order_drop(a, slot)
-    if a.stored != NULL and not slot_bit(a.pinned, slot):
+    if slot_bit(a.pinned, slot):
+        return
+    wipe_note(core, a, slot)
+    if a.summed != NULL:
+        a.summed[slot >> 6] &= ~(<uint64_t>1 << (slot & 63))
+    if a.stored != NULL:
         pool_drop(core, a, slot)
 
-cdef inline void slot_given(core_t *core, area_t *a, uint32_t slot) noexcept nogil:
+cdef inline void slot_taken(core_t *core, area_t *a, uint32_t slot) noexcept nogil:
     if a.moves.order == NULL:
         return
     order_push(a, slot)
     if a.moves.proactive != NULL and used_share(core, a.moves.proactive) > a.moves.proactive.high:
         core.wanted |= WANT_MOVES
 
-cdef inline void watch(core_t *core, area_t *a) noexcept nogil:
-    core.hooks.slot_given = slot_given
+cdef inline void hooks_set(core_t *core) noexcept nogil:
     core.hooks.slot_gone = slot_gone
     core.hooks.store = pool_store
-    a.watched = True
 
 cdef inline bint order_new(core_t *core, area_t *a) noexcept nogil:
     cdef uint32_t slot
@@ -72,7 +79,7 @@ cdef inline bint order_new(core_t *core, area_t *a) noexcept nogil:
     a.moves.order = <uint32_t *>lazy_map(<size_t>a.slots * 8)
     if a.moves.order == NULL:
         return False
-    watch(core, a)
+    a.watched = True
     for slot in range(1, a.slots):
         if core.slot_page[a.base + slot] != NIL:
             order_push(a, slot)

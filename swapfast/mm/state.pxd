@@ -298,6 +298,7 @@ cdef inline bint area_keep_sums(area_t *a) noexcept nogil:
     if a.sums == NULL:
         a.sums = <uint32_t *>lazy_map(<size_t>a.slots * 4)
         a.summed = <uint64_t *>lazy_map(slot_map_bytes(a))
+        a.watched = True
     return a.sums != NULL and a.summed != NULL
 
 cdef inline uint32_t area_sums(area_t *a, const uint32_t *slots, uint64_t n,

@@ -23,7 +23,6 @@ from swapfast.mm.alone cimport (
 from swapfast.mm.batch cimport batch_spare
 from swapfast.mm.charge cimport charge_begin, charge_pass, charge_step
 from swapfast.mm.cpus cimport cpu_yields, stalls
-from swapfast.mm.evict cimport slot_drop
 from swapfast.mm.fault cimport fault_needs, fault_once
 from swapfast.mm.frames cimport frame_at
 from swapfast.mm.high cimport high_begin, high_round
@@ -202,24 +201,10 @@ cdef inline void note_area(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     if area < w.n_areas:
         histogram_add(w.areas[area], a.t - a.began)
 
-cdef inline void after_read(core_t *core, actor_t *a) noexcept nogil:
-    # A page that kept its slot for it gets one in a quicker area now; else a write drops it.
-    cdef uint32_t ref = a.refs[a.pos], page = a.base + (ref & REF_PAGE)
-    cdef uint64_t begin = core.clock.now
-    if not core.hooks.promote(core, page, False):
-        return
-    if not core.hooks.promote(core, page, True) and ref >> 31 and core.rules.frees_slot_on_write:
-        slot_drop(core, page)
-    spend(a, IN_FAULT, core.clock.now - begin - core.in_tags)
-    spend(a, IN_TAGS, core.in_tags)
-    core.in_tags = 0
-
 cdef inline void at_map(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     note_latency(w, a, a.was_major)
     if UNLIKELY(w.areas != NULL) and a.was_major:
         note_area(core, w, a)
-    if UNLIKELY(core.moves.promoters > 0):
-        after_read(core, a)
     a.pos += 1
     a.references += 1
     a.stage = AT_RUN

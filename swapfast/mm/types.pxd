@@ -81,7 +81,7 @@ cdef struct area_t:
     uint64_t device_slot # this slot
     bint used
     bint writeok
-    bint watched         # its slots have ages, or bytes in the memory of its device
+    bint watched         # slots have ages, sums, bytes in memory, or are wiped (order.pxd)
     uint32_t strategy
     uint8_t *file        # the mapped swapfile, or NULL
     bitmap_t free
@@ -288,12 +288,11 @@ cdef struct error_t:
 
 cdef struct hooks_t:
     # What few ask for is no part of the loops that all run; NULL until somebody does.
-    void (*slot_given)(core_t *core, area_t *a, uint32_t slot) noexcept nogil
+    void (*slot_given)(core_t *core, uint32_t entry) noexcept nogil
     void (*slot_gone)(core_t *core, area_t *a, uint32_t slot) noexcept nogil
     bint (*store)(core_t *core, area_t *a, uint32_t slot, uint32_t page) noexcept nogil
-    uint32_t (*make_room)(core_t *core, area_t *a) noexcept nogil
     uint32_t (*demote_some)(core_t *core, demote_t *d) noexcept nogil
-    bint (*promote)(core_t *core, uint32_t page, bint now) noexcept nogil
+    bint (*promote)(core_t *core, uint32_t page) noexcept nogil
 
 cdef struct core_t:
     # page arrays

@@ -35,11 +35,11 @@ class Demotion:
     ----------
     kernel : Kernel
     when : {"on-full", "proactive", "on-refault"}
-        When an allocation finds no slot in a source area: its oldest go, and the allocation, which
-        waited for the devices, tries again. Or while programs run side by side: an actor begins
-        when the used share of the source is above ``high``, and ends below ``low``. Or, the other
-        way round, when a fault has read a page from a source area: it gets a slot in the target, if
-        need be that of the oldest page there, which takes its place.
+        When a source area has no slot left: its oldest go, so that the next allocation finds one;
+        whoever took the last slot waits for the devices. Or while programs run side by side: an
+        actor begins when the used share of the source is above ``high``, and ends below ``low``.
+        Or, the other way round, after a fault has read a page from a source area: its next slot is
+        in the target, if need be that of the oldest page there, which takes its place.
     source, target : sequence of SwapArea
         Target areas in order: the first that has room is taken.
     batch : int
@@ -107,9 +107,9 @@ class Demotion:
         """What it did.
 
         ``demoted``: pages that went from source to target, or had to leave for a promoted one;
-        ``promoted``: pages that got a slot in the target after they were read; ``pages_read`` and
-        ``pages_written``: of both, what the devices moved; ``failed``: pages that stayed where they
-        were, since there was no room or their bytes are not to be had; ``ns``: what it took of
+        ``promoted``: pages whose next slot after they were read was in the target; ``pages_read``
+        and ``pages_written``: of both, what the devices moved; ``failed``: pages that stayed where
+        they were, since there was no room or their bytes are not to be had; ``ns``: what it took of
         somebody's time, waits for devices included.
         """
         return move_table.info(self.kernel.core, self.number)

@@ -118,8 +118,9 @@ class Program:
 
         ``user``, ``fault``, ``reclaim``: on a processor. ``read``: waits for a page;
         ``workingset``: the same, and the page had been active. ``high``: held up by memory.high.
-        ``stall``: held up since reclaim gets nowhere. ``tags``: waits to submit. ``cpu``: waits for
-        a processor. ``barrier``: waits for others to begin. ``idle``: rests between two phases.
+        ``stall``: held up since reclaim gets nowhere. ``tags``: waits to submit, or for slots that
+        move out of the way. ``cpu``: waits for a processor. ``barrier``: waits for others to begin.
+        ``idle``: rests between two phases.
         """
         return self.run.times(self.number)
 

@@ -38,9 +38,10 @@ def python(*arguments: str, folder: Path) -> str:
 
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
-    others = ["cgroups", "check", "compare", "measure", "mglru", "scenarios", "scopes"]
-    assert [p.stem for p in PAGES] == [*how_to, *others, "side-by-side", "size", "sweep"]
-    assert len(BLOCKS) == 22
+    others = ["argument", "cgroups", "check", "compare", "demotion", "measure", "mglru"]
+    more = ["scenarios", "scopes", "side-by-side", "size", "sweep"]
+    assert [p.stem for p in PAGES] == [*how_to, *others, *more]
+    assert len(BLOCKS) == 24
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -56,11 +57,14 @@ def test_what_they_name_is_there(page: Path) -> None:
     assert [n for n in re.findall(r"`(?:mm/)?(\w+\.pxd)`", text) if n not in headers] == []
 
 
-@pytest.mark.parametrize(("name", "blocks"), [("scenarios", 1), ("side-by-side", 4)])
-def test_pages_show_what_their_programs_print(tmp_path: Path, name: str, blocks: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "programs"), [("scenarios", 1), ("side-by-side", 4), ("demotion", 2)]
+)
+def test_what_came_out(name: str, programs: int, tmp_path: Path) -> None:
+    """These pages show what their programs print."""
     page = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
     pairs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.S)
-    assert len(pairs) == blocks
+    assert len(pairs) == programs
     for code, shown in pairs:
         assert python("-c", code, folder=tmp_path) == shown
 

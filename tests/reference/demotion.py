@@ -1,7 +1,7 @@
 """Demotion and promotion between two swap areas, in plain Python (mm/demote.pxd).
 
 One program under a limit, whose pages leave memory in the order in which they came, and which only
-writes: a page in memory has a slot only where a promotion gave it one.
+writes, so that a page in memory has no slot.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class TwoAreas:
         self.slots: dict[str, list[int]] = {FAST: [], SLOW: []}
         self.demoted = self.promoted = self.read = 0
         self.full = False
+        self.marked: set[int] = set()
 
     def area_of(self, page: int) -> str | None:
         """Where it has a slot."""
@@ -62,38 +63,37 @@ class TwoAreas:
             moved += 1
 
     def allocate(self, page: int) -> bool:
-        """A slot, from the quick area if there is one."""
-        if not self.has_room(FAST) and self.on_full:
-            self.make_room()
+        """A slot, from the quick area if there is one; when that is full it makes room."""
         for name in (FAST, SLOW):
             if self.has_room(name):
                 self.slots[name].append(page)
+                if page in self.marked:
+                    self.promote(page, name)
+                if not self.has_room(FAST) and self.on_full:
+                    self.make_room()
                 return True
         return False
 
     def evict(self) -> None:
-        page = self.memory.popleft()
+        page = self.memory[0]
         if self.area_of(page) is None and not self.allocate(page):
             self.full = True  # nobody can be evicted any more
+        self.memory.popleft()
 
-    def promote(self, page: int) -> bool:
-        """Whether it has a slot in the quick area now."""
-        if self.has_room(FAST):
-            self.slots[SLOW].remove(page)
-            self.slots[FAST].append(page)
+    def promote(self, page: int, name: str) -> None:
+        """It was read from the slow area, and has a slot again: there it changes places."""
+        self.marked.remove(page)
+        if name == FAST:
             self.promoted += 1
-            return True
+            return
         other = self.oldest(self.on_refault, [4 * self.on_refault])
-        if other is None:
-            return False
-        self.slots[FAST].remove(other)
-        self.slots[FAST].append(page)
-        self.slots[SLOW].remove(page)
-        self.slots[SLOW].append(other)
-        self.promoted += 1
-        self.demoted += 1
-        self.read += 1
-        return True
+        if other is not None:
+            self.slots[FAST].remove(other)
+            self.slots[FAST].append(page)
+            self.slots[SLOW][-1] = other
+            self.promoted += 1
+            self.demoted += 1
+            self.read += 1
 
     def write(self, page: int) -> None:
         """A reference."""
@@ -107,8 +107,8 @@ class TwoAreas:
         held = self.area_of(page)
         if held is None:
             return
-        if held == SLOW and self.on_refault and self.promote(page):
-            return
+        if held == SLOW and self.on_refault:
+            self.marked.add(page)
         self.slots[held].remove(page)  # a write drops the slot
 
     def unmap(self, page: int) -> None:

@@ -394,6 +394,21 @@ def test_it_begins_above_one_mark_and_ends_at_the_other(cpus: int | None) -> Non
     rig.machine.verify()
 
 
+def test_an_actor_that_moves_nothing_is_in_nobodys_way() -> None:
+    """The target is full: it tries ten times a second, and holds no processor meanwhile."""
+    rig = Rig(100, 10, devices=("optane", "optane"))
+    rig.program(110, 2, policy=None).touch(write=True)
+    plug = rig.demote("proactive", high=0.5, low=0.1)
+    run = rig.machine.together(cpus=1)
+    cgroup = rig.machine.cgroup("/a", max=50 * PAGE)
+    trace = generate("loop", pages=40, refs=20_000)
+    program = run.program("a", trace, cgroup=cgroup, think="20us")
+    run.until()
+    assert rig.used(rig.slow) == 10 and plug.demoted == 2 and 0 < plug.counters()["failed"] < 20
+    assert program.times["cpu"] < 1_000_000 and sum(program.times.values()) == program.wall
+    rig.machine.verify()
+
+
 # ---------------------------------------------------------------- asked and not asked
 
 
@@ -440,7 +455,7 @@ def test_an_area_that_is_swapped_off_leaves_its_plugs() -> None:
     heap = task.mmap(100 * PAGE)
     heap.touch(write=True)
     sf._core.reclaim(rig.machine.core, group.number, 90)
-    assert rig.used(rig.fast) == 30 and rig.used(rig.slow) >= 60
+    assert rig.used(rig.fast, rig.slow) >= 90 and rig.used(rig.slow) >= 60
     rig.machine.init.swapoff(rig.slow.path)
     rig.machine.verify()
     again = rig.machine.add_swap(301 * PAGE, priority=5)  # it may have the same number
