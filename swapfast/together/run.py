@@ -232,8 +232,9 @@ class Together(Latencies):
     def until(self, when: str | int | None = None) -> None:
         """Go on until a simulated time, counted from the beginning; or until all are through.
 
-        May be called again, and programs may be added in between. An interrupt ends it at the next
-        event, with all that was measured so far.
+        May be called again, and programs may be added in between; where it stops, hits do not run
+        ahead of the others, which may change as much as the quantum does. An interrupt ends it at
+        the next event, with all that was measured so far.
 
         Raises
         ------

@@ -32,3 +32,17 @@ def test_the_answer_is_the_one_that_comes_out(name: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert QUOTED[name] in done.stdout
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_comes_out() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"```text\n\$ swapfast compare isolation\n(.*?)\n\.\.\.\n", text, re.S)
+    done = subprocess.run(
+        [sys.executable, "-m", "swapfast", "compare", "isolation", "-q"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    came = [line.rstrip() for line in done.stdout.splitlines()]
+    assert [line for line in shown.splitlines() if line.rstrip() not in came] == []

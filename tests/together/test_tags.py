@@ -35,11 +35,12 @@ def crowd(
     pages: int = 120,
     refs: int = 1500,
     profile: str = "6.18",
+    quantum: str = "20us",
 ) -> tuple[sf.Machine, Together, Device]:
     """Programs that write to one device, each under a limit of its own."""
     machine, device = lab(tags=tags, cgroup="v2", profile=profile)
     machine.add_swap("16MiB", device=device)
-    run = machine.together(cpus=cpus)
+    run = machine.together(cpus=cpus, quantum=quantum)
     for number in range(programs):
         trace = generate("uniform", pages=pages, refs=refs, write_ratio=0.5, seed=number)
         group = machine.cgroup(f"/{number}", max=pages // 2 * PAGE)
@@ -146,9 +147,12 @@ def test_others_go_on_while_a_pass_waits(
 def test_where_it_was_interrupted_does_not_matter(
     tags: int, cpus: int | None, stops: list[int], profile: str
 ) -> None:
+    """But for the quantum: how far hits run ahead ends where a run stops."""
     seen = []
     for times in ([], sorted(stops)):
-        machine, run, device = crowd(3, tags=tags, cpus=cpus, refs=400, profile=profile)
+        machine, run, device = crowd(
+            3, tags=tags, cpus=cpus, refs=400, profile=profile, quantum="0ns"
+        )
         for ms in times:
             run.until(f"{ms}ms")
         run.until()
