@@ -40,6 +40,8 @@ _ENDINGS = (
     ("pgsteal", "pages"),
     ("demoted", "pages"),
     ("promoted", "pages"),
+    ("pages_read", "pages"),
+    ("pages_written", "pages"),
 )
 _MORE = (
     *("references", "references_per_s", "jain_references", "jain_majors", "rounds"),

@@ -62,8 +62,12 @@ def measure(
     told |= _fairness(stage, cast)
     told |= _cgroups(stage, run, seconds)
     told |= _devices(stage, seconds)
-    told |= _areas(stage)
+    told |= _areas(stage, run)
     told |= _machine(stage, cast, run, seconds)
+    if stage.demotion is not None:
+        moved = stage.demotion.counters()
+        told["demotion.spent_s"] = moved.pop("ns") / 1e9
+        told |= {f"demotion.{what}": n for what, n in moved.items()}
     for event in events:
         for key, value in event.get("metrics", {}).items():
             told[f"events.{event['name']}.{key}"] = value
@@ -96,9 +100,13 @@ def _of_lives(name: str, lives: Sequence[Program]) -> Metrics:
 
 def _latency(name: str, lives: Iterable[Program]) -> Metrics:
     try:
-        whole = sum((p.latency for p in lives), Latency())
+        return _quantiles(name, [p.latency for p in lives])
     except ValueError:  # nobody watches them
         return {}
+
+
+def _quantiles(name: str, parts: Iterable[Latency]) -> Metrics:
+    whole = sum(parts, Latency())
     if not whole.count:
         return {}
     return {
@@ -223,7 +231,7 @@ def _devices(stage: Stage, seconds: float) -> Metrics:
     return told
 
 
-def _areas(stage: Stage) -> Metrics:
+def _areas(stage: Stage, run: Together) -> Metrics:
     told: Metrics = {}
     infos = {name: area.info for name, area in stage.areas.items()}
     swapins = sum(info["pswpin"] for info in infos.values())
@@ -235,6 +243,8 @@ def _areas(stage: Stage) -> Metrics:
             told[f"{name}.{what}"] = sum(infos[one][what] for one in members)
         told[f"{name}.used_pages"] = sum(infos[one]["inuse"] for one in members)
         told[f"{name}.swapin_share"] = told[f"{name}.pswpin"] / swapins if swapins else 0.0
+    for tier, members in _tiers(stage).items():
+        told |= _quantiles(f"tiers.{tier}", [run.latency_from(stage.areas[one]) for one in members])
     if stage.scope.kind.startswith("tiers") and stage.scenario.tier:
         for tier, counted in stage.machine.swap_tiers.counters().items():
             for what in ("refused_mask", "refused_amount", "full"):

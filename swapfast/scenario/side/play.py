@@ -112,6 +112,7 @@ class _Played:
             slice=stage.scenario.machine.slice,
             sample=sample,
             jitter=self.table.jitter,
+            area_latency=bool(stage.scenario.tier),
         )
         few = len(stage.plan.runners) <= MOST_HISTOGRAMS
         self.cast = Cast(stage, self.run, watched=few)

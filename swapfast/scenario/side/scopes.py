@@ -19,6 +19,7 @@ from swapfast.units import PAGE_SIZE, parse_size
 if TYPE_CHECKING:
     from swapfast.kernel.state import SwapArea
     from swapfast.machine import Machine
+    from swapfast.together import Demotion
 
 __all__ = ["Division", "divide"]
 
@@ -60,7 +61,7 @@ class Division:
         """What the scope writes to plain files of a cgroup."""
         return _for(path, self.scope.files, self.scenario) or {}
 
-    def settle(self, stage: _Stage) -> None:
+    def settle(self, stage: _Stage) -> Demotion | None:
         """Write what the scope has of its own, once areas and cgroups are there."""
         machine, scope = stage.machine, self.scope
         if self.scenario.tier and scope.kind.startswith("tiers"):
@@ -74,18 +75,18 @@ class Division:
                 cgroup["memory.swap.priority"] = _order(order, stage.areas)
             for tier, most in (_for(path, scope.tiers, self.scenario) or {}).items():
                 cgroup["memory.swap.tiers.max"] = f"{tier} {_amount(most)}"
-        if scope.demote is not None:
-            ends = [self._end(stage, one) for one in (scope.demote.source, scope.demote.target)]
-            told = scope.demote
-            machine.demote(
-                when=told.when,
-                source=ends[0],
-                target=ends[1],
-                batch=told.batch,
-                high=told.high,
-                low=told.low,
-                rate=told.rate,
-            )
+        told = scope.demote
+        if told is None:
+            return None
+        return machine.demote(
+            told.when,
+            source=self._end(stage, told.source),
+            target=self._end(stage, told.target),
+            batch=told.batch,
+            high=told.high,
+            low=told.low,
+            rate=told.rate,
+        )
 
     def _end(self, stage: _Stage, name: str) -> list[SwapArea]:
         """The areas of a tier, or one area."""

@@ -24,7 +24,7 @@ from swapfast.swapfile import mkswap
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from swapfast.together import Device
+    from swapfast.together import Demotion, Device
 
 __all__ = ["Stage", "set_stage"]
 
@@ -46,6 +46,8 @@ class Stage:
         Whose areas are whose.
     devices, areas, cgroups, logins : dict
         By their names in the file; a cgroup by its path.
+    demotion : Demotion or None
+        What moves pages in swap, where the scope asks for it.
     """
 
     machine: Machine
@@ -59,6 +61,7 @@ class Stage:
     areas: dict[str, SwapArea] = field(default_factory=dict)
     cgroups: dict[str, Cgroup] = field(default_factory=dict)
     logins: dict[str, Task] = field(default_factory=dict)
+    demotion: Demotion | None = None
 
     def turn_on(self, one: Area, task: Task | None = None, *, private: bool = False) -> SwapArea:
         """Make a swapfile and turn it on, for everybody or in the namespace of a task."""
@@ -69,13 +72,15 @@ class Stage:
                 priority=one.priority,
                 device=device,
                 task=task,
-                **({"private": True} if private else {}),
+                private=private,
             )
         else:
             path = self.folder / one.name
             mkswap(path, size=one.size)
             flags = 0 if one.priority is None else f.SWAP_FLAG_PREFER | one.priority
-            (task or self.machine.init).swapon(path, flags | (_PRIVATE if private else 0))
+            if private:
+                flags |= f.SWAP_FLAG_PRIVATE
+            (task or self.machine.init).swapon(path, flags)
             area = self.machine.kernel.area_of_file[_identity(path)]
             if device is not None:
                 device.carry(area)
@@ -96,9 +101,6 @@ class Stage:
         swap = sum(one.size for one in self.plan.areas)
         share = swap * request // self.scenario.machine.memory
         return share // PAGE_SIZE * PAGE_SIZE
-
-
-_PRIVATE = 0x1000000  # SWAP_FLAG_PRIVATE of the series of 2014
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -135,7 +137,7 @@ def set_stage(
     for group in plan.groups:
         for file, value in {**group.files, **division.files_of(group.path)}.items():
             stage.write(group.path, file, value)
-    division.settle(stage)
+    stage.demotion = division.settle(stage)
     return stage
 
 
