@@ -1,4 +1,4 @@
-"""Rows T1 to T6, T9: programs side by side, against the same programs one after the other.
+"""Rows T1 to T7, T9: programs side by side, against the same programs one after the other.
 
 Each compares with a replay (`Machine.replay`) or a smaller run of the same work, in the same
 process and in turns. A fault is a major one, but in T5, where it is any.
@@ -237,6 +237,33 @@ def pressed(size: Size) -> Iterator[Row]:
     yield Row(name, 1e9 / a, 1e9 / b, "ns", "from one", 1 / ratio, 2, "lower", same)
 
 
+ROWS_SAMPLED, SAMPLES = 100, 200
+
+
+def sampled(size: Size) -> Iterator[Row]:
+    """T7: series of a hundred programs, against none."""
+    t = of_faults(size, ROWS_SAMPLED)
+    found: dict[str, int] = {}
+
+    def cost(sample: int | None) -> float:
+        machine = machine_of(2 * ROWS_SAMPLED * t.pages + 10_000, ROWS_SAMPLED * t.pages)
+        run = machine.together(sample=sample)
+        for number in range(ROWS_SAMPLED):
+            cgroup = machine.cgroup(f"/p{number}", max=t.pages // 2 * PAGE_SIZE)
+            run.program(f"p{number}", t, cgroup=cgroup, linger=True)
+        seconds = cpu(run.until)[1]
+        found["ns"], found["samples"] = run.now, len(run.series)
+        return seconds / sum(p.references for p in run.programs)
+
+    cost(None)
+    every = max(found["ns"] // SAMPLES, 1)
+    a, b, ratio = rates(1, size.rounds, partial(cost, every), partial(cost, None))
+    cost(every)
+    same = abs(found["samples"] - SAMPLES) <= 1
+    name = f"T7 a reference, {SAMPLES} samples of {ROWS_SAMPLED}"
+    yield Row(name, 1e9 / a, 1e9 / b, "ns", "without", 1 / ratio, 1.03, "lower", same=same)
+
+
 def simpy(size: Size) -> Iterator[Row]:
     """T9: the closed loop that somebody writes in SimPy; ends of all programs are the same."""
     try:
@@ -289,5 +316,6 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "T4": fault,
     "T5": many,
     "T6": pressed,
+    "T7": sampled,
     "T9": simpy,
 }
