@@ -76,8 +76,12 @@ class Stalls:
         ahead = np.where(rows[:, _COLUMNS["alive"]], rows[:, 0].astype(np.float64) - now, 0)
         waits = rows[:, _COLUMNS["waits"]].astype(np.intp)
         times[np.arange(len(times)), waits] -= np.clip(ahead, 0, None)
-        passed = times.copy()
-        passed[: len(self._collected)] -= self._collected
+        # What lies ahead may have been of another class than the one it is taken from, which has
+        # then had less than it was told to have had: that waits, and nothing ever runs back.
+        before = np.zeros_like(times)
+        before[: len(self._collected)] = self._collected
+        times = np.maximum(times, before)
+        passed = times - before
         self._collected = times
         numbers: dict[int, list[int]] = {memcg_table.ROOT: [0]}
         for one in members:

@@ -173,3 +173,24 @@ def test_the_files_of_a_cgroup_are_those_of_the_run(cpus: int | None) -> None:
     for resource in ("memory", "io", "cpu"):
         assert pod[f"{resource}.pressure"] == str(run.pressure(pod)[resource])
     assert "total=0" not in pod["memory.pressure"]
+
+
+def test_pressure_never_runs_back_however_often_somebody_looks() -> None:
+    machine = sf.Machine("16MiB", contents=False)
+    machine.add_swap("32MiB", device=machine.device("d", "nvme"))
+    cgroups = [machine.cgroup("/a", max="2MiB"), machine.cgroup("/b", max="1MiB"), None]
+    run = machine.together(seed=1, jitter="1ms")
+    for cgroup, pattern in zip(cgroups, ("uniform", "loop"), strict=False):
+        trace = generate(pattern, pages=700, refs=4000, write_ratio=1.0)
+        run.program(pattern, trace, cgroup=cgroup, loops="forever", stop="60ms")
+    seen = [0] * 18
+    for us in range(200, 60_000, 700):
+        run.until(f"{us}us")
+        totals = [
+            total
+            for cgroup in cgroups
+            for one in run.pressure(cgroup).values()
+            for total in (one.some, one.full)
+        ]
+        assert all(a <= b <= us * 1000 for a, b in zip(seen, totals, strict=True))
+        seen = totals
