@@ -263,3 +263,15 @@ def test_a_thousand_areas_on_one_device_do_not_stop_the_clock():
     outcome = play(scenario, "one file each")
     assert outcome.simulated_ns == 400_000_000
     assert outcome.metrics["machine.majors"] > 80_000
+
+
+def test_a_slowdown_is_against_the_program_alone():
+    text = TWO.replace('stop = "300ms"', 'stop = "300ms"\nalone = true', 1)
+    m = play(parse(text, "x"), "shared").metrics
+    assert 1 < m["programs.web.slowdown"] < 20
+    lonely = TWO[: TWO.index('[[login]]\nname = "batch"')] + TWO[TWO.index("[[scope]]") :]
+    lonely = lonely[: lonely.index('[[scope]]\nname = "own"')].replace(
+        "[run]", "[run]\nalone = true"
+    )
+    m = play(parse(lonely, "x"), "shared").metrics
+    assert m["programs.web.slowdown"] == pytest.approx(1, abs=0.02)  # but for the start jitter

@@ -19,6 +19,7 @@ from swapfast.devices import PRESETS, DeviceConfig
 from swapfast.scenario import sentence
 from swapfast.scenario.plan import Plan, plan
 from swapfast.scenario.side.acts import Acts
+from swapfast.scenario.side.alone import rates_alone
 from swapfast.scenario.side.cast import Cast, draws_references
 from swapfast.scenario.side.measures import measure
 from swapfast.scenario.side.outcome import Outcome
@@ -134,6 +135,8 @@ class _Played:
         spent = time.perf_counter() - began
         stage, scenario = self.stage, self.stage.scenario
         metrics = measure(stage, self.cast, self.run, self.acts.events)
+        if self.table.alone and not interrupted:
+            metrics = dict(sorted((metrics | self._slowdowns(metrics)).items()))
         return Outcome(
             title=scenario.title,
             scope=stage.scope.name,
@@ -151,6 +154,17 @@ class _Played:
             interrupted=interrupted,
             core=__version__,
         )
+
+    def _slowdowns(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """How many times longer a reference takes than where the program is alone."""
+        rates = rates_alone(self.stage)
+        told = {}
+        for part in self.cast.parts:
+            together = metrics.get(f"programs.{part.name}.references_per_s")
+            alone = rates.get(part.runner.place)
+            if together and alone:
+                told[f"programs.{part.name}.slowdown"] = alone / together
+        return told
 
     def _kill(self, record: Any) -> dict[str, Any]:
         told = asdict(record)

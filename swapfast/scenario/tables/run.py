@@ -25,6 +25,9 @@ class RunTable(Strict):
         default=None, ge=1, description="a point of the series each time; a 200th of stop"
     )
     jitter: Duration = Field(default=1_000_000, description="programs start up to so much later")
+    alone: bool = Field(
+        default=False, description="each program runs alone, too, and its slowdown is told"
+    )
     contents: bool = Field(default=False, description="real bytes in real swapfiles")
     scope: str | None = Field(default=None, description="that `run` plays; the first by default")
     metrics: tuple[str, ...] = Field(
