@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 
+from pydantic import BaseModel
+
 from swapfast.kernel.profile import PROFILES
 from swapfast.scenario.plan import Plan, expanded, plan
 from swapfast.scenario.tables import Scenario
@@ -32,6 +34,7 @@ def disagreements(scenario: Scenario) -> list[Disagreement]:
     found += _swapfiles(scenario)
     if scenario.run is None:
         return found + list(_without_run(scenario))
+    found += _with_run(scenario)
     whole = plan(scenario)
     for part in (_names, _programs, _scopes, _actions, _expectations):
         found += part(scenario, whole)
@@ -109,6 +112,12 @@ def _swapfiles(scenario: Scenario) -> Iterator[Disagreement]:
         )
 
 
+def _said(table: BaseModel, names: Iterable[str]) -> list[str]:
+    """Those keys of a table that say something else than the default."""
+    fields = type(table).model_fields
+    return [n for n in names if n in fields and getattr(table, n) != fields[n].default]
+
+
 def _without_run(scenario: Scenario) -> Iterator[Disagreement]:
     """A key that would do nothing is refused."""
     needs = "means something only to programs side by side: add a [run] table with stop"
@@ -116,13 +125,26 @@ def _without_run(scenario: Scenario) -> Iterator[Disagreement]:
         if getattr(scenario, name):
             yield (name,), needs
     for i, one in enumerate(scenario.swapfile):
-        for name in sorted({"device", "priority", "count"} & one.model_fields_set):
+        for name in _said(one, ("count", "device", "priority")):
             yield ("swapfile", i, name), needs
     for i, login in enumerate(scenario.login):
-        for name in sorted({"cgroup", "count", "start", "stop"} & login.model_fields_set):
+        for name in _said(login, ("cgroup", "count", "start", "stop")):
             yield ("login", i, name), needs
         for k, program in enumerate(login.program):
             yield from _program_without_run(("login", i, "program", k), program, needs)
+
+
+def _with_run(scenario: Scenario) -> Iterator[Disagreement]:
+    """What means something only where programs run in turn."""
+    for i, one in enumerate(scenario.swapfile):
+        for name in _said(one, ("label", "wipe")):
+            yield ("swapfile", i, name), "means nothing to programs side by side: take it out"
+    for i, login in enumerate(scenario.login):
+        for name in _said(login, ("priority",)):
+            yield ("login", i, name), "side by side it is a key of [[swapfile]]"
+        for k, program in enumerate(login.program):
+            for name in _said(program, ("expect",)):
+                yield ("login", i, "program", k, name), "side by side there is [[expect]]"
 
 
 def _program_without_run(
@@ -131,9 +153,8 @@ def _program_without_run(
     if program.kind in ("phases", "launch"):
         yield (*at, "kind"), f"{program.kind} {needs}"
         return
-    for name in SIDE_BY_SIDE:
-        if name in program.model_fields_set:
-            yield (*at, name), needs
+    for name in _said(program, SIDE_BY_SIDE):
+        yield (*at, name), needs
 
 
 def _names(scenario: Scenario, whole: Plan) -> Iterator[Disagreement]:

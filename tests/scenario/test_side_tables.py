@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 
 import pytest
+from click.testing import CliRunner
 
+from swapfast.cli.commands import swapfast
 from swapfast.scenario import ScenarioError, bundled_names, open_scenario
 from swapfast.scenario.load import parse
 from swapfast.scenario.plan import plan
@@ -107,6 +109,9 @@ def test_a_start_is_a_time_or_drawn(text, span):
         ('name = "a"', 'name = "a"\ncount = 2', "2 copies of a need '{i}' in their name"),
         ('name = "s1"\nsize', 'name = "s{i}"\nsize', "and there is no count"),
         ('[run]\nstop = "1s"', "", "add a [run] table with stop"),
+        ('size = "4MiB"', 'size = "4MiB"\nlabel = "x"', "means nothing to programs side by side"),
+        ('swapon = ["s1"]', 'swapon = ["s1"]\npriority = 3', "it is a key of [[swapfile]]"),
+        ("refs = 2000", 'refs = 2000\nexpect = "killed"', "side by side there is [[expect]]"),
         ("[machine]", '[machine]\nprofile = "2.6.25"', "Linux 2.6.25 has no cgroup v2"),
         ('stop = "1s"', 'stop = "1s"\nscope = "x"', "no scope 'x'"),
         ('stop = "1s"', 'stop = "1s"\nanswer = "{x|a}"', "run.answer: no scope 'x'"),
@@ -220,3 +225,11 @@ def test_count_alone_is_every_count(tmp_path):
 def test_a_name_that_is_neither_file_nor_bundled_lists_the_bundled():
     with pytest.raises(FileNotFoundError, match="isolation"):
         open_scenario("isolatoin")
+
+
+@pytest.mark.parametrize("name", bundled_names())
+def test_what_is_shown_in_full_is_the_same_scenario(name, tmp_path):
+    shown = CliRunner().invoke(swapfast, ["scenario", "show", name])
+    file = tmp_path / "shown.toml"
+    file.write_text(shown.output)
+    assert open_scenario(file).scenario() == open_scenario(name).scenario()
