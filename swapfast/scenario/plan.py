@@ -87,6 +87,11 @@ class Plan:
     members: tuple[Member, ...]
     runners: tuple[Runner, ...]
 
+    @property
+    def watched(self) -> tuple[Group, ...]:
+        """Cgroups that say ``watch``; where none does, all of them."""
+        return tuple(group for group in self.groups if group.watch) or self.groups
+
 
 def expanded(pattern: str, count: int | None) -> list[str]:
     """Names of the copies; without a count it is one name as it is."""

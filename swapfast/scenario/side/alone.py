@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from swapfast.scenario.plan import Runner
-from swapfast.scenario.side.cast import Cast
+from swapfast.scenario.side.cast import Cast, rate_of
 from swapfast.scenario.side.stage import Stage, set_stage
 
 __all__ = ["MOST_ALONE", "rates_alone"]
@@ -27,12 +27,6 @@ def rates_alone(stage: Stage) -> dict[tuple[int, int], float]:
     return {place: _rate(stage, first[place]) for place in list(first)[:MOST_ALONE]}
 
 
-def _per_second(references: int, times: dict[str, int]) -> float:
-    """References a second, of the time in which a program did not rest."""
-    awake = sum(ns for what, ns in times.items() if what not in ("idle", "barrier"))
-    return references * 1e9 / max(awake, 1)
-
-
 def _rate(stage: Stage, runner: Runner) -> float:
     table = runner.table.model_copy(update={"after": None, "barrier": None})
     only = replace(stage.plan, runners=(replace(runner, table=table),))
@@ -46,6 +40,4 @@ def _rate(stage: Stage, runner: Runner) -> float:
         cast = Cast(alone, run, watched=False)
         cast.begin()
         run.until(quiet.run.stop)
-        lives = cast.parts[0].lives
-        times = {what: sum(one.times[what] for one in lives) for what in lives[0].times}
-        return _per_second(sum(one.references for one in lives), times)
+        return rate_of(cast.parts[0].lives)

@@ -1,11 +1,12 @@
 """The programs of a run: what they touch, when they start, and who begins after whom.
 
 - ``Cast``: all of them; ``Part``: one, in all its lives.
+- ``times_of(lives)``: where the time of one went; ``rate_of(lives)``: references a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,7 @@ from swapfast.together import Phase, Program, Together
 from swapfast.traces import Trace, bundled_trace, generate, open_trace
 from swapfast.units import PAGE_SIZE, parse_share
 
-__all__ = ["Cast", "Part", "draws_references"]
+__all__ = ["Cast", "Part", "awake_ns", "draws_references", "rate_of", "times_of"]
 
 
 @dataclass
@@ -46,6 +47,23 @@ class Part:
     def name(self) -> str:
         """Its name in the scenario."""
         return self.runner.name
+
+
+def times_of(lives: Sequence[Program]) -> dict[str, int]:
+    """ns by class, as `Program.times` has them, of all lives of a program; at least one."""
+    every = [one.times for one in lives]
+    return {what: sum(times[what] for times in every) for what in every[0]}
+
+
+def awake_ns(lives: Sequence[Program]) -> int:
+    """ns in which a program did not rest, what it was in the middle of included; at least 1."""
+    times = times_of(lives)
+    return max(sum(p.wall for p in lives) - times["idle"] - times["barrier"], 1)
+
+
+def rate_of(lives: Sequence[Program]) -> float:
+    """References a second, of the time in which a program did not rest."""
+    return sum(p.references for p in lives) * 1e9 / awake_ns(lives)
 
 
 def draws_references(table: SideProgram) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from swapfast.core import memcg_table
 from swapfast.kernel.choices import SWAP_CLUSTER
 from swapfast.latency import Latency
-from swapfast.scenario.side.cast import Cast, Part
+from swapfast.scenario.side.cast import Cast, Part, awake_ns, rate_of, times_of
 from swapfast.scenario.side.samples import MOST_WATCHED
 from swapfast.scenario.side.scopes import areas_of_tiers
 from swapfast.scenario.side.stage import Stage
@@ -78,19 +78,13 @@ def measure(
 
 
 def _of_lives(name: str, lives: Sequence[Program]) -> Metrics:
-    wall = sum(p.wall for p in lives)
-    times: dict[str, int] = defaultdict(int)
-    for one in lives:
-        for what, ns in one.times.items():
-            times[what] += ns
-    awake = max(wall - times["idle"] - times["barrier"], 1)
-    references = sum(p.references for p in lives)
+    times, awake = times_of(lives), awake_ns(lives)
     told: Metrics = {
-        f"{name}.references": references,
-        f"{name}.references_per_s": references * 1e9 / awake,
+        f"{name}.references": sum(p.references for p in lives),
+        f"{name}.references_per_s": rate_of(lives),
         f"{name}.majors": sum(p.majors for p in lives),
         f"{name}.minors": sum(p.minors for p in lives),
-        f"{name}.wall_s": wall / 1e9,
+        f"{name}.wall_s": sum(p.wall for p in lives) / 1e9,
         f"{name}.killed": sum(p.killed for p in lives),
     }
     for share, of in _WAITS.items():
@@ -189,8 +183,7 @@ def _fairness(stage: Stage, cast: Cast) -> Metrics:
 
 def _cgroups(stage: Stage, run: Together, seconds: float) -> Metrics:
     told: Metrics = {}
-    watched = [p.path for p in stage.plan.groups if p.watch] or [p.path for p in stage.plan.groups]
-    for path in watched[:MOST_WATCHED]:
+    for path in (group.path for group in stage.plan.watched[:MOST_WATCHED]):
         cgroup, name = stage.cgroups[path], f"cgroups.{path}"
         info = memcg_table.info(stage.machine.core, cgroup.number)
         pressure = run.pressure(cgroup)
@@ -235,7 +228,8 @@ def _areas(stage: Stage, run: Together) -> Metrics:
     told: Metrics = {}
     infos = {name: area.info for name, area in stage.areas.items()}
     swapins = sum(info["pswpin"] for info in infos.values())
-    groups = {f"tiers.{tier}": names for tier, names in _tiers(stage).items()}
+    tiers = areas_of_tiers(stage.scenario, stage.areas)
+    groups = {f"tiers.{tier}": names for tier, names in tiers.items()}
     if len(infos) <= MOST_NAMED:
         groups |= {f"areas.{name}": [name] for name in infos}
     for name, members in groups.items():
@@ -243,17 +237,13 @@ def _areas(stage: Stage, run: Together) -> Metrics:
             told[f"{name}.{what}"] = sum(infos[one][what] for one in members)
         told[f"{name}.used_pages"] = sum(infos[one]["inuse"] for one in members)
         told[f"{name}.swapin_share"] = told[f"{name}.pswpin"] / swapins if swapins else 0.0
-    for tier, members in _tiers(stage).items():
+    for tier, members in tiers.items():
         told |= _quantiles(f"tiers.{tier}", [run.latency_from(stage.areas[one]) for one in members])
     if stage.scope.kind.startswith("tiers") and stage.scenario.tier:
         for tier, counted in stage.machine.swap_tiers.counters().items():
             for what in ("refused_mask", "refused_amount", "full"):
                 told[f"tiers.{tier}.{what}"] = counted[what]
     return told
-
-
-def _tiers(stage: Stage) -> dict[str, list[str]]:
-    return areas_of_tiers(stage.scenario, stage.areas)
 
 
 def _machine(stage: Stage, cast: Cast, run: Together, seconds: float) -> Metrics:

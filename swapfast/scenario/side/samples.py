@@ -51,8 +51,7 @@ class Samples:
                 name = f"programs.{part.name}"
                 self._note(name, since, *_program(part.lives, self._run))
                 self._mean_fault(self.series[name])
-        watched = [p for p in self._stage.plan.groups if p.watch] or self._stage.plan.groups
-        for group in watched[:MOST_WATCHED]:
+        for group in self._stage.plan.watched[:MOST_WATCHED]:
             self._note(f"cgroups.{group.path}", since, *self._cgroup(group.path))
         for name, device in self._stage.devices.items():
             told = device.counters()
