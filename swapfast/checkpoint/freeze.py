@@ -23,9 +23,8 @@ from swapfast.checkpoint.facts import CHAINED, FORMAT, PLAIN, VERSION
 from swapfast.checkpoint.groups import group_facts
 from swapfast.core import area_table, images, mapping_table, memcg_table, slot_pins
 from swapfast.errors import system_error
-from swapfast.kernel.choices import CHOICES, OOM_SCOPES
-from swapfast.kernel.options import KernelOptions
-from swapfast.kernel.profile import MGLRU, PROFILES, WATERMARK_SCALE
+from swapfast.kernel.options import DEFAULTS, KernelOptions
+from swapfast.kernel.profile import MGLRU, PROFILES
 from swapfast.kernel.shared import IpcNamespace, Segment, SharedObject
 from swapfast.kernel.state import Kernel, Mapping, Mm, SwapArea, SwapNamespace, Task
 from swapfast.swapfile import SwapBacking
@@ -229,9 +228,7 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
             "plug": options.plug,
             "cgroup": "v2" if memcg_table.is_v2(kernel.core) else "v1",
             **_generations(kernel),
-            **_watermarks(options),
-            **({} if options.oom_scope == OOM_SCOPES[0] else {"oom_scope": options.oom_scope}),
-            **_swapping(kernel),
+            **_chosen(options),
         },
         "oom_kills": kernel.oom_kills,
         "next_pid": kernel.next_pid,
@@ -240,10 +237,12 @@ def _boot_facts(kernel: Kernel) -> dict[str, Any]:
     }
 
 
-def _watermarks(options: KernelOptions) -> dict[str, int]:
-    # Older readers know an image without it.
-    scale = options.watermark_scale_factor
-    return {} if scale == WATERMARK_SCALE else {"watermark_scale_factor": scale}
+def _chosen(options: KernelOptions) -> dict[str, Any]:
+    # Older readers know an image without them.
+    usual: dict[str, Any] = {**DEFAULTS}
+    names = ("watermark_scale_factor", "oom_scope", "swap_scope", "swap_cluster", "allowed_aware")
+    facts = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in facts.items() if value != usual[name]}
 
 
 def _generations(kernel: Kernel) -> dict[str, Any]:
@@ -253,13 +252,6 @@ def _generations(kernel: Kernel) -> dict[str, Any]:
         return {"lru_gen": mask} if kernel.profile.policy == MGLRU else {}
     facts: dict[str, Any] = {"lru_gen": mask, "lru_drain": options.lru_drain}
     return facts | ({"lru_gen_rule": options.lru_gen_rule} if mask & 2 else {})
-
-
-def _swapping(kernel: Kernel) -> dict[str, Any]:
-    # Older readers know an image of a kernel without patches.
-    names = ("swap_scope", "swap_cluster", "allowed_aware")
-    facts = {name: getattr(kernel.options, name) for name in names}
-    return {name: value for name, value in facts.items() if value != CHOICES[name][0]}
 
 
 def chained(parent: dict[str, Any] | None, folded: str | None) -> dict[str, Any]:

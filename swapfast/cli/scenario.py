@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import click
@@ -62,8 +61,7 @@ def init() -> None:
       swapfast run mine.toml
     """
     with reported():
-        text = (files("swapfast") / "scenarios" / f"{BEGIN}.toml").read_text("utf-8")
-        for line in text.splitlines():
+        for line in open_scenario(BEGIN).text.splitlines():
             echo(line)
 
 

@@ -112,11 +112,8 @@ def open_scenario(name: str | os.PathLike[str]) -> Source:
 def bundled_names() -> tuple[str, ...]:
     """Names of the scenarios that come with swapfast."""
     folder = files("swapfast") / "scenarios"
-    return tuple(
-        sorted(
-            one.name.removesuffix(".toml") for one in folder.iterdir() if one.name[-5:] == ".toml"
-        )
-    )
+    names = (one.name for one in folder.iterdir())
+    return tuple(sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml")))
 
 
 def load(path: str | os.PathLike[str]) -> Scenario:

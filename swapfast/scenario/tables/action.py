@@ -14,6 +14,8 @@ from swapfast.scenario.tables.cgroup import Setting, check_files
 
 __all__ = ["ActionTable", "CheckpointAction", "ReclaimAction", "SetAction"]
 
+_THINGS = ("set", "reclaim", "swapon", "swapoff", "kill", "checkpoint")
+
 
 class SetAction(Strict):
     """``set``: write to a file of a cgroup."""
@@ -55,14 +57,15 @@ class ActionTable(Strict):
 
     @model_validator(mode="after")
     def _one(self) -> ActionTable:
-        things = ("set", "reclaim", "swapon", "swapoff", "kill", "checkpoint")
-        given = [name for name in things if getattr(self, name) is not None]
+        given = self._given()
         if len(given) != 1:
-            raise ValueError(f"an action is one of {', '.join(things)}, not {len(given)} of them")
+            raise ValueError(f"an action is one of {', '.join(_THINGS)}, not {len(given)} of them")
         return self
 
     @property
     def what(self) -> str:
         """Its name."""
-        things = ("set", "reclaim", "swapon", "swapoff", "kill", "checkpoint")
-        return next(name for name in things if getattr(self, name) is not None)
+        return self._given()[0]
+
+    def _given(self) -> list[str]:
+        return [name for name in _THINGS if getattr(self, name) is not None]
