@@ -178,25 +178,16 @@ class Attempt:
         page = put_stamp(self.page, stamp, at_rest=at_rest)
         self.disk.write(self.backing.fileno(), page, 0)
 
-    def write_image(self, parts: Parts) -> None:
-        """The image is in its place afterwards; see the module for what a failure leaves."""
-        self.place.put(parts, committing=self._about_to_commit, unknown=self._keep_both)
-
-    def _about_to_commit(self) -> None:
-        self.backing.last_generation = self.generation
-
-    def _keep_both(self) -> None:
-        core, number = self.frozen.kernel.core, self.frozen.area.number
-        slot_pins.pin(core, number, np.concatenate((slot_pins.pinned(core, number), self.slots)))
-        # The stamp says that a checkpoint may be there, of a generation not older than the last.
-        self.backing.stamp = self.stamp
-
     def close(self) -> None:
         """Let go of what is open."""
 
     def uncertain(self) -> None:
-        """The image is there, and `commit` did not come to its end."""
-        self._keep_both()
+        """The image may be there, but `commit` did not come to its end."""
+        core, number = self.frozen.kernel.core, self.frozen.area.number
+        slot_pins.pin(core, number, np.concatenate((slot_pins.pinned(core, number), self.slots)))
+        # The stamp says that a checkpoint may be there, of a generation not older than the last.
+        self.backing.stamp = self.stamp
+        self.backing.last_generation = self.generation
 
     def give_up(self, written: U32 | None) -> None:
         """Not committed: the file is on again, and pages that may be lost are in memory again."""
@@ -208,6 +199,7 @@ class Attempt:
     def commit(self) -> None:
         """It is on the disk: the older image's slots are free, and its copies, if it had some."""
         self.backing.stamp = replace(self.stamp, generation=self.generation)
+        self.backing.last_generation = self.generation
         # Without a sync: an older stamp on the disk means the same, that the newest image counts.
         with contextlib.suppress(OSError):
             self._put_header(self.backing.stamp, at_rest=self.kind == "in-place")
@@ -249,7 +241,6 @@ class Snapshot(Attempt):
         end = "swap" if parent is None else "pages"
         self.area_path = f"{place.path}.{self.stamp.identity.hex()}.{end}"
         self.copy = -1
-        self.committing = False
 
     def _dumped(self, zero: NDArray[np.uint8]) -> None:
         if self.parent is None:
@@ -276,19 +267,15 @@ class Snapshot(Attempt):
         if fd >= 0:
             self.disk.close(fd)
 
-    def _about_to_commit(self) -> None:
-        self.committing = True
-
-    def _keep_both(self) -> None:
-        """Both copies are there."""
-
     def uncertain(self) -> None:
-        """Nothing builds on it: its slots may not be pinned."""
-        self.backing.copied = None
+        """Nothing builds on the new image: its slots may not be pinned."""
+        copied = self.backing.copied
+        if copied is not None and self.seal in copied.seals:
+            self.backing.copied = None
 
     def give_up(self, written: U32 | None) -> None:
         """The copy goes, unless the image that names it may be there."""
-        if not self.committing:
+        if not self.place.committing:
             with contextlib.suppress(OSError):
                 self.disk.remove(self.area_path)
 

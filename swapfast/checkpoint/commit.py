@@ -28,7 +28,7 @@ import fcntl
 import os
 
 from swapfast import flags as f
-from swapfast.checkpoint.attempt import Attempt, Parent, Snapshot, put_on
+from swapfast.checkpoint.attempt import U32, Attempt, Parent, Snapshot, put_on
 from swapfast.checkpoint.chain import Chain, judge_header, read_chain, read_links
 from swapfast.checkpoint.delta import columns_of
 from swapfast.checkpoint.disk import Disk, opened_file
@@ -155,7 +155,7 @@ def _commit(
     kernel, namespace = frozen.kernel, frozen.namespace
     if checksums and kernel.contents:
         slot_pins.keep_sums(kernel.core, frozen.area.number)  # while the pages are still in memory
-    written = push_out(frozen)
+    written: U32 | None = push_out(frozen)
     # Pages that were written beside a file that was cut off are lost.
     kernel.files.look(namespace.areas)
     kernel.files.check(frozen.area)
@@ -165,22 +165,16 @@ def _commit(
     make = Snapshot if copies else Attempt
     attempt = make(frozen, place, kind, identity, before)
     try:
-        try:
-            parts = attempt.image(checksums)
-            attempt.store_slots()
-        except BaseException:
-            attempt.give_up(written)
-            raise
-        try:
-            attempt.write_image(parts)
-        except BaseException:
-            attempt.give_up(None)
-            raise
-        try:
-            attempt.commit()
-        except BaseException:
+        parts = attempt.image(checksums)
+        attempt.store_slots()
+        written = None  # they are on the disk, and need not come back
+        place.put(parts)
+        attempt.commit()
+    except BaseException:
+        if place.committing:
             attempt.uncertain()
-            raise
+        attempt.give_up(written)
+        raise
     finally:
         attempt.close()
 

@@ -90,13 +90,11 @@ def _fold(chain: Chain, place: Place, identity: bytes) -> None:
     copy = f"{place.path}.{stamp.identity.hex()}.swap"
     facts["kind"] = "snapshot"
     facts["area"] = facts["area"] | {"path": copy, "identity": stamp.identity.hex()}
-    committing: list[bool] = []
     try:
         _copy(chain, copy, stamp, place.disk)
-        parts = image_parts(facts, arrays)
-        place.put(parts, committing=lambda: committing.append(True))
+        place.put(image_parts(facts, arrays))
     except BaseException:
-        if not committing:  # else the image that names it may be there
+        if not place.committing:  # else the image that names it may be there
             with contextlib.suppress(OSError):
                 place.disk.remove(copy)
         raise

@@ -1,7 +1,7 @@
 """The place of an image: who writes there, one at a time, and what goes when it is replaced.
 
 - ``Place(disk, path, inputs)``: a block that owns the name of an image.
-- ``Place.put(parts, ...)``: the image is there whole, or what was there before.
+- ``Place.put(parts)``: the image is there whole, or what was there before.
 - ``Place.sweep(but)``: copies of slots that only older images of this name had.
 
 A writer makes ``IMAGE.tmp`` first and keeps it locked until it has become ``IMAGE`` and older
@@ -19,7 +19,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 
 from swapfast.checkpoint.disk import Disk, opened, opened_file
@@ -45,6 +45,8 @@ class Place:
         The name as the caller has it.
     path : str
         The file: absolute, links resolved.
+    committing : bool
+        The rename has begun: the old image is there, or the new one.
 
     Raises
     ------
@@ -64,7 +66,7 @@ class Place:
         self.path = steady(path, lambda: target(path, inputs=inputs))
         self._temporary = f"{self.path}.tmp"
         self._fd = -1
-        self._renamed = False
+        self.committing = self._renamed = False
         _refuse_swapfile(self.path, self.given)
 
     def __enter__(self) -> Place:
@@ -112,40 +114,18 @@ class Place:
         mine = os.fstat(fd)
         return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
-    def put(
-        self,
-        parts: Parts,
-        *,
-        committing: Callable[[], None] | None = None,
-        unknown: Callable[[], None] | None = None,
-    ) -> None:
-        """Write the image beside its place, and rename it.
-
-        Parameters
-        ----------
-        parts : list of bytes
-        committing : callable, optional
-            Called before the rename.
-        unknown : callable, optional
-            Called when the rename, or making it durable, failed: the old image may be there, or
-            the new one.
-        """
+    def put(self, parts: Parts) -> None:
+        """Write the image beside its place, and rename it."""
         with named(self.given):
             at = 0
             for part in parts:
                 self.disk.write(self._fd, part, at)
                 at += len(part)
             self.disk.sync(self._fd)
-            if committing is not None:
-                committing()
-            try:
-                self.disk.rename(self._temporary, self.path)
-                self._renamed = True
-                self.disk.sync_folder(os.path.dirname(self.path))
-            except BaseException:
-                if unknown is not None:
-                    unknown()
-                raise
+            self.committing = True
+            self.disk.rename(self._temporary, self.path)
+            self._renamed = True
+            self.disk.sync_folder(os.path.dirname(self.path))
 
     def sweep(self, but: str | None) -> None:
         """Copies of older images of this name go, and those that a crash left; none that is in use.
