@@ -8,7 +8,7 @@
 # - before(x, y): is x due before y? The number breaks ties, so that the order is total
 # - heap_push(w, t, a), heap_sift(w), heap_pop(w): actors by the time at which they go on
 # - ready_push(w, v, a), ready_pop(w) -> actor: those that wait for a processor, by virtual runtime
-# - second_time(w) -> up to when the first in the heap is alone
+# - heap_child(w, at) -> the first below a place; second_time(w) -> up to when the first is alone
 # - spend(a, what, ns): its clock goes on
 # - note_latency(w, a, major): a fault is over
 
@@ -74,59 +74,61 @@ cdef struct event_t:
     uint32_t a
 
 cdef struct actor_t:
+    # What each step looks at comes first: with many programs every line of it is far away.
     uint64_t t
     const uint32_t *refs
     uint64_t pos
     uint64_t n
-    uint64_t ahead       # up to where its references are fetched
+    uint64_t stop        # ends at the first reference then or later
     uint32_t think       # ns a reference
     uint32_t base        # page index of its page 0
     uint8_t stage
     uint8_t waits        # class of the time until t, while it sleeps
     bint timed           # the minor fault's time has passed
+    uint8_t failed       # ST_*: what its charge ended with, which others learn of at t
+    bint asleep          # until t
+    device_t *wants      # it waits for a tag of this one
+    uint32_t memcg
+    uint32_t mm
+    uint32_t cpu
+    uint32_t id
+    uint64_t left        # when it gave its processor up
+    uint64_t debt        # pages above memory.high
+    uint32_t n_reads
+    uint32_t target_read
+    uint32_t sent        # of its reads
+    bint was_major       # the fault that is under way
+    bint thrashes        # the page that it reads had been active
+    bint woken           # it has tried again since
+    uint64_t began       # the present fault
+    uint64_t read_done   # the one that it waits for
+    uint64_t owes_tags   # ns that it waited for a device, within a pass
+    uint64_t references
+    uint64_t majors
+    uint64_t minors
+    histogram_t *major   # latencies, or NULL
+    histogram_t *minor
+    uint64_t time[11]    # CLASSES
+    charge_t charge
+    high_t high          # of pages above memory.high those that are being paid
+    uint64_t ahead       # up to where its references are fetched
+    uint64_t loops       # how often still; FOREVER
+    uint64_t rounds      # through its references
+    uint64_t start
+    uint64_t end
+    uint32_t mapping
+    uint32_t barrier     # NOBODY: none
+    # processors
     bint on_cpu
     bint resched         # another one has a better claim
-    bint asleep          # until t
-    bint was_major       # the fault that is under way
-    uint32_t id
-    uint64_t began       # the present fault
-    uint64_t stop        # ends at the first reference then or later
-    uint64_t loops       # how often still; FOREVER
-    # processors
-    uint32_t cpu
     uint32_t psi         # PSI_*
     uint64_t dispatched
     uint64_t slice_end
     uint64_t vruntime
     uint64_t ready_since
-    uint64_t left        # when it gave its processor up
-    # who it is
-    uint32_t mapping
-    uint32_t mm
-    uint32_t memcg
-    uint32_t barrier     # NOBODY: none
-    charge_t charge
-    uint64_t debt        # pages above memory.high
-    high_t high          # of them those that are being paid
-    device_t *wants      # it waits for a tag of this one
+    # tags
     uint32_t next_waiter # behind it, if nobody knows until when
-    bint woken           # it has tried again since
-    bint lost            # and another one had been quicker
-    bint thrashes        # the page that it reads had been active
-    uint32_t sent        # of its reads
-    uint64_t read_done   # the one that it waits for
-    uint64_t owes_tags   # ns that it waited for a device, within a pass
-    uint32_t n_reads
-    uint32_t target_read
-    uint64_t start
-    uint64_t end
-    uint64_t time[11]    # CLASSES
-    uint64_t references
-    uint64_t majors
-    uint64_t minors
-    uint64_t rounds      # through its references
-    histogram_t *major   # latencies, or NULL
-    histogram_t *minor
+    bint lost            # another one had been quicker
 
 cdef struct psi_cpu_t:
     uint32_t running
@@ -255,6 +257,11 @@ cdef inline void heap_pop(world_t *w) noexcept nogil:
     w.n -= 1
     if w.n > 0:
         sift_down(w.heap, w.n, w.heap[w.n])
+
+cdef inline uint32_t heap_child(world_t *w, uint32_t at) noexcept nogil:
+    # The first below this place, if there are four.
+    cdef uint32_t k = 4 * at + 1
+    return k + first_of_four(&w.heap[k]) if k + 4 <= w.n else 0
 
 cdef inline uint64_t second_time(world_t *w) noexcept nogil:
     # Events at the same time are in order of their numbers.

@@ -30,14 +30,16 @@ from swapfast.mm.histogram cimport histogram_add
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.psi cimport PSI_MEMSTALL, PSI_ON_CPU, PSI_RUNNING, psi_set
 from swapfast.mm.reads cimport submit_reads
+from swapfast.mm.reclaim cimport free_pages
 from swapfast.mm.rmap cimport home_of, mapping_of
 from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.touch cimport look_ahead
+from swapfast.mm.tree cimport over_max
 from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, memcg_t, page_t
 from swapfast.mm.waiters cimport queue_up
 from swapfast.mm.words cimport (
     CLUSTER, F_WORKINGSET, HIGH_BATCH, MAP_SHM, NIL, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWAP,
-    PTE_WRITABLE, RECLAIM_DIRECT, REF_PAGE, ST_AGAIN, ST_OK, ST_OOM,
+    PTE_WRITABLE, RECLAIM_DIRECT, REF_PAGE, ST_AGAIN, ST_OK, ST_OOM, ST_OOM_GROUP,
 )
 
 cdef extern from "hits.h" nogil:
@@ -254,6 +256,28 @@ cdef inline int at_batch(core_t *core, world_t *w, actor_t *a, uint64_t second) 
     a.woken = False
     return STEP_ON if late(w, a, second) else STEP_AGAIN
 
+cdef inline bint has_margin(core_t *core, actor_t *a) noexcept nogil:
+    # mem_cgroup_out_of_memory, __alloc_pages_may_oom: a last look before somebody is killed.
+    if a.failed == ST_OOM_GROUP:
+        return over_max(core, &core.memcgs[a.charge.over]) == NULL
+    return a.failed == ST_OOM and free_pages(core) > core.ram.wmark_high
+
+cdef inline int fails(core_t *core, world_t *w, actor_t *a) noexcept nogil:
+    # There was no page, and now it is the time at which that is known.
+    core.error.memcg = a.charge.over
+    w.status = a.failed
+    a.failed = ST_OK
+    return STEP_OOM
+
+cdef inline int has_failed(core_t *core, world_t *w, actor_t *a, int status,
+                           uint64_t second) noexcept nogil:
+    # What it tried took its time; meanwhile others go on, and may free what it needs.
+    a.owes_tags = 0
+    a.failed = <uint8_t>status
+    charge_begin(&a.charge)
+    a.charge.over = core.error.memcg
+    return STEP_ON if late(w, a, second) else fails(core, w, a)
+
 cdef inline int at_page(core_t *core, world_t *w, actor_t *a, uint64_t second) noexcept nogil:
     # AT_FAULT and AT_CHARGE: one step towards the page; STEP_AGAIN: another may follow at once.
     cdef uint32_t ref = a.refs[a.pos], page = a.base + (ref & REF_PAGE)
@@ -261,7 +285,12 @@ cdef inline int at_page(core_t *core, world_t *w, actor_t *a, uint64_t second) n
     if UNLIKELY(a.charge.sc.batch != NULL):
         return at_batch(core, w, a, second)
     if second_look(core, a, page, ref >> 31):
+        a.failed = ST_OK
         return STEP_AGAIN
+    if UNLIKELY(a.failed != ST_OK):
+        if not has_margin(core, a):
+            return fails(core, w, a)
+        a.failed = ST_OK
     if a.stage == AT_FAULT:
         at_fault(core, a, page)
         if late(w, a, second):
@@ -276,10 +305,7 @@ cdef inline int at_page(core_t *core, world_t *w, actor_t *a, uint64_t second) n
         spend(a, IN_READ, core.wait_until - a.t)
         return STEP_SLEEP
     if status != ST_OK and status != ST_AGAIN:
-        a.owes_tags = 0
-        w.status = status
-        charge_begin(&a.charge)
-        return STEP_OOM
+        return has_failed(core, w, a, status, second)
     if UNLIKELY(a.charge.sc.batch != NULL):
         return queue_up(core, w, a)
     if status == ST_AGAIN and throttled(core, a):

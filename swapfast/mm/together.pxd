@@ -15,20 +15,22 @@
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.abandon cimport abandon, abandon_all
 from swapfast.mm.actor cimport (
-    AT_BARRIER, AT_CHARGE, AT_END, AT_FAULT, AT_HIGH, AT_KSWAPD, AT_MOVE, AT_READ, AT_RUN, AT_START,
+    AT_BARRIER, AT_CHARGE, AT_END, AT_FAULT, AT_HIGH, AT_KSWAPD, AT_MAP, AT_MOVE, AT_READ, AT_RUN,
+    AT_START,
     FEW, IN_BARRIER, IN_CPU, IN_FAULT, IN_READ, IN_RECLAIM, IN_TAGS, IN_USER, IN_WORKINGSET, NOBODY,
-    STEP_ON, STEP_OOM, STEP_OUT, STEP_QUEUE, STEP_SLEEP, actor_t, barrier_t, heap_pop, heap_push,
-    heap_sift, second_time, sift_up, spend, world_t,
+    STEP_ON, STEP_OOM, STEP_OUT, STEP_QUEUE, STEP_SLEEP, actor_t, barrier_t, heap_child, heap_pop,
+    heap_push, heap_sift, second_time, sift_up, spend, world_t,
 )
 from swapfast.mm.batch cimport batch_drop
 from swapfast.mm.cpus cimport cpu_fill, cpu_leave, cpu_preempt, cpu_wake, cpu_yields
 from swapfast.mm.kdemote cimport move_step, wake_movers
 from swapfast.mm.kswapd cimport kswapd_step
+from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.psi cimport PSI_IOWAIT, PSI_MEMSTALL, psi_set
 from swapfast.mm.steps cimport step_of
-from swapfast.mm.types cimport UNLIKELY, core_t, prefetch_write
+from swapfast.mm.types cimport UNLIKELY, core_t, memcg_t, prefetch_write
 from swapfast.mm.waiters cimport waiter_gone, waiter_woken, wake_waiters
-from swapfast.mm.words cimport WANT_KSWAPD, WANT_MOVES
+from swapfast.mm.words cimport REF_PAGE, WANT_KSWAPD, WANT_MOVES
 
 cdef enum:
     WORLD_OVER = 0       # nobody is left
@@ -36,6 +38,8 @@ cdef enum:
     WORLD_PAUSE = 2      # somebody may look for signals
     WORLD_OOM = 3        # an actor found no page: world.who, world.status
     WORLD_END = 4        # a program is through: world.who
+
+    FETCHED = 448        # bytes of an actor that its steps look at
 
 cdef inline void wake_kswapd(core_t *core, world_t *w) noexcept nogil:
     cdef actor_t *a = &w.actors[w.kswapd]
@@ -165,14 +169,41 @@ cdef inline void world_kill(core_t *core, world_t *w, actor_t *a, uint64_t t) no
         w.barriers[a.barrier].arrived -= came
         open_barrier(w, a.barrier, t)
 
+cdef inline void fetch_lines(const void *at, size_t bytes) noexcept nogil:
+    cdef size_t k = 0
+    while k < bytes:
+        prefetch_write(<const char *>at + k)
+        k += 64
+
+cdef inline void fetch_pages(core_t *core, actor_t *a) noexcept nogil:
+    # Its next references, and where its memcg notes a page that comes in.
+    cdef memcg_t *g = &core.memcgs[a.memcg]
+    cdef uint64_t k
+    if a.stage == AT_MAP or a.stage == AT_RUN:
+        for k in range(a.pos + 1, min(a.pos + 4, a.n)):
+            prefetch_write(&core.page[a.base + (a.refs[k] & REF_PAGE)])
+    elif a.stage == AT_FAULT or a.stage == AT_CHARGE:
+        prefetch_page(core, a.base + (a.refs[a.pos] & REF_PAGE))
+        prefetch_write(&g.inactive.buf[g.inactive.head])
+
 cdef inline void fetch_next(core_t *core, world_t *w) noexcept nogil:
-    # What the next actor needs, while this one is busy.
-    cdef uint32_t k, end = 5 if w.n > 5 else w.n
+    # What the next actors need, while this one is busy: step by step, since each says where the
+    # next lies.
+    cdef uint32_t at = heap_child(w, 0)
     cdef actor_t *a
-    for k in range(1, end):
-        a = &w.actors[w.heap[k].a]
-        prefetch_write(a)
-        prefetch_write(<char *>a + 64)
+    if at == 0:
+        return
+    fetch_pages(core, &w.actors[w.heap[at].a])
+    at = heap_child(w, at)
+    if at == 0:
+        return
+    a = &w.actors[w.heap[at].a]
+    prefetch_write(&a.refs[a.pos])
+    if a.stage == AT_FAULT or a.stage == AT_CHARGE:
+        fetch_lines(&core.memcgs[a.memcg], sizeof(memcg_t))
+    at = heap_child(w, at)
+    if at > 0:
+        fetch_lines(&w.actors[w.heap[at].a], FETCHED)
 
 cdef inline int act(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     if UNLIKELY(a.stage >= AT_KSWAPD):

@@ -12,6 +12,8 @@ import pytest
 
 import swapfast as sf
 from swapfast.core import mapping_table
+from swapfast.kernel.areas import add
+from swapfast.kernel.device import SimulatedDevice
 from swapfast.together import Together
 from swapfast.traces import Trace
 from swapfast.traces.generate import generate
@@ -332,6 +334,23 @@ def test_machine_wide() -> None:
     (record,) = machine.oom_records
     assert big.killed and record.level == "machine" and record.free_slots == 0
     assert small.references == 3000 and machine.core.memory()["used"] == 0
+
+
+@pytest.mark.parametrize("page_cluster", [0, 3])
+def test_whoever_finds_no_page_says_so_when_it_is_known(page_cluster: int) -> None:
+    """Reclaim for nothing takes long: meanwhile the others go on, and so does who is killed."""
+    machine = machine_of(4096, page_cluster=page_cluster)
+    machine.add_swap(AREA)
+    login = machine.init.clone(sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC | sf.SIGCHLD)
+    add(machine.kernel, login.swap_ns, SimulatedDevice("/dev/small", 512), 0)
+    run = machine.together()
+    boxed = run.program("boxed", generate("uniform", pages=5000, refs=60_000), task=login)
+    free = run.program("free", generate("zipf", pages=4000, refs=60_000), think=1000)
+    run.until()
+    check(machine, run)
+    (record,) = machine.oom_records
+    assert boxed.killed and boxed.end == record.time_ns and not free.killed
+    assert boxed.times["reclaim"] > 0.5 * boxed.wall
 
 
 def test_nobody_may_be_killed() -> None:
