@@ -181,7 +181,7 @@ FILE, FUNCTION, METHODS = 400, 60, 25  # lines; lines below the docstring; metho
 
 # What was larger when the limits came. A row may get smaller, and it goes when it is no longer due.
 EXCEPTIONS = {
-    "checkpoint/commit.py": 426,
+    "checkpoint/commit.py": 420,
     "kernel/state.py": 787,
     "kernel/state.py Task": 26,
     "ltp/lib.py TestContext": 28,
