@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
 import time
 from dataclasses import asdict
@@ -18,6 +16,7 @@ from rich.table import Table
 import swapfast
 from bench.row import FULL, SMOKE, Row
 from bench.rows import ROWS
+from bench.where import machine
 
 PEERS = ("numpy", "cython", "libcachesim", "cachetools")
 
@@ -31,22 +30,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def machine() -> dict[str, object]:
-    """Where it was measured."""
-    model = platform.processor() or "unknown"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":", 1)[1].strip()
-            break
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "load": os.getloadavg()[0],
-    }
 
 
 def table(rows: list[Row], smoke: bool) -> Table:

@@ -191,8 +191,8 @@ cdef class Core:
                 gens_free(&c.memcgs[i])
                 free(c.memcgs[i].tiers)
         for i in range(c.scope_numbers.top):
-            free(c.scopes[i].areas)
-            free(c.scopes[i].ranks)
+            free(c.scopes[i].areas - c.scopes[i].head)
+            free(c.scopes[i].ranks - c.scopes[i].head)
         table_free(&c.mapping_numbers, c.mappings, c.mappings_max, sizeof(mapping_t))
         table_free(&c.area_numbers, c.areas, c.areas_max, sizeof(area_t))
         table_free(&c.scope_numbers, c.scopes, c.scopes_max, sizeof(scope_t))

@@ -168,6 +168,21 @@ def set_prio(Core core, uint32_t number, int32_t prio):
                 o.ranks[k] = prio
 
 
+def renumber(Core core, numbers, prios):
+    """Renumber many default priorities at once; the order of areas stays as it is."""
+    cdef core_t *c = &core.c
+    cdef scope_t *o
+    cdef uint32_t i, k
+    for number, prio in zip(numbers, prios, strict=True):
+        core.area(number).prio = prio
+    for i in range(c.scope_numbers.top):
+        o = &c.scopes[i]
+        if o.serial == 0:   # a table of cgroups has ranks of its own
+            continue
+        for k in range(o.count):
+            o.ranks[k] = c.areas[o.areas[k]].prio
+
+
 def set_writeok(Core core, uint32_t number, bint writeok):
     """SWP_WRITEOK: whether new slots may be given. Off while it is being swapped off."""
     cdef area_t *a = core.area(number)

@@ -35,15 +35,31 @@ def remove(Core core, uint32_t number):
     """Forget a scope that nobody has any more."""
     cdef scope_t *o = core.scope(number)
     core.idle()
-    free(o.areas)
-    free(o.ranks)
+    free(o.areas - o.head)
+    free(o.ranks - o.head)
     memset(o, 0, sizeof(scope_t))
     table_give(&core.c.scope_numbers, number)
 
 
+cdef void to_front(scope_t *o) noexcept:
+    # What was given up before the first place is room behind the last.
+    cdef uint32_t n = o.count + o.refused
+    if o.head > 0:
+        memmove(o.areas - o.head, o.areas, n * sizeof(uint32_t))
+        memmove(o.ranks - o.head, o.ranks, n * sizeof(int32_t))
+        o.areas -= o.head
+        o.ranks -= o.head
+        o.room += o.head
+        o.head = 0
+
+
 cdef int make_room(scope_t *o, uint32_t places) except -1:
-    cdef uint32_t *table = <uint32_t *>realloc(o.areas, places * sizeof(uint32_t))
+    cdef uint32_t *table
     cdef int32_t *ranks
+    to_front(o)
+    if places <= o.room:
+        return 0
+    table = <uint32_t *>realloc(o.areas, places * sizeof(uint32_t))
     if table != NULL:
         o.areas = table
         ranks = <int32_t *>realloc(o.ranks, places * sizeof(int32_t))
@@ -83,7 +99,7 @@ def set_table(Core core, uint32_t number, areas, ranks, *, uint32_t refused=0, u
             raise ValueError("the ranks of a table descend")
     if n > o.room:
         make_room(o, n)
-    o.current = 0
+    o.current = o.full = 0
     for i in range(n):
         o.areas[i] = areas[i]
         o.ranks[i] = ranks[i]
@@ -118,6 +134,20 @@ def given(Core core, uint32_t memcg):
     return None if g.scope == SCOPE_UNSET else g.scope
 
 
+cdef uint32_t first_below(scope_t *o, int32_t prio, bint last) noexcept:
+    # The first place with this rank or a lower one; last: with a lower one.
+    cdef uint32_t low = 0, high = o.count, middle
+    cdef int32_t here
+    while low < high:
+        middle = (low + high) // 2
+        here = o.ranks[middle]
+        if here > prio or (last and here == prio):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 def use_area(Core core, uint32_t number, uint32_t area, bint last):
     """A scope may take slots of an area from now on.
 
@@ -129,18 +159,11 @@ def use_area(Core core, uint32_t number, uint32_t area, bint last):
     """
     cdef scope_t *o = core.scope(number)
     cdef int32_t prio = core.area(area).prio
-    cdef uint32_t low = 0, high = o.count, middle
-    cdef int32_t here
+    cdef uint32_t low = first_below(o, prio, last)
     core.idle()
-    while low < high:
-        middle = (low + high) // 2
-        here = o.ranks[middle]
-        if here > prio or (last and here == prio):
-            low = middle + 1
-        else:
-            high = middle
     if o.count == o.room:
-        make_room(o, max(4, 2 * o.room))
+        make_room(o, max(4, 2 * o.count))
+    o.full = 0
     memmove(&o.areas[low + 1], &o.areas[low], (o.count - low) * sizeof(uint32_t))
     memmove(&o.ranks[low + 1], &o.ranks[low], (o.count - low) * sizeof(int32_t))
     o.areas[low] = area
@@ -156,16 +179,26 @@ def use_area(Core core, uint32_t number, uint32_t area, bint last):
 def leave_area(Core core, uint32_t number, uint32_t area):
     """A scope takes no more slots of an area; harmless where it does not."""
     cdef scope_t *o = core.scope(number)
-    cdef uint32_t at = 0, cursor
+    cdef int32_t prio = core.area(area).prio
+    cdef uint32_t at = first_below(o, prio, False), cursor
     core.idle()
-    while at < o.count and o.areas[at] != area:
+    while at < o.count and o.areas[at] != area and o.ranks[at] == prio:
         at += 1
-    if at == o.count:
+    if at == o.count or o.areas[at] != area:
         return
     cursor = o.cursor % o.count
     o.count -= 1
-    memmove(&o.areas[at], &o.areas[at + 1], (o.count - at) * sizeof(uint32_t))
-    memmove(&o.ranks[at], &o.ranks[at + 1], (o.count - at) * sizeof(int32_t))
+    o.full = 0
+    if at < o.count // 2:   # areas mostly go off in the order in which they came
+        memmove(&o.areas[1], &o.areas[0], at * sizeof(uint32_t))
+        memmove(&o.ranks[1], &o.ranks[0], at * sizeof(int32_t))
+        o.areas += 1
+        o.ranks += 1
+        o.head += 1
+        o.room -= 1
+    else:
+        memmove(&o.areas[at], &o.areas[at + 1], (o.count - at) * sizeof(uint32_t))
+        memmove(&o.ranks[at], &o.ranks[at + 1], (o.count - at) * sizeof(int32_t))
     # 2.6.25 starts over where the next area is gone.
     o.cursor = 0 if cursor == at else cursor - (cursor > at)
     if o.current == area + 1:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from swapfast import _core
 from swapfast import flags as f
-from swapfast.core import area_table, scope_table, slot_pins
+from swapfast.core import area_table, slot_pins
 from swapfast.errors import KernelPanic, TaskKilled, system_error
 from swapfast.kernel import scope_kinds, scopes, wiping
 from swapfast.kernel.device import SimulatedDevice
@@ -212,8 +212,7 @@ def _read_back(kernel: Kernel, area: SwapArea, shortage: Callable[[int], None]) 
 
 
 def forget(kernel: Kernel, area: SwapArea) -> None:
-    """Take an area whose slots are empty out of every table."""
-    scope_table.leave_area(kernel.core, area.namespace.scope, area.number)
+    """Take an area out of every table that is withdrawn, and whose slots are empty."""
     scope_kinds.area_goes(kernel, area)
     area_table.release_file(kernel.core, area.number)  # nothing is wiped any more:
     slot_pins.unpin(kernel.core, area.number)  # what a checkpoint names stays in the file as it is
@@ -235,6 +234,8 @@ def forget(kernel: Kernel, area: SwapArea) -> None:
 def _close_ranks(kernel: Kernel) -> None:
     # Their order does not change by it. Done rarely: a swapoff would cost as many steps as there
     # are areas.
-    for area in kernel.areas.values():
-        area.priority = area.priority
+    areas = list(kernel.areas.values())
+    for area in areas:
+        area.standing = area.priority
     kernel.ranks.close()
+    area_table.renumber(kernel.core, [a.number for a in areas], [a.standing for a in areas])

@@ -12,6 +12,7 @@ Source: Serge Hallyn, "swap namespaces: introduce basic, simple swap namespaces 
 from __future__ import annotations
 
 import errno
+from collections import deque
 
 from swapfast import _core
 from swapfast.core import area_table, mapping_table, scope_table
@@ -33,7 +34,10 @@ def new_swap_namespace(kernel: Kernel, number: int | None = None) -> SwapNamespa
     """A swap namespace without an area and without a link to a parent."""
     if number is None:
         number = kernel.new_namespace_number()
-    return SwapNamespace(kernel, number, scope_table.add(kernel.core))
+    ns = SwapNamespace(kernel, number, scope_table.add(kernel.core))
+    if ns.initial:
+        ns.areas = deque()
+    return ns
 
 
 def drop_swap_namespace(kernel: Kernel, ns: SwapNamespace) -> None:

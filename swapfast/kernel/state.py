@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import warnings
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -743,8 +744,9 @@ class SwapNamespace:
         0 is the initial namespace.
     scope : int
         Its number in the core.
-    areas : list of SwapArea
-        Areas that are on in it.
+    areas : sequence of SwapArea
+        Areas that are on in it. The host's may be very many, and mostly go off in the order in
+        which they came.
     tasks : int
         Live tasks in it.
     swapped_on : int
@@ -754,7 +756,7 @@ class SwapNamespace:
     kernel: Kernel
     number: int
     scope: int
-    areas: list[SwapArea] = field(default_factory=list)
+    areas: list[SwapArea] | deque[SwapArea] = field(default_factory=list)
     tasks: int = 0
     swapped_on: int = 0
 

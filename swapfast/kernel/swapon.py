@@ -53,6 +53,7 @@ def swapon(
         try:
             wiping.begin(area, wipe)
         except MemoryError as error:
+            scopes.withdraw(kernel, area)
             areas.forget(kernel, area)
             raise system_error(errno.ENOMEM, str(error), path) from None
 

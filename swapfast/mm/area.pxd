@@ -34,6 +34,8 @@ cdef inline uint32_t take_from(core_t *core, area_t *a) noexcept nogil:
 cdef inline void note_free_slot(core_t *core, area_t *a) noexcept nogil:
     cdef scope_t *o
     cdef uint32_t k
+    if UNLIKELY(a.inuse + 1 == a.pages):
+        core.unfilled += 1
     if a.writeok:
         core.swap.free += 1
         if not core.rules.clustered and a.scope < core.scopes_max:

@@ -9,10 +9,13 @@ cdef struct scope_t:
     uint32_t count       # areas that its pages may go to
     uint32_t refused     # areas in the places behind, which a mask keeps from them
     uint32_t room        # places in the two arrays
+    uint32_t head        # places that were given up before the first
     uint32_t *areas      # area numbers, in order of their ranks; owned by `Core`
     int32_t *ranks       # the highest is first, equal ones take turns
     uint32_t cursor      # next-fit profiles: where the next look starts
     uint32_t current     # cluster profiles: area of the current cluster + 1, 0 = none
+    uint32_t full        # cluster profiles: places before this one have no slot that is free,
+    uint32_t full_since  # unless core.unfilled is another by now
 
 cdef struct tier_use_t:
     # What a memcg and all below have in a tier, in slots.

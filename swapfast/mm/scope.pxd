@@ -71,6 +71,7 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o, memcg_t *g) noexc
     cdef uint32_t entry, i, k, start, group_end
     cdef area_t *a
     cdef uint32_t current = 0
+    cdef bint all_full
     if o.count == 1:   # nobody to take turns with
         a = &core.areas[o.areas[0]]
         entry = NO_SLOT if is_over(core, g, a) else take_from(core, a)
@@ -86,21 +87,28 @@ cdef inline uint32_t alloc_clustered(core_t *core, scope_t *o, memcg_t *g) noexc
             entry = take_from(core, a)
             if entry != NO_SLOT:
                 return entry
-    i = 0
+    if o.full_since != core.unfilled:
+        o.full_since = core.unfilled
+        o.full = 0
+    i = o.full   # those that are full are in no list of the kernel's (del_from_avail_list)
     while i < o.count:
         group_end = i + 1
         while group_end < o.count and o.ranks[group_end] == o.ranks[i]:
             group_end += 1
         start = i
+        all_full = True
         for k in range(i, group_end):
             if o.current != 0 and o.areas[k] == current:
                 start = k + 1 if k + 1 < group_end else i
         for k in range(group_end - i):
             a = &core.areas[o.areas[i + (start - i + k) % (group_end - i)]]
+            all_full = all_full and a.inuse >= a.pages
             entry = NO_SLOT if is_over(core, g, a) else take_from(core, a)
             if entry != NO_SLOT:
                 o.current = <uint32_t>(a - core.areas) + 1
                 return entry
+        if all_full and i == o.full:
+            o.full = group_end
         i = group_end
     return NO_SLOT
 

@@ -330,6 +330,7 @@ cdef struct core_t:
     uint32_t n_tiers         # numbers ever given are below; 0: nothing is counted by tier
     tier_t tiers[31]         # MOST_TIERS
     uint64_t turns           # taken so far
+    uint32_t unfilled        # how often an area that was full got a free slot
     pick_t *picks            # clusters of the processors, each with its row
     uint32_t pick_row        # places in one
     uint32_t cpus            # rows, one at least

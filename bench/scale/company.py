@@ -1,0 +1,3 @@
+from bench.scale.axis import Axis
+
+AXES: dict[str, Axis] = {}
