@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from swapfast import flags as f
-from swapfast.shell import _notify
+from swapfast.shell._notify import leave
 from swapfast.shell.caller import Rights
 from swapfast.shell.filter import Unable, install
 
@@ -61,7 +61,6 @@ class Started:
     def stop(self) -> None:
         """It is not to run: it ends."""
         self.wire.close()
-        os.close(self.listener)
         os.waitpid(self.pid, 0)
 
 
@@ -134,11 +133,11 @@ def _namespaces(newswap: bool) -> tuple[int | None, bool]:
     wanted = f.CLONE_NEWIPC if newswap else 0
     if Rights.of(os.getpid()).capable(f.CAP_SYS_ADMIN):
         if wanted:
-            _notify.leave(wanted)
+            leave(wanted)
         return None, newswap
     uid, gid = os.geteuid(), os.getegid()
     try:
-        _notify.leave(f.CLONE_NEWUSER | wanted)
+        leave(f.CLONE_NEWUSER | wanted)
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"0 {uid} 1")
         _write("/proc/self/gid_map", f"0 {gid} 1")

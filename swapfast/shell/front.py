@@ -133,7 +133,8 @@ def join(name: str, command: Sequence[str], newswap: bool = False) -> int:
         except BaseException:
             started.stop()
             raise
-        os.close(started.listener)
+        finally:
+            os.close(started.listener)
         if started.root is not None:
             _tell(note_of(started.root))
         with _relayed(os.pidfd_open(started.pid)):
