@@ -157,7 +157,7 @@ def test_nobody_gets_at_a_file_through_the_machine(calls: Path, s1: Path, tmp_pa
     """A caller who keeps CAP_SYS_ADMIN, but is another user at files, meets EACCES."""
     drop = ["setpriv", "--inh-caps", "-all,+sys_admin", "--ambient-caps", "-all,+sys_admin"]
     drop += ["--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
-    if "2.3" > os.popen("setpriv --version").read().split()[-1]:
+    if os.popen("setpriv --version").read().split()[-1] < "2.3":
         pytest.skip("setpriv of util-linux is needed")
     for above in [tmp_path, *tmp_path.parents][:3]:
         above.chmod(0o755)

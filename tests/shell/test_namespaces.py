@@ -1,4 +1,4 @@
-"""Swap namespaces of real processes: made by clone3, handed down by fork, over with the last one."""
+"""Swap namespaces of real processes: made by clone3, handed down by fork, over with the last."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 
 from tests.support.shells import results, shell
 

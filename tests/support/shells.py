@@ -16,6 +16,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,33 +43,29 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PATH": path}
 
 
-def started(*command: object, **options: Any) -> subprocess.Popen[str]:
-    """A command that runs in a shell."""
-    return subprocess.Popen(
-        command_line(command, options),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
-
-
 class Nursery:
     """A process with all libraries loaded, of which every shell is a fork: a sixth of the time."""
 
     def __init__(self) -> None:
         self._wire, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._wire.settimeout(TIME_OUT)
+        self._wire.settimeout(2 * TIME_OUT)
         command = [sys.executable, __file__, "--serve", str(theirs.fileno())]
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment())
         theirs.close()
         atexit.register(self.end)
 
-    def run(self, words: list[str], cwd: str, fds: list[int]) -> int:
-        """The exit code of this file with these words."""
-        socket.send_fds(self._wire, [json.dumps([words, cwd]).encode()], fds)
+    def start(self, words: list[str], cwd: str, fds: list[int]) -> int:
+        """This file with these words, by its pid."""
+        message = json.dumps({"words": words, "cwd": cwd, "env": environment()})
+        socket.send_fds(self._wire, [message.encode()], fds)
         return int(json.loads(self._wire.recv(100)))
+
+    def wait(self, pid: int) -> int:
+        """Its exit code."""
+        self._wire.send(json.dumps({"wait": pid}).encode())
+        code = json.loads(self._wire.recv(100))
+        assert code is not None, "it hangs"
+        return int(code)
 
     def end(self) -> None:
         self._wire.close()
@@ -79,50 +77,112 @@ def nursery() -> Nursery:
     return Nursery()
 
 
+class Running:
+    """A command that runs in a shell; at the end of a block it has ended."""
+
+    def __init__(self, words: list[str], cwd: Path | None, files: tuple[Any, Any, Any]) -> None:
+        self.stdin, self.stdout, self.stderr = files[0][1], files[1][0], files[2][0]
+        theirs = [files[0][0], files[1][1], files[2][1]]
+        self._code: int | None = None
+        self.pid = nursery().start(words, str(cwd or os.getcwd()), [f.fileno() for f in theirs])
+        for file in theirs:
+            file.close()
+
+    def write(self, text: str) -> None:
+        self.stdin.write(text)
+        self.stdin.flush()
+
+    def send(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        if self._code is None:
+            self._code = nursery().wait(self.pid)
+        return self._code
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdin.close()
+        self.wait()
+        self.stdout.close()
+        self.stderr.close()
+
+
+def pipe() -> tuple[Any, Any]:
+    reading, writing = os.pipe()
+    return open(reading), open(writing, "w")
+
+
+def started(*command: object, **options: Any) -> Running:
+    """A command that runs in a shell, with pipes."""
+    return Running(command_line(command, options)[2:], None, (pipe(), pipe(), pipe()))
+
+
 def shell(
     *command: object, status: int = 0, cwd: Path | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """What a command did in a shell."""
     words = command_line(command, options)[2:]
-    with (
-        open(os.devnull) as nothing,
-        tempfile.TemporaryFile("w+") as out,
-        tempfile.TemporaryFile("w+") as err,
-    ):
-        fds = [nothing.fileno(), out.fileno(), err.fileno()]
-        code = nursery().run(words, str(cwd or os.getcwd()), fds)
-        out.seek(0)
-        err.seek(0)
-        done = subprocess.CompletedProcess(words, code, out.read(), err.read())
+    with ExitStack() as files:
+
+        def store() -> Any:
+            return files.enter_context(tempfile.TemporaryFile("w+"))
+
+        out, err = store(), store()
+        theirs = [files.enter_context(open(os.dup(one.fileno()), "w")) for one in (out, err)]
+        pairs = ((store(), store()), (out, theirs[0]), (err, theirs[1]))
+        with Running(words, cwd, pairs) as running:
+            code = running.wait()
+            out.seek(0)
+            err.seek(0)
+            done = subprocess.CompletedProcess(words, code, out.read(), err.read())
     assert code == status, (code, done.stdout, done.stderr)
     return done
 
 
 def serve(wire: socket.socket) -> None:
-    """Fork a shell for each message."""
+    """Fork a shell for each message, or wait for one."""
     load()
     while True:
         message, fds, _, _ = socket.recv_fds(wire, 1 << 20, 3)
         if not message:
             return
-        words, cwd = json.loads(message)
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                wire.close()
-                os.chdir(cwd)
-                for number, fd in enumerate(fds):
-                    os.dup2(fd, number)
-                    os.close(fd)
-                code = main(words)
-                sys.stderr.flush()
-            finally:
-                os._exit(code)
+        told = json.loads(message)
+        answer = waited(told["wait"]) if "wait" in told else forked(told, fds, wire)
         for fd in fds:
             os.close(fd)
-        _, status = os.waitpid(pid, 0)
-        wire.send(json.dumps(os.waitstatus_to_exitcode(status)).encode())
+        wire.send(json.dumps(answer).encode())
+
+
+def waited(pid: int) -> int | None:
+    end = time.monotonic() + TIME_OUT
+    while time.monotonic() < end:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.kill(pid, 9)
+    return None
+
+
+def forked(told: dict[str, Any], fds: list[int], wire: socket.socket) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        wire.close()
+        os.chdir(told["cwd"])
+        os.environ.update(told["env"])
+        for number, fd in enumerate(fds):
+            os.dup2(fd, number)
+            os.close(fd)
+        code = main(told["words"])
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 def load() -> None:
