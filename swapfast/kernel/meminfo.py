@@ -37,19 +37,23 @@ NEW = (
 
 def render_meminfo(task: Task) -> str:
     """/proc/meminfo, as a task sees it: what it says of swap follows rule ``sysinfo``."""
-    kernel = task.kernel
     values = _values(task)
-    lines = []
-    for name in (NEW if kernel.profile.modern else OLD).split():
-        value = values.get(name, 0)
-        unit = "" if name.startswith("HugePages_") else " kB"
-        # 2.6.25 aligns at column 14, later kernels at 16.
-        lines.append(
-            f"{name + ':':<16}{value:>8}{unit}\n"
-            if kernel.profile.modern
-            else f"{name + ':':<14}{value:>8}{unit}\n"
-        )
-    return "".join(lines)
+    modern = task.kernel.profile.modern
+    row = _row if modern else _old_row
+    return "".join(row(name, values.get(name, 0)) for name in (NEW if modern else OLD).split())
+
+
+def _row(name: str, value: int) -> str:
+    unit = "" if name.startswith("HugePages_") else " kB"
+    return f"{name + ':':<16}{value:>8}{unit}\n"
+
+
+def _old_row(name: str, value: int) -> str:
+    if name.startswith("HugePages_"):
+        return f"{name + ':':<17}{value:>5}\n"
+    if name == "Hugepagesize":
+        return f"{name + ':':<17}{value:>5} kB\n"
+    return f"{name + ':':<14}{value:>8} kB\n"
 
 
 def _values(task: Task) -> dict[str, int]:
