@@ -11,6 +11,8 @@ fail with ENOSYS, so that nothing that runs in a shell turns on swap of the real
 from __future__ import annotations
 
 import errno
+import os
+import re
 import struct
 
 __all__ = ["Unable", "install", "program"]
@@ -20,6 +22,7 @@ ALLOW, NOTIFY, REFUSE = 0x7FFF0000, 0x7FC00000, 0x00050000  # SECCOMP_RET_*
 NUMBER, ARCH = 0, 4  # offsets in struct seccomp_data
 X86_64, I386 = 0xC000003E, 0x40000003
 OTHER_SWAP = {I386: (87, 115)}  # swapon, swapoff of programs of another ABI
+LEAST = (5, 14)  # Linux: SECCOMP_ADDFD_FLAG_SEND
 X32 = 0x40000000  # set in the numbers of that ABI
 
 
@@ -79,6 +82,8 @@ def install() -> int:
 
     if _notify.ARCH == 0:
         raise Unable(errno.ENOSYS, "a shell is simulated on x86-64 and aarch64 only")
+    if tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2]) < LEAST:
+        raise Unable(errno.EINVAL, SENTENCES[errno.EINVAL])
     try:
         return _notify.install(program(_notify.NUMBERS, _notify.ARCH))
     except OSError as error:

@@ -31,15 +31,16 @@ def acting_as(rights: Rights) -> Iterator[None]:
 
     Where this process is not root, its callers are of the same user and have the same rights.
     """
-    uid, gid = os.geteuid(), os.getegid()
-    if uid != 0:
+    uid, gid, groups = os.geteuid(), os.getegid(), os.getgroups()
+    here = rights.users == os.stat("/proc/self/ns/user").st_ino
+    override = here and rights.capable(CAP_DAC_OVERRIDE)
+    same = (rights.fsuid, rights.fsgid, rights.groups) == (uid, gid, tuple(groups))
+    if uid != 0 or (same and override):
         yield
         return
-    groups = os.getgroups()
-    here = rights.users == os.stat("/proc/self/ns/user").st_ino
     try:
         os.setgroups(rights.groups)
-        _notify.act_as(rights.fsuid, rights.fsgid, here and rights.capable(CAP_DAC_OVERRIDE))
+        _notify.act_as(rights.fsuid, rights.fsgid, override)
         yield
     finally:
         _notify.act_as(uid, gid, True)

@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from swapfast import flags as f
+from swapfast.errors import system_error
 from swapfast.machine import Machine
 from swapfast.shell import _notify
 from swapfast.shell.answers import Answers
@@ -78,9 +79,7 @@ class Server:
         OSError
             EPERM: this process may not look into it; others as clone(2).
         """
-        os.readlink(f"/proc/{pid}/root")
-        inode = ipc_inode(pid)
-        _notify.peek(pid, _an_address(pid), 8)
+        inode = _look_into(pid)
         flags = f.SIGCHLD | (f.CLONE_NEWSWAP | f.CLONE_NEWIPC if newswap else 0)
         task = self._machine.init.clone(flags, f"login{len(self._sessions) + 1}")
         users = os.stat(f"/proc/{pid}/ns/user").st_ino
@@ -205,6 +204,26 @@ class Server:
         self._answers.close()
         self._members.close()
         self._others.close()
+
+
+def _look_into(pid: int) -> int:
+    """The IPC namespace of a process that can be looked into, as every answer needs.
+
+    Raises
+    ------
+    OSError
+        EPERM, with who may.
+    """
+    try:
+        os.readlink(f"/proc/{pid}/root")
+        _notify.peek(pid, _an_address(pid), 8)
+        return ipc_inode(pid)
+    except PermissionError:
+        raise system_error(
+            errno.EPERM,
+            "a machine may not look into this terminal's processes (kernel.yama.ptrace_scope); "
+            "join as root, or where user namespaces are allowed",
+        ) from None
 
 
 def _an_address(pid: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shells import compiled, shell
+from tests.support.shells import compiled, passable, shell
 from tests.support.swapfiles import swapfile
 
 
@@ -27,9 +27,7 @@ def _able() -> None:
 def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """``program("calls", "-static")``: compiled; skipped without a compiler or static libraries."""
     folder = tmp_path_factory.mktemp("programs")
-    folder.chmod(0o755)
-    for above in list(folder.parents)[:2]:  # so that other users may run them
-        above.chmod(0o755)
+    passable(folder)
     made: dict[tuple[str, ...], Path | None] = {}
 
     def make(name: str, *flags: str) -> Path:

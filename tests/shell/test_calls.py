@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from swapfast.shell._notify import NUMBERS
-from tests.support.shells import NOBODY, results, shell
+from tests.support.shells import NOBODY, command_line, environment, passable, results, shell
 from tests.support.swapfiles import swapfile
 
 Program = Callable[..., Path]
@@ -159,8 +160,7 @@ def test_nobody_gets_at_a_file_through_the_machine(calls: Path, s1: Path, tmp_pa
     drop += ["--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     if os.popen("setpriv --version").read().split()[-1] < "2.3":
         pytest.skip("setpriv of util-linux is needed")
-    for above in [tmp_path, *tmp_path.parents][:3]:
-        above.chmod(0o755)
+    passable(tmp_path)
     assert codes(*drop, calls, "swapon", s1, 0) == [errno.EACCES]
     os.chown(s1, NOBODY, NOBODY)
     assert codes(*drop, calls, "swapon", s1, 0) == [0]
@@ -173,8 +173,7 @@ def test_nobody_gets_at_a_file_through_the_machine(calls: Path, s1: Path, tmp_pa
 @ROOT_ONLY
 def test_an_ordinary_user(calls: Path, s1: Path, tmp_path: Path) -> None:
     """A user namespace makes it root of the simulated machine, and of nothing else."""
-    for above in [tmp_path, *tmp_path.parents][:3]:
-        above.chmod(0o755)
+    passable(tmp_path)
     mine = swapfile(tmp_path / "mine", 30)
     os.chown(mine, NOBODY, NOBODY)
     script = f"id -u; {calls} swapon {mine} 0; cat /proc/swaps; {calls} swapon {s1} 0; exit 9"
@@ -185,11 +184,19 @@ def test_an_ordinary_user(calls: Path, s1: Path, tmp_path: Path) -> None:
     assert lines[4] == f"swapon {errno.EACCES}"
 
 
+def test_root_of_a_user_namespace(calls: Path, s1: Path) -> None:
+    """Where groups cannot be set, as in a container."""
+    words = ["unshare", "-Ur", *command_line((calls, "swapon", s1, 0), {"newswap": True})]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment())
+    if done.returncode == 1:
+        pytest.skip(done.stderr)
+    assert (done.returncode, done.stdout) == (0, "swapon 0\n"), done.stderr
+
+
 @ROOT_ONLY
 def test_without_user_namespaces(calls: Path, s1: Path, tmp_path: Path) -> None:
     """It is said, and the user is root of the simulated machine all the same."""
-    for above in [tmp_path, *tmp_path.parents][:3]:
-        above.chmod(0o755)
+    passable(tmp_path)
     os.chown(s1, NOBODY, NOBODY)
     done = shell(calls, "swapon", s1, 0, uid=NOBODY, forbid=1)
     assert done.stdout == "swapon 0\n"

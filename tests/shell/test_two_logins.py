@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from swapfast.shell import door
-from tests.support.shells import NOBODY, Running, shell, started
+from tests.support.shells import NOBODY, Running, passable, shell, started
 
 PATIENCE = 10  # seconds
 
@@ -117,18 +117,21 @@ def test_bad_names() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="root may become others")
 def test_another_user_does_not_come_in(folder: Path) -> None:
     """Not even where the mode of the socket would let it."""
-    for above in [folder, *folder.parents][:3]:
-        above.chmod(0o755)
+    passable(folder)
     mine = door.Door.open("x")
     path = Path(door.place("x"))
     path.chmod(0o777)
     pid = os.fork()
     if pid == 0:
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
-            caller.connect(str(path))
-            caller.settimeout(PATIENCE)
-            os._exit(0 if caller.recv(10) == b"" else 1)
+        code = 2
+        try:
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
+                caller.connect(str(path))
+                caller.settimeout(PATIENCE)
+                code = 0 if caller.recv(10) == b"" else 1
+        finally:
+            os._exit(code)
     end = time.monotonic() + PATIENCE
     guest, left = None, None
     while left is None and time.monotonic() < end:

@@ -1,6 +1,7 @@
 """Shells of simulated machines, as tests start them: this file is also the program that they run.
 
 - ``shell(*command, newswap=True, ...)``: what a command did in one; ``started``: it runs.
+- ``passable(folder)``: for other users.
 - ``results(stdout)``: what calls.c printed, (name, errno).
 - ``compiled(name, folder)``: a program of tests/shell/programs.
 """
@@ -193,6 +194,13 @@ def load() -> None:
     assert SwapBacking
     with Machine("1MiB", "2.6.25") as machine:
         machine.proc_swaps()
+
+
+def passable(folder: Path) -> None:
+    """Other users may look for files there: pytest makes folders of its own for its user alone."""
+    for one in (folder, *folder.parents):
+        if str(one).startswith(f"{tempfile.gettempdir()}/") and one.stat().st_uid == os.geteuid():
+            one.chmod(0o755)
 
 
 def results(stdout: str) -> list[tuple[str, int]]:
