@@ -70,13 +70,15 @@ def run(wish: Wish) -> int:
             host(wish, theirs, ignored)
         theirs.close()
         with ours:
-            return _wait(ours)
+            return _wait(ours, pid)
 
 
-def _wait(wire: socket.socket) -> int:
-    """Wait for what the machine's process tells."""
+def _wait(wire: socket.socket, pid: int) -> int:
+    """Wait for what the machine's process tells; it stays where others are left in it."""
     message, fds, _, _ = socket.recv_fds(wire, MOST, 1)
     told: dict[str, Any] = json.loads(message or b"{}")
+    if not fds:
+        os.waitpid(pid, 0)
     if "error" in told:
         raise Ended(told["error"], told["code"])
     if not fds:
@@ -86,6 +88,8 @@ def _wait(wire: socket.socket) -> int:
     with _relayed(fds[0]):
         message = wire.recv(MOST)
         told = json.loads(message or b"{}")
+        if told.get("over", True):
+            os.waitpid(pid, 0)
         if "status" in told:
             return exit_code(told["status"])
         if "error" in told:

@@ -147,10 +147,11 @@ def _first(
     server.serve(pidfd)
     _, status = os.waitpid(started.pid, 0)
     os.close(pidfd)
-    if server.emptied():
+    over = server.emptied()
+    if over:
         server.close()
     with suppress(OSError):
-        wire.send(json.dumps({"status": status}).encode())
+        wire.send(json.dumps({"status": status, "over": over}).encode())
     wire.close()
     server.serve()
 

@@ -221,8 +221,8 @@ def _look_into(pid: int) -> int:
     except PermissionError:
         raise system_error(
             errno.EPERM,
-            "a machine may not look into this terminal's processes (kernel.yama.ptrace_scope); "
-            "join as root, or where user namespaces are allowed",
+            "the machine may not look into the shell: a sandbox forbids process_vm_readv(2), or "
+            "kernel.yama.ptrace_scope does for a shell that joins (join as root then)",
         ) from None
 
 

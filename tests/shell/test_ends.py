@@ -37,6 +37,14 @@ def test_a_shell_in_a_shell() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of system calls")
+def test_sandboxes() -> None:
+    """One sentence that says what is not allowed; nobody is left waiting."""
+    for number, said in ((317, "a sandbox forbids seccomp(2)"), (310, "may not look into")):
+        done = shell("true", sandbox=number, status=3)
+        assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
 def test_a_machine_that_cannot_boot() -> None:
     done = shell("true", memory="1KiB", status=3)
     assert "memory" in done.stderr

@@ -95,6 +95,17 @@ def test_one_that_unshares_ipc_stays_where_it_was(calls: Path, s1: Path, s2: Pat
     ]
 
 
+def test_who_enters_its_ipc_namespace(calls: Path, s1: Path, s2: Path, tmp_path: Path) -> None:
+    inside = f"{calls} clone3 {BOTH} , swapon {s1} 0 , pid , sleep 60000"
+    script = f"""
+        {inside} > {tmp_path}/said & while ! grep -q '^[0-9]' {tmp_path}/said; do sleep 0.01; done
+        pid=$(grep '^[0-9]' {tmp_path}/said)
+        {calls} setns /proc/$pid/ns/ipc , swapon {s2} 0; {calls} swapon {s2} 0; kill $pid
+    """
+    found = results(shell("sh", "-c", script).stdout)
+    assert found == [("setns", 0), ("swapon", errno.EPERM), ("swapon", 0)]
+
+
 def test_what_sysinfo_counts(calls: Path, s1: Path, s2: Path) -> None:
     script = ["swapon", s1, 0, ",", "clone3", BOTH, ",", "sysinfo"]
     for rule, pages in (("global", 99), ("namespaced", 0)):

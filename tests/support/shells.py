@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -222,6 +223,12 @@ def compiled(name: str, folder: Path, *flags: str) -> Path | None:
     return target if done.returncode == 0 else None
 
 
+def refusing(number: int) -> bytes:
+    """A filter under which a system call fails with EPERM."""
+    rows = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]
+    return b"".join(struct.pack("HBBI", *row) for row in rows)
+
+
 def forbidden(flags: int) -> None:
     """unshare(2), where a sandbox does not allow it."""
     raise PermissionError(1, "Operation not permitted")
@@ -231,7 +238,7 @@ def main(words: list[str]) -> int:
     """Options as `swapfast shell` has them, without the time that its libraries take to load."""
     from swapfast.kernel.rules import Rules
     from swapfast.machine import Machine
-    from swapfast.shell import Ended, Unable, Wish, child, join, run
+    from swapfast.shell import Ended, Unable, Wish, _notify, child, join, run
 
     options: dict[str, Any] = {"memory": "64MiB", "swaps": [], "rules": {}, "profile": "6.18"}
     while words[0] != "--":
@@ -251,6 +258,8 @@ def main(words: list[str]) -> int:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    if "sandbox" in options:
+        _notify.install(refusing(int(options["sandbox"])), listen=False)
     if "forbid" in options:
         child.leave = forbidden
     memory, profile, rules = options["memory"], options["profile"], Rules(**options["rules"])
