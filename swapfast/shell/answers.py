@@ -236,6 +236,8 @@ class Answers:
         task, before = self._task(asked, rights), ipc_inode(pid)
         parent = parent_of(pid) if flags & CLONE_PARENT else thread_group(pid)
         asked.check()
+        for forsaken in self._members.forsaken():
+            self.leave(forsaken)
         try:
             child = task.clone(flags & 0x1FFFFFF00 | signal & f.CSIGNAL, rights.name)
         except (TaskKilled, KernelPanic, MemoryError) as error:

@@ -1,7 +1,7 @@
 """Who calls: what /proc says of a process.
 
 - ``Rights``: user, groups and capabilities of a caller, as they are at this call.
-- ``ipc_inode(pid)``, ``parent_of(pid)``, ``children_of(pid)``: where it belongs.
+- ``ipc_inode(pid)``, ``parent_of(pid)``, ``children_of(pid)``, ``born_at(pid)``: where it belongs.
 
 What it means by a path is `swapfast.shell.places`.
 """
@@ -15,6 +15,7 @@ from swapfast import flags as f
 
 __all__ = [
     "Rights",
+    "born_at",
     "children_of",
     "ipc_inode",
     "parent_of",
@@ -51,6 +52,13 @@ def children_of(pid: int) -> list[int]:
             return [int(word) for word in text.read().split()]
     except OSError:
         return []
+
+
+def born_at(pid: int) -> float:
+    """When a process began, in seconds since the computer booted."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as text:
+        after_name = text.read().rpartition(")")[2].split()
+    return int(after_name[19]) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)

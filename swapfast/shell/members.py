@@ -14,16 +14,18 @@ from __future__ import annotations
 import errno
 import os
 import select
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from swapfast.kernel.state import Task
-from swapfast.shell.caller import children_of, ipc_inode, parent_of, thread_group
+from swapfast.shell.caller import born_at, children_of, ipc_inode, parent_of, thread_group
 
 __all__ = ["Members", "Session"]
 
 MOST_ANCESTORS = 64
+TICK = 0.02  # seconds; what /proc says of times is rounded
 
 
 @dataclass(eq=False)
@@ -69,6 +71,10 @@ class Home:
     witness: int
 
 
+def _uptime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @dataclass(eq=False)
 class Pending:
     """A clone3 or unshare that the kernel does now.
@@ -81,6 +87,8 @@ class Pending:
         The caller's IPC namespace.
     task : Task
         What a new IPC namespace stands for.
+    since : float
+        Seconds since the computer booted.
     mend : callable
         Puts back what was changed in the caller's memory.
     """
@@ -90,6 +98,14 @@ class Pending:
     before: int
     task: Task
     mend: Callable[[], None]
+    since: float = field(default_factory=_uptime)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the caller is; a zombie is in no namespace."""
+        with suppress(OSError):
+            return ipc_inode(self.caller) != 0
+        return False
 
 
 class Members:
@@ -103,7 +119,7 @@ class Members:
     @property
     def waiting(self) -> bool:
         """Whether somebody is on the way to a new IPC namespace, so that every call may tell."""
-        return any(os.path.exists(f"/proc/{one.caller}") for one in self._pending)
+        return any(one.alive for one in self._pending)
 
     def task_of(self, pid: int, session: Session) -> Task:
         """The task that stands for a process.
@@ -192,6 +208,25 @@ class Members:
                 if inode != one.before and inode not in self._homes:
                     self.settle(child, inode, self._arrived(one))
                     return
+
+    def forsaken(self) -> list[Task]:
+        """Tasks whose process was killed before anything was known of it, and its maker too."""
+        lost = [one for one in self._pending if not one.alive]
+        born = self._strangers() if lost else []
+        over = [one for one in lost if all(start < one.since - TICK for start in born)]
+        for one in over:
+            self._pending.remove(one)
+        return [one.task for one in over if one.parent]
+
+    def _strangers(self) -> list[float]:
+        """When processes began that are in IPC namespaces which stand for nothing yet."""
+        found = []
+        known = {*self._homes, *(one.before for one in self._pending), ipc_inode(os.getpid())}
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):
+                if ipc_inode(int(name)) not in known:
+                    found.append(born_at(int(name)))
+        return found
 
     def gone(self) -> list[Task]:
         """Look after IPC namespaces whose witness ended; tasks that nobody is behind any more."""

@@ -106,6 +106,15 @@ def test_who_enters_its_ipc_namespace(calls: Path, s1: Path, s2: Path, tmp_path:
     assert found == [("setns", 0), ("swapon", errno.EPERM), ("swapon", 0)]
 
 
+def test_those_that_are_killed_on_the_way_are_forgotten(calls: Path, s1: Path) -> None:
+    """The one that asks dies with the call, or its child before it could be known."""
+    kill = f"timeout -s KILL 0.00%d {calls} clone3 {BOTH} , swapon {s1} 0 , clone3 {BOTH} , sleep 9"
+    kills = "; ".join(f"({kill % (1 + n % 9)}) > /dev/null 2>&1" for n in range(36))
+    end = f"sleep 0.1; {calls} clone3 {BOTH} , sleep 0; sleep 0.1; {calls} procs , swapon {s1} 0"
+    found = dict(results(shell("sh", "-c", f"{kills}; {end}").stdout))
+    assert found["procs"] == 2 and found["swapon"] == 0  # init, and the login
+
+
 def test_what_sysinfo_counts(calls: Path, s1: Path, s2: Path) -> None:
     script = ["swapon", s1, 0, ",", "clone3", BOTH, ",", "sysinfo"]
     for rule, pages in (("global", 99), ("namespaced", 0)):

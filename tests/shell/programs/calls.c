@@ -72,7 +72,10 @@ int main(int n, char **v) {
         else if (is(verb, "seteuid")) told(verb, syscall(SYS_setresuid, -1, atoi(one), -1));
         else if (is(verb, "chdir")) told(verb, chdir(one));
         else if (is(verb, "setns")) told(verb, setns(open(one, O_RDONLY), CLONE_NEWIPC));
-        else if (is(verb, "pid")) printf("%d\n", getpid()), fflush(stdout);
+        else if (is(verb, "procs")) {
+            syscall(SYS_sysinfo, &info);
+            printf("procs %d\n", info.procs);
+        } else if (is(verb, "pid")) printf("%d\n", getpid()), fflush(stdout);
         else if (is(verb, "chroot")) told(verb, chroot(one));
         else if (is(verb, "sleep")) usleep(atoi(one) * 1000);
         else if (is(verb, "exit")) exit(atoi(one));
