@@ -25,7 +25,7 @@ NEW_LOGIN = sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC | sf.SIGCHLD
 BLOCK = 1 << 22  # references that are made at once
 REFERENCE = 400  # ns of simulated time
 LARGEST = 1 << 30  # pages of a mapping
-MEMORY = 1 << 32  # pages: as many tasks as anybody wants
+MEMORY = 1 << 31  # pages: as many tasks as anybody wants
 FOUR = np.arange(4, dtype=np.uint32) | WRITE
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -37,6 +36,8 @@ from swapfast.kernel.tiers import Tiers
 from swapfast.units import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+
     from numpy.typing import ArrayLike
 
     from swapfast.core.area_table import AreaInfo
@@ -92,8 +93,7 @@ class Kernel:
     page_size = PAGE_SIZE
 
     def __init__(self, options: KernelOptions, calls: Calls) -> None:
-        self.options = options
-        self.calls = calls
+        self.options, self.calls = options, calls
         self.profile: Profile = options.profile
         self.rules: Rules = options.rules
         self.contents, self.overcommit = options.contents, options.overcommit
@@ -104,8 +104,7 @@ class Kernel:
         block = _core.PAGES_PER_BLOCK
         self.page_space = IndexSpace(block, block, 0xFFFFFF00, "mapped pages")
         self.slot_space = IndexSpace(_core.SLOTS_PER_CLUSTER, 0, 0xFFFFFE00, "swap slots")
-        self.mm_numbers = Numbers(1)
-        self.area_types = Numbers(0)
+        self.mm_numbers, self.area_types = Numbers(1), Numbers(0)
         self.log: list[str] = []
         self.groups = Groups(self.core, options.policy)
         self.tasks: dict[int, Task] = {}
@@ -745,8 +744,7 @@ class SwapNamespace:
     scope : int
         Its number in the core.
     areas : sequence of SwapArea
-        Areas that are on in it. The host's may be very many, and mostly go off in the order in
-        which they came.
+        Areas that are on in it.
     tasks : int
         Live tasks in it.
     swapped_on : int
@@ -756,7 +754,7 @@ class SwapNamespace:
     kernel: Kernel
     number: int
     scope: int
-    areas: list[SwapArea] | deque[SwapArea] = field(default_factory=list)
+    areas: MutableSequence[SwapArea] = field(default_factory=list)
     tasks: int = 0
     swapped_on: int = 0
 
