@@ -1,3 +1,171 @@
-from bench.scale.axis import Axis
+"""Axes of company: programs side by side, checkpoints, machines in threads and processes, cells."""
 
-AXES: dict[str, Axis] = {}
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import swapfast as sf
+from bench.checkpoints import Job
+from bench.row import cpu
+from bench.scale.axis import Axis, Work
+from bench.scale.machines import decades, machine_of
+from swapfast.compare.cells import Cell
+from swapfast.compare.cells import Work as Scenario
+from swapfast.compare.runs import Run
+from swapfast.compare.sweep import Log, cells_of
+from swapfast.replay import replay
+from swapfast.scenario import open_scenario
+from swapfast.traces import Trace
+from swapfast.traces.generate import generate
+from swapfast.units import PAGE_SIZE
+
+__all__ = ["AXES"]
+
+WRITE = np.uint32(1 << 31)
+EACH, TOUCHED = 1000, 100  # pages of a program, references of it
+
+
+def programs(count: int) -> Work:
+    """In cgroups of their own with a thirtieth of their pages in memory; a unit is a fault."""
+    pages = np.random.default_rng(1).integers(0, EACH, TOUCHED).astype(np.uint32) | WRITE
+    trace = Trace(pages, EACH)
+    machine = machine_of(count * EACH + 10_000)
+    machine.add_swap((2 * count * EACH + 1024) * PAGE_SIZE)
+    run = machine.together(jitter="1ms")
+    for number in range(count):
+        group = machine.memory_group(EACH // 30 * PAGE_SIZE)
+        run.program(
+            str(number), trace, cgroup=group, phase="random", loops=2, linger=True, watch=False
+        )
+    seconds = cpu(run.until)[1]
+    rows = run.rows()[1:]
+    faults = int(rows[:, 4].sum() + rows[:, 5].sum())
+    assert int(rows[:, 3].sum()) > 1.4 * TOUCHED * count and faults > TOUCHED * count
+    return Work(seconds, faults)
+
+
+def checkpoints(count: int) -> Work:
+    """Of pages that are out already: what is written is the image. Pages have no bytes here."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = _job(Path(folder), count)
+        job.checkpoint(checksums=False)
+        assert job.image.exists() and not job.machine.areas
+        job.machine.close()
+        return Work(job.busy, count)
+
+
+def restarts(count: int) -> Work:
+    """From such an image."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = _job(Path(folder), count)
+        job.checkpoint(checksums=False)
+        job.machine.close()
+        machine, seconds = cpu(lambda: sf.restart(job.image))
+        assert isinstance(machine, sf.Machine)
+        swapped = sum(int(area.info["inuse"]) for area in machine.areas.values())
+        machine.close()
+        assert swapped == count
+        return Work(seconds, count)
+
+
+def _job(folder: Path, pages: int) -> Job:
+    job = Job(folder, pages, memory=max(4096, pages // 64), contents=False)
+    step = 1 << 22
+    for begin in range(0, pages, step):
+        job.write(np.arange(begin, min(begin + step, pages), dtype=np.uint32), "")
+    return job
+
+
+REFS = 10_000_000
+
+
+def _replay(seed: int = 1) -> int:
+    trace = generate("zipf", pages=100_000, refs=REFS, seed=seed)
+    return replay(trace, "50%", page_cluster=0).major_faults
+
+
+def threads(count: int) -> Work:
+    """A replay each, wall time: on as many processors a unit costs less the more there are."""
+    traces = [generate("zipf", pages=100_000, refs=REFS, seed=k) for k in range(count)]
+
+    def one(trace: Trace) -> None:
+        assert replay(trace, "50%", page_cluster=0).major_faults > 0
+
+    running = [threading.Thread(target=one, args=(trace,)) for trace in traces]
+    begin = time.monotonic()
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    return Work(time.monotonic() - begin, count * REFS)
+
+
+def processes(count: int) -> Work:
+    """The same in processes, which make their traces themselves."""
+    with multiprocessing.get_context("spawn").Pool(count) as pool:
+        pool.map(_replay, range(count))  # they are there
+        begin = time.monotonic()
+        found: Sequence[int] = pool.map(_replay, range(count), chunksize=1)
+        seconds = time.monotonic() - begin
+    assert min(found) > 0
+    return Work(seconds, count * REFS)
+
+
+SCENARIO = "who-pays"
+
+
+def cells(count: int) -> Work:
+    """What a client does with each run of a sweep: asks for it, takes it, writes it down."""
+    opened = open_scenario(SCENARIO)
+    work = Scenario.open(SCENARIO)
+    (scope, *_) = opened.scenario().scopes
+    (first,) = cells_of(work, [{}], scopes=[scope], seeds=1)
+    played = _played(first)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "runs.jsonl"
+
+        def client() -> None:
+            asked = cells_of(work, [{}], scopes=[scope], seeds=count)
+            with Log(path, work) as log:
+                for cell in asked:
+                    log.add(Run.of_cell(cell, played))
+
+        seconds = cpu(client)[1]
+        with path.open("rb") as lines:
+            assert sum(1 for _ in lines) >= count
+    return Work(seconds, count)
+
+
+def _played(cell: Cell) -> object:
+    from swapfast.compare.cells import play_cell
+
+    return play_cell(cell)
+
+
+AXES: dict[str, Axis] = {
+    "programs": Axis(
+        "programs side by side, a cgroup each",
+        "fault",
+        decades(1, 5, 2),
+        programs,
+    ),
+    "checkpoints": Axis("pages of a checkpoint", "page", decades(3, 8), checkpoints),
+    "restarts": Axis("pages of a restart", "page", decades(3, 8), restarts),
+    "threads": Axis(
+        "machines in threads",
+        "reference, wall",
+        (1, 2),
+        threads,
+        flat=False,
+        limit="two processors",
+    ),
+    "processes": Axis("machines in processes", "reference, wall", (1, 2), processes, flat=False),
+    "cells": Axis("runs of a sweep, on the client", "run", decades(1, 5), cells),
+}
