@@ -9,6 +9,7 @@
 - ``swapfast.measure._timed``: the same for one program among others, with the time of references.
 - ``swapfast.measure._requests``: requests to a device, and how long each took.
 - ``swapfast.mrc._stack``: LRU stack distances.
+- ``swapfast.record._stream``: references of a recorded process on their way into a trace.
 - ``swapfast.shell._notify``: notifications of seccomp, and the memory of those who cause them.
 - ``swapfast.traces._survey``: the highest page among references, and how many write.
 - ``swapfast.traces._text``: the readers of text traces.
@@ -93,7 +94,10 @@ def extension(name: str, depends: list[str], flags: Sequence[str] = ()) -> Exten
         name,
         [name.replace(".", "/") + ".pyx"],
         depends=depends,
-        include_dirs=[".", "swapfast/mm", "swapfast/mrc", "swapfast/core", numpy.get_include()],
+        include_dirs=[
+            *(".", "swapfast/mm", "swapfast/mrc", "swapfast/core", "swapfast/record"),
+            numpy.get_include(),
+        ],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
         + ([("SWAPFAST_DEBUG", "1")] if DEBUG else []),
         extra_compile_args=(["-O1", "-g"] if DEBUG or SANITIZE else ["-O3", "-g0"])
@@ -119,9 +123,13 @@ setup(
             ),
             extension("swapfast.measure._walk", headers("swapfast/measure")),
             extension("swapfast.mrc._stack", headers("swapfast/mrc")),
+            extension(
+                "swapfast.record._stream",
+                [*headers("swapfast/record"), *headers("swapfast/traces")],
+            ),
             extension("swapfast.shell._notify", headers("swapfast/shell")),
             extension("swapfast.traces._survey", []),
-            extension("swapfast.traces._text", []),
+            extension("swapfast.traces._text", headers("swapfast/traces")),
         ],
         include_path=["."],
         quiet=True,

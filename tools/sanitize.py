@@ -27,10 +27,11 @@ TESTS = (
     "replacement",
     "mrc",
     "traces",
+    "record",
     "fuzz",
 )
 # It starts programs that have not the library.
-SPARED = ("--ignore=tests/traces/test_capture_trace.py",)
+SPARED = ("--ignore-glob=*/tests/record/test_run_*",)
 OPTIONS = {
     # Python lets go of nothing at its end. A swapfile that is lost is our handler's business.
     # A forked child that touches what is its parent's ends by a plain SIGSEGV, and a test sees it.

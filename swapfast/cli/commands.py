@@ -22,6 +22,7 @@ from swapfast.cli.ltp import ltp
 from swapfast.cli.measure import measure
 from swapfast.cli.mrc import mrc
 from swapfast.cli.output import EXIT_INTERRUPT, EXIT_SYSTEM
+from swapfast.cli.record import record
 from swapfast.cli.replay import replay
 from swapfast.cli.report import report
 from swapfast.cli.run import run
@@ -91,8 +92,9 @@ def swapfast() -> None:
       swapfast size sort.npz --slowdown 5%           how much RAM and swap it needs
       swapfast ltp --newswap                         which LTP tests fail in a child namespace
       swapfast shell --newswap                       a shell whose swapon and free are simulated
-      swapfast replay sort.lackey --memory 50%       what a program's trace costs
-      swapfast mrc sort.lackey --plot curve.png      how much memory it needs
+      swapfast record -o sort.npz -- sort big.txt    which pages a program touches
+      swapfast replay sort.npz --memory 50%          what a program's trace costs
+      swapfast mrc sort.npz --plot curve.png         how much memory it needs
       swapfast restart job.ckpt sort.npz             a job goes on after its checkpoint
     """
 
@@ -101,6 +103,6 @@ for command in (
     *(run, scenario, compare_, sweep, report, check, size),
     *(ltp, shell, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
-    *(trace, mkswap, swaps, strings),
+    *(record, trace, mkswap, swaps, strings),
 ):
     swapfast.add_command(command)

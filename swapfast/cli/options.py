@@ -4,6 +4,7 @@
 - ``share_of(option, text, pages)``: pages of "50%" or "64MiB".
 - ``profile_of(name)``: a profile; "host" chooses it by looking at this machine. ``PROFILE_HELP``.
 - ``replaced_by(sets)``: keys of a scenario and their values, of "KEY=VALUE".
+- ``npz_name(option, path)``: refuses names that promise another format.
 - ``no_stream``: the callback of an option that names a file to write, and takes no ``-``.
 """
 
@@ -22,11 +23,21 @@ __all__ = [
     "MOST_PAGES",
     "PROFILE_HELP",
     "no_stream",
+    "npz_name",
     "profile_of",
     "replaced_by",
     "share_of",
     "size_of",
 ]
+
+# What somebody who gives such a name expects to get.
+OTHER_SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("csv", "tsv", "txt", "json", "log", "lackey", "trace", "npy", "raw", "u32", "zip"),
+        *("tar", "parquet", "h5", "gz", "xz", "zst", "bz2", "lzma", "lz4", "7z"),
+    )
+)
 
 HOST = "host"  # --profile: the kernel of this machine
 PROFILE_HELP = f"{', '.join(PROFILES)}, or host: by this machine's /sys/kernel/mm/lru_gen/enabled"
@@ -127,6 +138,20 @@ def no_stream(context: click.Context, option: click.Parameter, value: Path | Non
             option,
         )
     return value
+
+
+def npz_name(option: str, path: Path) -> None:
+    """Refuse a name that promises another format than .npz.
+
+    Raises
+    ------
+    ValueError
+        With a name that does not.
+    """
+    if path.suffix.lower() in OTHER_SUFFIXES:
+        raise ValueError(
+            f"{option} {path}: only .npz is written; name it {path.with_suffix('.npz').name}"
+        )
 
 
 def _cause(error: ValueError) -> str:

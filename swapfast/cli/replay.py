@@ -123,10 +123,10 @@ def replay(
     """Replay the page references of TRACE against a memory limit, and count.
 
     TRACE is a valgrind lackey log or a CSV (plain, gz, xz, zst, bz2 or lzma), an .npz with 'refs'
-    and 'pages', or a .npy. To capture a log:
+    and 'pages', or a .npy. To make one of a program:
 
     \b
-      valgrind --tool=lackey --trace-mem=yes --log-file=sort.lackey sort big.txt
+      swapfast record -o sort.npz --reduce 256 -- sort big.txt
 
     Policies of a kernel (linux-...) run on a whole simulated machine. The others are replayed alone
     and many times faster, unless a kernel's option (--profile, --page-cluster, --swap,
@@ -134,7 +134,7 @@ def replay(
 
     \b
     Examples:
-      swapfast replay sort.lackey --memory 64MiB
+      swapfast replay sort.npz --memory 64MiB
       swapfast replay sort.npz -m 50% --policy sieve --json
       swapfast replay sort.npz -m 50% --policy linux-6.18 --page-cluster 0
       swapfast replay sort.npz -m 50% --policy linux-6.18-mglru --device zram

@@ -9,21 +9,13 @@ from pathlib import Path
 
 import click
 
+from swapfast.cli.options import npz_name
 from swapfast.cli.output import console, emit_json, progress, reported, tell
 from swapfast.publish import target
 from swapfast.traces import Trace, open_trace, save_npz
 from swapfast.traces.npz import write_npz
 
 __all__ = ["trace"]
-
-# What somebody who gives such a name expects to get.
-OTHER_SUFFIXES = frozenset(
-    f".{suffix}"
-    for suffix in (
-        *("csv", "tsv", "txt", "json", "log", "lackey", "trace", "npy", "raw", "u32", "zip"),
-        *("tar", "parquet", "h5", "gz", "xz", "zst", "bz2", "lzma", "lz4", "7z"),
-    )
-)
 
 
 @click.command()
@@ -65,7 +57,7 @@ def trace(
     with reported():
         to_stream = output is not None and str(output) == "-"
         if output is not None and not to_stream:
-            _check_name(output)
+            npz_name("--output", output)
             target(output, inputs=(path,))
         elif to_stream:
             if as_json:
@@ -95,13 +87,6 @@ def trace(
                     tell(line)
                 else:
                     console.say(line)
-
-
-def _check_name(output: Path) -> None:
-    if output.suffix.lower() in OTHER_SUFFIXES:
-        raise ValueError(
-            f"--output {output}: only .npz is written; name it {output.with_suffix('.npz').name}"
-        )
 
 
 def _stream(loaded: Trace) -> None:

@@ -8,8 +8,12 @@ stop at the first line that is none: ``BrokenLine`` has its number, its text and
 """
 
 from libc.stdint cimport int8_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memchr, memcmp, memcpy, memset
+
+from swapfast.traces.pages cimport (
+    PAGES_OK, PAGES_TOO_MANY, more_room, pages_find, pages_free, pages_t,
+)
 
 import numpy as np
 
@@ -102,85 +106,11 @@ class BrokenLine(ValueError):
         self.text = text
 
 
-cdef struct table_t:
-    # Virtual page -> dense page: open addressing, at most half full.
-    uint64_t *keys       # page + 1, 0 = empty
-    uint32_t *values
-    uint64_t mask
-    uint64_t count
-    uint64_t *pages      # dense -> virtual
-    uint64_t pages_cap
-
 cdef struct out_t:
     uint32_t *refs
     uint64_t n
     uint64_t cap
     uint32_t last        # reference before the next one, also of a chunk that was taken
-
-
-cdef inline uint64_t mix(uint64_t x) noexcept nogil:
-    x ^= x >> 33
-    x *= <uint64_t>0xff51afd7ed558ccd
-    x ^= x >> 33
-    return x
-
-
-cdef bint more_room(void **array, uint64_t *room, uint64_t least, size_t size) noexcept nogil:
-    # Room for twice as many elements of ``size`` bytes, and ``least`` more.
-    cdef uint64_t wanted = 2 * room[0] + least
-    cdef void *moved = realloc(array[0], wanted * size)
-    if moved == NULL:
-        return False
-    array[0] = moved
-    room[0] = wanted
-    return True
-
-
-cdef bint table_grow(table_t *t) noexcept nogil:
-    cdef uint64_t size = 2 * (t.mask + 1) if t.keys != NULL else 1024, i, at
-    cdef uint64_t *keys = <uint64_t *>calloc(size, 8)
-    cdef uint32_t *values = <uint32_t *>calloc(size, 4)
-    if keys == NULL or values == NULL:
-        free(keys)
-        free(values)
-        return False
-    if t.keys != NULL:
-        for i in range(t.mask + 1):
-            if t.keys[i] != 0:
-                at = mix(t.keys[i]) & (size - 1)
-                while keys[at] != 0:
-                    at = (at + 1) & (size - 1)
-                keys[at] = t.keys[i]
-                values[at] = t.values[i]
-    free(t.keys)
-    free(t.values)
-    t.keys = keys
-    t.values = values
-    t.mask = size - 1
-    return True
-
-
-cdef inline int table_find(table_t *t, uint64_t page, uint32_t *dense) noexcept nogil:
-    cdef uint64_t at
-    if t.keys == NULL or 2 * t.count > t.mask:
-        if not table_grow(t):
-            return E_MEMORY
-    at = mix(page + 1) & t.mask
-    while t.keys[at] != 0:
-        if t.keys[at] == page + 1:
-            dense[0] = t.values[at]
-            return OK
-        at = (at + 1) & t.mask
-    if t.count >= 0x7FFFFFFF:
-        return E_PAGES
-    if t.count == t.pages_cap and not more_room(<void **>&t.pages, &t.pages_cap, 1024, 8):
-        return E_MEMORY
-    t.keys[at] = page + 1
-    t.values[at] = <uint32_t>t.count
-    t.pages[t.count] = page
-    dense[0] = <uint32_t>t.count
-    t.count += 1
-    return OK
 
 
 cdef inline int emit(out_t *o, uint32_t ref, bint collapse) noexcept nogil:
@@ -202,7 +132,7 @@ cdef inline const uint8_t *trimmed(const uint8_t *p, const uint8_t *end) noexcep
 cdef class _Lines:
     """Cuts chunks into lines and keeps what both parsers share; a subclass parses one line."""
 
-    cdef table_t table
+    cdef pages_t table
     cdef out_t out
     cdef uint8_t carry[LINE_MOST + 1]  # the line that the last chunk began
     cdef size_t carried
@@ -219,9 +149,7 @@ cdef class _Lines:
         self.out.last = NO_REF
 
     def __dealloc__(self):
-        free(self.table.keys)
-        free(self.table.values)
-        free(self.table.pages)
+        pages_free(&self.table)
         free(self.out.refs)
 
     @property
@@ -240,9 +168,9 @@ cdef class _Lines:
         last = (address + size - 1) >> PAGE_SHIFT
         while page <= last:
             if page != self.last_page:
-                status = table_find(&self.table, page, &self.last_dense)
-                if status != OK:
-                    return status
+                status = pages_find(&self.table, page, &self.last_dense)
+                if status != PAGES_OK:
+                    return E_PAGES if status == PAGES_TOO_MANY else E_MEMORY
                 self.last_page = page
             status = emit(&self.out, self.last_dense | (WRITE_BIT if write else 0), self.collapse)
             if status != OK:

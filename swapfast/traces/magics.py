@@ -11,7 +11,7 @@ __all__ = ["HEAD", "READ", "found"]
 HEAD = 512  # bytes that are looked at
 READ = "traces are lackey logs and CSV (plain, gz, xz, zst, bz2 or lzma), .npz, .npy and raw uint32"
 UNPACK = "unpack it first, and give the trace that is in it"
-CAPTURE = "capture the program's references with valgrind --tool=lackey --trace-mem=yes"
+CAPTURE = "capture the program's references with swapfast record"
 
 # Offset, bytes, what it is, what to do.
 MAGICS: tuple[tuple[int, bytes, str, str], ...] = (

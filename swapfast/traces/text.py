@@ -1,6 +1,7 @@
 """Traces that are text: lackey logs and CSV, plain or compressed.
 
 - ``read_lackey(path)``: a log of ``valgrind --tool=lackey --trace-mem=yes``.
+- ``stream_lackey(path)``: the same in pieces, none of which is kept.
 - ``read_csv(path)``: columns by name: ``page`` or ``address``; ``write`` (0, 1) or ``op`` (R, W, L,
   S, M, I); ``size`` in bytes; separated by commas, tabs, semicolons, ``|`` or blanks.
 """
@@ -11,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ from swapfast.traces.streamed import StreamedTrace, gather, identity, rereadable
 from swapfast.traces.streams import Progress, chunks
 from swapfast.traces.trace import HOLD, Trace, printable
 
-__all__ = ["read_csv", "read_lackey"]
+__all__ = ["LackeyStream", "read_csv", "read_lackey", "stream_lackey"]
 
 PIDS_MOST = 20  # processes that an error names
 LOOKED_AT = 1 << 28  # bytes of a log in which they are looked for
@@ -81,6 +83,28 @@ def read_lackey(
         return LackeyParser(instructions, collapse, pid), chunks(name, progress), 0
 
     return _read(name, begin, "lackey log", hold, progress, pid)
+
+
+class LackeyStream(NamedTuple):
+    """A log that is read once, piece by piece.
+
+    Attributes
+    ----------
+    parts : iterator of uint32 array
+        The references; ValueError for a broken line, as `read_lackey`.
+    addresses : callable
+        The virtual page number of each page that was met until then.
+    """
+
+    parts: Iterator[NDArray[np.uint32]]
+    addresses: Callable[[], NDArray[np.uint64]]
+
+
+def stream_lackey(path: str | os.PathLike[str], *, instructions: bool = False) -> LackeyStream:
+    """Read a lackey log that is longer than memory, or comes through a pipe."""
+    name = os.fspath(path)
+    parser = LackeyParser(instructions)
+    return LackeyStream(_parsed(name, (parser, chunks(name, None), 0)), parser.addresses)
 
 
 def read_csv(

@@ -39,9 +39,9 @@ def python(*arguments: str, folder: Path) -> str:
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
     others = ["cgroups", "check", "compare", "demotion", "measure", "mglru"]
-    more = ["scenarios", "scopes", "shell", "side-by-side", "size", "sweep"]
+    more = ["record", "scenarios", "scopes", "shell", "side-by-side", "size", "sweep"]
     assert [p.stem for p in PAGES] == [*how_to, "argument", *others, *more]
-    assert len(BLOCKS) == 24
+    assert len(BLOCKS) == 25
 
 
 @pytest.mark.parametrize("block", BLOCKS)
