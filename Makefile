@@ -5,6 +5,7 @@
 #   make setup   the set-up alone: .venv with swapfast in it, its core compiled in place
 #   make lint    the style checks alone
 #   make bench   the benchmarks and their peers: a table, and bench.json
+#   make scale   what a unit costs by how many there are: a table, scale.json, docs/scale.svg
 #   make gate    instruction counts against the last commit on origin/main (needs valgrind)
 #   make sanitize  the core under AddressSanitizer and UBSan, and the tests of it
 #   make fuzz      any bytes at every parser, for some ten minutes
@@ -20,7 +21,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test lint bench gate sanitize fuzz crash clean
+.PHONY: help setup setup-test run test lint bench scale gate sanitize fuzz crash clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec echo "$$p"; \
@@ -50,7 +51,7 @@ $(if $(PROBLEM),$(error $(PROBLEM)))
 endef
 
 help:
-	@sed -n 's/^# \{0,1\}//; 1,15p' Makefile
+	@sed -n 's/^# \{0,1\}//; 1,16p' Makefile
 
 setup: .venv/built-$(MODE)
 
@@ -67,6 +68,9 @@ lint: setup-test
 
 bench: setup-test .venv/ready-bench
 	@"$(VENV)" -m bench --json bench.json $(ARGS)
+
+scale: setup-test
+	@"$(VENV)" -m bench.scale --json scale.json --plot docs/scale.svg $(ARGS)
 
 gate: setup-test
 	@"$(VENV)" -m bench.gate $(ARGS)

@@ -67,9 +67,10 @@ class Run:
         facts: dict[str, Any] = {name: getattr(self, name) for name in names}
         if self.outcome is None:
             return {**facts, "error": self.error}
-        outcome = self.outcome.as_dict()
+        shown = self.outcome if series else replace(self.outcome, series={})
+        outcome = shown.as_dict()  # a copy of all that is in it, and the series are most of that
         outcome["metrics"] = {k: v for k, v in outcome["metrics"].items() if math.isfinite(v)}
-        return {**facts, "outcome": outcome if series else {**outcome, "series": {}}}
+        return {**facts, "outcome": outcome}
 
     @property
     def light(self) -> Self:
