@@ -11,6 +11,7 @@
 #   make fuzz      any bytes at every parser, for some ten minutes
 #   make crash     1,000 kill -9, 200 power cuts, an end at each call, full disks, a million steps of
 #                  the state machines
+#   make soak      an hour of machines in threads, drawn from a seed: memory flat, no descriptor left
 #   make clean   remove whatever the above made
 #
 # PYTHON=... names the interpreter, CC=... the compiler, SWAPFAST_DEBUG=1 builds the core with checks.
@@ -21,7 +22,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test lint bench scale gate sanitize fuzz crash clean
+.PHONY: help setup setup-test run test lint bench scale gate sanitize fuzz crash soak clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec echo "$$p"; \
@@ -51,7 +52,7 @@ $(if $(PROBLEM),$(error $(PROBLEM)))
 endef
 
 help:
-	@sed -n 's/^# \{0,1\}//; 1,16p' Makefile
+	@sed -n 's/^# \{0,1\}//; 1,17p' Makefile
 
 setup: .venv/built-$(MODE)
 
@@ -80,6 +81,9 @@ sanitize: setup-test
 
 fuzz: setup-test .venv/ready-fuzz
 	@$(WITH_CC) "$(VENV)" tools/fuzz.py $(ARGS)
+
+soak: setup-test
+	@"$(VENV)" tools/soak.py $(ARGS)
 
 crash: setup-test
 	@SWAPFAST_KILLS=1000 SWAPFAST_CUTS=200 SWAPFAST_STEPS=1000000 "$(VENV)" -m pytest -s \
