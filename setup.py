@@ -9,6 +9,7 @@
 - ``swapfast.measure._timed``: the same for one program among others, with the time of references.
 - ``swapfast.measure._requests``: requests to a device, and how long each took.
 - ``swapfast.mrc._stack``: LRU stack distances.
+- ``swapfast.shell._notify``: notifications of seccomp, and the memory of those who cause them.
 - ``swapfast.traces._survey``: the highest page among references, and how many write.
 - ``swapfast.traces._text``: the readers of text traces.
 - ``SWAPFAST_DEBUG=1`` in the environment builds them with bounds checks, debug symbols and the C
@@ -118,6 +119,7 @@ setup(
             ),
             extension("swapfast.measure._walk", headers("swapfast/measure")),
             extension("swapfast.mrc._stack", headers("swapfast/mrc")),
+            extension("swapfast.shell._notify", headers("swapfast/shell")),
             extension("swapfast.traces._survey", []),
             extension("swapfast.traces._text", []),
         ],

@@ -26,6 +26,7 @@ from swapfast.cli.replay import replay
 from swapfast.cli.report import report
 from swapfast.cli.run import run
 from swapfast.cli.scenario import scenario
+from swapfast.cli.shell import shell
 from swapfast.cli.size import size
 from swapfast.cli.sweep import sweep
 from swapfast.cli.trace import trace
@@ -89,6 +90,7 @@ def swapfast() -> None:
       swapfast compare isolation                     private swapfiles against shared swap
       swapfast size sort.npz --slowdown 5%           how much RAM and swap it needs
       swapfast ltp --newswap                         which LTP tests fail in a child namespace
+      swapfast shell --newswap                       a shell whose swapon and free are simulated
       swapfast replay sort.lackey --memory 50%       what a program's trace costs
       swapfast mrc sort.lackey --plot curve.png      how much memory it needs
       swapfast restart job.ckpt sort.npz             a job goes on after its checkpoint
@@ -97,7 +99,7 @@ def swapfast() -> None:
 
 for command in (
     *(run, scenario, compare_, sweep, report, check, size),
-    *(ltp, replay, mrc, validate, measure),
+    *(ltp, shell, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
     *(trace, mkswap, swaps, strings),
 ):

@@ -23,7 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.swapfile.extents import has_all_blocks, same_inode
-from swapfast.swapfile.files import claim, insecure_permissions, let_go, named, read_at, refusal
+from swapfast.swapfile.files import (
+    Elsewhere,
+    claim,
+    insecure_permissions,
+    let_go,
+    named,
+    read_at,
+    refusal,
+)
 from swapfast.swapfile.header import PAGE_SIZE, PAGE_SIZES, SwapHeader, signature_of
 from swapfast.swapfile.judge import unfit, without_checkpoint
 from swapfast.swapfile.mapping import FileMapping
@@ -66,7 +74,7 @@ class SwapBacking:
         self._file = file
         self._fd = file.fileno()
         status = os.fstat(self._fd)
-        self.path = path
+        self.path = self._name = path
         self.header: SwapHeader = geometry.header
         self.pages = geometry.pages
         self.end = geometry.end
@@ -95,7 +103,7 @@ class SwapBacking:
         Parameters
         ----------
         path : path
-            The file; not a link to it.
+            The file; not a link to it. Of an `Elsewhere` the other name is shown.
         rules : HeaderRules
             The kernel whose reading of the header counts.
         accept : callable, optional
@@ -115,8 +123,10 @@ class SwapBacking:
         file = claim(name)
         try:
             with named(name):
-                path = os.path.realpath(name)
-                backing = cls._take(path, file, rules, accept or without_checkpoint)
+                shown = path.shown if isinstance(path, Elsewhere) else os.path.realpath(name)
+                backing = cls._take(shown, file, rules, accept or without_checkpoint)
+                if isinstance(path, Elsewhere):
+                    backing._name = name
         except BaseException:
             let_go(file)
             raise
@@ -219,7 +229,7 @@ class SwapBacking:
             )
         try:
             with named(self.path):
-                present = same_inode(os.lstat(self.path), self._status)
+                present = same_inode(os.lstat(self._name), self._status)
         except FileNotFoundError:
             present = False
         if not present:

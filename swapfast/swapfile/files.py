@@ -1,6 +1,7 @@
 """Taking hold of a file that is, or will be, a swap area.
 
 - `claim(path)`: open, check and lock; the open file, or an `OSError` and nothing held.
+- `Elsewhere(name, shown)`: a file of another mount namespace, or of another root directory.
 - `let_go(file)`: unlock and close what was claimed.
 - `kernel_areas()`: files that the running kernel swaps to.
 - `refusal(code, sentence, path)`: the exception of every refusal here.
@@ -41,6 +42,25 @@ _OPEN_ERRORS = {
     errno.EROFS: "is on a read-only file system; copy it to a writable one",
 }
 _PROC_SWAPS = "/proc/swaps"
+
+
+class Elsewhere(os.PathLike[str]):
+    """A file that others know by another name.
+
+    Parameters
+    ----------
+    name : str
+        By which it is opened and looked at here; valid as long as it is on.
+    shown : str
+        What /proc/swaps shows.
+    """
+
+    def __init__(self, name: str, shown: str) -> None:
+        self.name, self.shown = name, shown
+
+    def __fspath__(self) -> str:
+        """The name here."""
+        return self.name
 
 
 def refusal(code: int, sentence: str, path: str) -> OSError:
