@@ -43,7 +43,7 @@ def test_nobody_imports_a_test_module() -> None:
 ORDER = """
     words random draw histogram counts queue scan     constants, draws, counters, devices
     moving gens choice                                demotion, generations, where a page may go
-    types rules table arrays bitmap ring              words and containers
+    types rules table arrays bitmap ring outside      words, containers, programs elsewhere
     tree rmap tiers tlb                               memcgs, sharers, what the processor remembers
     frames slots wipe pool order movers allowed       RAM; which slot; slots by age
     area picks cpu_turns scope tags device            which area, who may use it, what it lies on
@@ -181,7 +181,7 @@ FILE, FUNCTION, METHODS = 400, 60, 25  # lines; lines below the docstring; metho
 
 # What was larger when the limits came. A row may get smaller, and it goes when it is no longer due.
 EXCEPTIONS = {
-    "checkpoint/commit.py": 426,
+    "checkpoint/commit.py": 420,
     "kernel/state.py": 787,
     "kernel/state.py Task": 26,
     "ltp/lib.py TestContext": 28,

@@ -19,6 +19,7 @@ from swapfast.mm.allowed cimport scope_has
 from swapfast.mm.area cimport area_give_up, area_of, swap_give
 from swapfast.mm.device cimport area_device
 from swapfast.mm.frames cimport frame_at, frame_give
+from swapfast.mm.outside cimport take_away
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
 from swapfast.mm.scope cimport scope_in, scope_of, swap_alloc
@@ -167,6 +168,7 @@ cdef inline void unmap(core_t *core, uint32_t home) noexcept nogil:
     # Every page-table entry that maps the folio gets the swap entry instead; those of a shared
     # object become empty, the object keeps the entry.
     cdef uint32_t p = next_mapper(core, home), n
+    take_away(core, home)
     if core.page[home].pte & PTE_SHARED:
         while p != NIL and p != home:
             n = core.next[p]
