@@ -2,7 +2,8 @@
 through here, without Python.
 
 - ``install(program, listen)``: the filter of this process; the descriptor of its notifications.
-- ``next_event(fds, listeners, every)``: wait for a call that is ours, or for another descriptor.
+- ``next_event(fds, listeners, every, wait)``: wait for a call that is ours, or for another
+  descriptor.
 - ``answer``, ``pass_on``, ``give``: the call returns; the kernel does it; it returns a file.
 - ``valid``: whether the caller still waits. ``peek``, ``peek_path``, ``poke``: its memory.
 - ``open_beneath``: openat2(2) within the root of somebody else.
@@ -165,7 +166,7 @@ cdef int reply(int fd, uint64_t id, int64_t value, int error, uint32_t flags) no
     return c_ioctl(fd, SWAPFAST_SEND, &told)
 
 
-def next_event(const int[::1] fds not None, int listeners, bint every=False):
+def next_event(const int[::1] fds not None, int listeners, bint every=False, bint wait=True):
     """Wait for a call that somebody has to decide on, or for another descriptor.
 
     Opens of files that are not of /proc, and clones and unshares without the flags of interest,
@@ -179,12 +180,15 @@ def next_event(const int[::1] fds not None, int listeners, bint every=False):
         How many.
     every : bool
         Those that could be let through are returned as well.
+    wait : bool
+        Until there is one.
 
     Returns
     -------
     tuple
         (index, None) where a descriptor is ready, and for a listener that nobody is left behind
-        it; (index, (id, pid, name's number, arguments, ours)) for a call.
+        it; (index, (id, pid, name's number, arguments, ours)) for a call; (-1, None): there is
+        none, and it was not to be waited for.
 
     Raises
     ------
@@ -201,12 +205,14 @@ def next_event(const int[::1] fds not None, int listeners, bint every=False):
         ready[i].fd, ready[i].events = fds[i], POLLIN
     while True:
         with nogil:
-            got = c_poll(ready, n, -1)
+            got = c_poll(ready, n, -1 if wait else 0)
         if got < 0:
             if errno != EINTR:
                 raise failed("poll")
             PyErr_CheckSignals()
             continue
+        if got == 0:
+            return -1, None
         for i in range(n):
             if ready[i].revents == 0:
                 continue
