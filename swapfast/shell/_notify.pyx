@@ -4,6 +4,7 @@ through here, without Python.
 - ``install(program, listen)``: the filter of this process; the descriptor of its notifications.
 - ``next_event(fds, listeners, every, wait)``: wait for a call that is ours, or for another
   descriptor.
+- ``is_wanted(call)``: whether it is ours, where that was not looked at.
 - ``answer``, ``pass_on``, ``give``: the call returns; the kernel does it; it returns a file.
 - ``valid``: whether the caller still waits. ``peek``, ``peek_path``, ``poke``: its memory.
 - ``open_beneath``: openat2(2) within the root of somebody else.
@@ -181,7 +182,8 @@ def next_event(const int[::1] fds not None, int listeners, bint every=False, bin
     every : bool
         Those that could be let through are returned as well.
     wait : bool
-        Until there is one.
+        Until there is one. Else nothing of the caller's memory is looked into, and every call is
+        returned; `is_wanted` says which are ours.
 
     Returns
     -------
@@ -221,11 +223,20 @@ def next_event(const int[::1] fds not None, int listeners, bint every=False, bin
             memset(&call, 0, sizeof(call))
             with nogil:
                 got = c_ioctl(ready[i].fd, SWAPFAST_RECV, &call)
-                ours = got == 0 and is_ours(&call)
+                ours = got == 0 and (not wait or is_ours(&call))
                 if got == 0 and not ours and not every:
                     reply(ready[i].fd, call.id, 0, 0, CONTINUE)
             if got == 0 and (ours or every):
                 return i, (call.id, call.pid, call.nr, tuple(call.args[j] for j in range(6)), ours)
+
+
+def is_wanted(tuple call):
+    """Whether a call is one that somebody has to decide on."""
+    cdef notice_t notice
+    notice.id, notice.pid, notice.nr = call[0], call[1], call[2]
+    for i in range(6):
+        notice.args[i] = call[3][i]
+    return bool(is_ours(&notice))
 
 
 def answer(int fd, uint64_t id, int64_t value=0, int error=0):

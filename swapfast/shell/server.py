@@ -143,11 +143,13 @@ class Server:
                 self._called(self._sessions[index], call)
 
     def _called(self, session: Session, call: _notify.Call) -> None:
-        number, pid, _, _, ours = call
+        number, pid, nr, arguments, ours = call
         try:
             self._members.back(pid)
             if self._memory is not None:
                 self._answers.changed()  # by faults, which nobody has shown yet
+                self._memory.bring_in(pid, arguments, nr == _notify.NUMBERS["sysinfo"])
+                ours = _notify.is_wanted(call)
             if not ours:
                 with suppress(OSError):
                     self._members.task_of(pid, session)  # a new IPC namespace, maybe

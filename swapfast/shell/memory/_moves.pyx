@@ -15,7 +15,7 @@ from swapfast.mm.unmap cimport fork_page, zap
 from swapfast.mm.words cimport PAGE_SHIFT, PAGE_SIZE, PTE_MEMBER, PTE_ZERO
 from swapfast.shell.memory._mirror cimport Mirror
 from swapfast.shell.memory.away cimport (
-    NEWER, PROTECTED, SHIFT, drop_all, space_t, swapfast_read_page, window_t,
+    NEWER, PROTECTED, SHIFT, THERE, drop_all, space_t, swapfast_read_page, window_t,
 )
 
 from swapfast import _core
@@ -64,6 +64,14 @@ def move(Mirror mirror, uint32_t mm, uint64_t address, uint64_t to, uint64_t siz
             c.page[b].pte = <uint8_t>(c.page[b].pte & PTE_MEMBER | bits & ~PTE_MEMBER)
         mirror.o.state[b] = mirror.o.state[a] | (PROTECTED if mirror.o.state[a] else 0)
         mirror.o.state[a] = 0
+
+
+def is_there(Mirror mirror, uint32_t mm, uint64_t address, bint write):
+    """Whether a page can be read, or written, without a fault."""
+    cdef uint64_t number = address >> PAGE_SHIFT
+    cdef window_t *w = mirror.made(mm, number >> SHIFT)
+    cdef uint32_t state = mirror.o.state[w.base + <uint32_t>(number & ((1 << SHIFT) - 1))]
+    return state & THERE != 0 and not (write and state & PROTECTED)
 
 
 def protect(Mirror mirror, uint32_t mm):
@@ -124,7 +132,7 @@ def detach(Mirror mirror, uint32_t mm, uint64_t address):
     cdef uint8_t own[4096]
     if not mirror.o.state[page]:
         return True
-    if swapfast_read_page(s.pid, s.memory, address & ~<uint64_t>(PAGE_SIZE - 1), own):
+    if swapfast_read_page(s.twin, s.memory, address & ~<uint64_t>(PAGE_SIZE - 1), own):
         return True
     mirror.ref[0] = offset | <uint32_t>1 << 31
     while True:

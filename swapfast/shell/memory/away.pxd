@@ -103,7 +103,7 @@ cdef inline bint take_one(core_t *core, outside_t *o, uint32_t page, bint fetche
         swapfast_protect(s.uffd, address, PAGE_SIZE, 1)   # nobody writes between here and `drop`
     if had & NEWER and not fetched:
         frame = frame_at(core, home_of(core, page))
-        if frame != NULL and swapfast_read_page(s.pid, s.memory, address, frame):
+        if frame != NULL and swapfast_read_page(s.twin, s.memory, address, frame):
             memset(frame, 0, PAGE_SIZE)   # it is being unmapped; nobody else's bytes stay
         o.copied += 1
         fetched = True

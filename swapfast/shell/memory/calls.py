@@ -18,7 +18,7 @@ from swapfast.shell.memory.fence import BRK, CLONE, MADVISE, MMAP, MREMAP, MUNMA
 from swapfast.shell.memory.space import Call, Space
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["admitted", "copies", "done", "register"]
+__all__ = ["DONE", "admitted", "copies", "done", "register", "waits"]
 
 MAP_PRIVATE, MAP_TYPE, MAP_FIXED, MAP_ANONYMOUS = 0x02, 0x0F, 0x10, 0x20
 MAP_GROWSDOWN, MAP_LOCKED, MAP_POPULATE, MAP_HUGETLB = 0x100, 0x2000, 0x8000, 0x40000
@@ -28,6 +28,7 @@ MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
 CLONE_VM, CLONE_UNTRACED = 0x100, 0x800000
 
 DONTNEED, FREE, DONTNEED_LOCKED = 4, 8, 24
+POPULATE = (22, 23)
 # NORMAL to WILLNEED, DONTNEED, NOHUGEPAGE, DONTDUMP, DODUMP, COLD, PAGEOUT, POPULATE_*
 HARMLESS = (0, 1, 2, 3, 4, 14, 15, 16, 17, 20, 21, 22, 23, 24)
 
@@ -51,6 +52,11 @@ def admitted(call: Call) -> Call | int:
 def copies(call: Call) -> bool:
     """Whether it is a fork(2) or clone(2) that copies the address space."""
     return call[0] != CLONE or not call[1][0] & CLONE_VM
+
+
+def waits(call: Call) -> bool:
+    """Whether it does not end while nobody reads the userfaultfd."""
+    return call[0] == MREMAP or (call[0] == MADVISE and call[1][2] in POPULATE)
 
 
 def register(space: Space, first: int, end: int) -> None:

@@ -138,6 +138,20 @@ class Memory:
             self._outer.register(fd, select.EPOLLIN)
         self._watched = fds
 
+    def bring_in(self, pid: int, arguments: tuple[int, ...], write: bool) -> None:
+        """What a call points to can be looked into, which would wait for ever otherwise.
+
+        Parameters
+        ----------
+        pid : int
+            Who calls.
+        arguments : tuple of int
+            Of its call.
+        write : bool
+            It can be written as well.
+        """
+        self._follower.bring_in(pid, arguments, write)
+
     def status(self, pid: int) -> int:
         """Of a shell that has ended, or that is about to."""
         while pid not in self._follower.ended:

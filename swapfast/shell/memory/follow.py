@@ -3,12 +3,13 @@
 - ``Follower``: who is traced, and what happens at each stop.
 
 A thread stops at a call that changes mappings, at exec, at the birth of another, at a signal, and
-at its end. Only one thread of an address space is within such a call at a time. A copy of an
-address space is waited for, so that nothing else happens to it meanwhile.
+at its end. The end of a call that changes or copies an address space is waited for, so that nothing
+else happens to it meanwhile; faults of its other threads wait as well.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -19,7 +20,7 @@ from swapfast.kernel.state import Task
 from swapfast.shell.members import Session
 from swapfast.shell.memory import _moves, _tracee, adopt, calls, fence
 from swapfast.shell.memory.simulated import Simulated
-from swapfast.shell.memory.space import Space, Thread
+from swapfast.shell.memory.space import Call, Space, Thread
 
 __all__ = ["Follower"]
 
@@ -31,6 +32,7 @@ CLONE_PARENT_SETTID, CLONE_CHILD_SETTID = 0x100000, 0x1000000
 WRITE = 1  # UFFD_PAGEFAULT_FLAG_WRITE
 A_WHILE = 1  # ms
 PAGE = ~0xFFF
+TRIES = 8
 
 
 class Follower:
@@ -70,6 +72,25 @@ class Follower:
         _tracee.seize(pid)
         self._threads[pid] = Thread(pid, session)
         self._shells.add(pid)
+
+    def bring_in(self, tid: int, arguments: tuple[int, ...], write: bool) -> None:
+        """The pages that arguments point to are there, and those behind them."""
+        thread = self._threads.get(tid)
+        if thread is None or thread.space is None:
+            return
+        space, mirror = thread.space, self._mirror
+        wanted = [
+            page
+            for argument in arguments
+            for page in (argument & PAGE, (argument & PAGE) - PAGE)
+            if space.ranges.within(page, page + 1)
+        ]
+        for _ in range(TRIES):  # one may push another out
+            away = [p for p in wanted if not _moves.is_there(mirror, space.mm, p, write)]
+            if not away or space.mm not in self._simulated.spaces:
+                return
+            for page in away:
+                mirror.fault(space.mm, page, WRITE if write else 0)
 
     def stops(self) -> None:
         """Look after all that have stopped or ended."""
@@ -114,63 +135,55 @@ class Follower:
             _tracee.listen(tid)
         elif event:
             _tracee.resume(tid)
-        elif sig == CALL_ENDS:
-            self._called(thread)
         else:
-            _tracee.resume(tid, sig)
+            _tracee.resume(tid, 0 if sig == CALL_ENDS else sig)
 
     # calls about memory
 
     def _calls(self, thread: Thread) -> None:
         number, _, arguments, _ = _tracee.call_of(thread.tid)
-        space = thread.space
-        verdict = calls.admitted((number, arguments))
+        space, verdict = thread.space, calls.admitted((number, arguments))
         if isinstance(verdict, int):
             _tracee.set_call(thread.tid, -1, -verdict, arguments)
             _tracee.resume(thread.tid)
             return
         if verdict[1] != arguments:
-            _tracee.set_call(thread.tid, number, -38, verdict[1])
-        thread.call = verdict
-        if space is None:
+            _tracee.set_call(thread.tid, number, -errno.ENOSYS, verdict[1])
+        if space is None or space.mm not in self._simulated.spaces:
             _tracee.resume(thread.tid)
-        elif space.inside is not None:
-            space.queue.append(thread)
+        elif number in calls.DONE:
+            self._changes(thread, space, verdict)
+        elif calls.copies(verdict):
+            self._copies(thread, space, number == fence.CLONE, verdict[1])
         else:
-            self._enters(thread, space)
-
-    def _enters(self, thread: Thread, space: Space) -> None:
-        assert thread.call is not None
-        number, arguments = thread.call
-        if number not in calls.DONE:
-            if calls.copies(thread.call):
-                self._copies(thread, space, number == fence.CLONE, arguments)
-            else:
-                _tracee.resume(thread.tid)
-            return
-        space.inside = thread
-        _tracee.step_out(thread.tid)
-
-    def _called(self, thread: Thread) -> None:
-        space, call = thread.space, thread.call
-        if space is None or call is None or space.inside is not thread:
             _tracee.resume(thread.tid)
-            return
-        _, result, _, _ = _tracee.call_of(thread.tid)
-        try:
-            if space.task.alive:
-                calls.done(space, call, result, self._mirror)
-        finally:
-            self._leaves(thread, space)
-        _tracee.resume(thread.tid)
 
-    def _leaves(self, thread: Thread, space: Space) -> None:
-        """The next one may call."""
-        if space.inside is thread:
-            space.inside, thread.call = None, None
-        while space.queue and space.inside is None:
-            with suppress(ProcessLookupError):
-                self._enters(space.queue.pop(0), space)
+    def _changes(self, thread: Thread, space: Space, call: Call) -> None:
+        """Wait for the end of a call, so that nothing else happens to its address space."""
+        mirror, mm, tid = self._mirror, space.mm, thread.tid
+        mirror.settle()
+        _moves.copy_begins(mirror, mm, tid if len(space.members) > 1 else 0)
+        try:
+            _tracee.step_out(tid)
+            status = self._out(tid, space) if calls.waits(call) else _tracee.next_stop(tid)
+            if status >> 16 or os.WSTOPSIG(status) != CALL_ENDS:
+                raise OSError(errno.EIO, f"stop {status:#x} in a call about memory")
+            if mm in self._simulated.spaces:
+                calls.done(space, call, _tracee.call_of(tid)[1], mirror)
+        finally:
+            _moves.copy_ends(mirror)
+        _tracee.resume(tid)
+
+    def _out(self, tid: int, space: Space) -> int:
+        """The same where its faults have to be answered meanwhile: the status of its stop."""
+        poll = select.poll()
+        poll.register(space.uffd, select.POLLIN)
+        while (status := _tracee.look_at(tid)) is None:
+            if poll.poll(A_WHILE) and space.mm in self._simulated.spaces:
+                self._mirror.serve_only(space.mm)
+        if not os.WIFSTOPPED(status):
+            raise _tracee.Died(tid, status)
+        return status
 
     # programs begin and end
 
@@ -188,7 +201,7 @@ class Follower:
             self._left(thread, old)
             twin = twin if mine and old.pid == tid else None
         if not _tracee.call_of(tid)[3]:
-            raise OSError(8, "a program of another ABI; only x86-64 is simulated")
+            raise OSError(errno.ENOEXEC, "a program of another ABI; only x86-64 is simulated")
         made = adopt.at_exec(tid, thread.fenced, twin)
         thread.fenced = True
         try:
@@ -250,12 +263,9 @@ class Follower:
 
     def _left(self, thread: Thread, space: Space) -> None:
         """A thread is not in an address space any more; the last one takes it along."""
-        if thread in space.queue:
-            space.queue.remove(thread)
         space.members.discard(thread.tid)
         thread.space = None
         if space.members:
-            self._leaves(thread, space)
             self._count(space)
             return
         self._twins.pop(space.twin, None)
@@ -295,21 +305,14 @@ class Follower:
             if child.space.ranges.within(own, own + 1):
                 _moves.detach(mirror, child.space.mm, own & PAGE)
             _tracee.resume(child.tid)
-        thread.call = None
         _tracee.resume(tid)
 
     def _copied(self, thread: Thread, space: Space) -> Thread | None:
         """Wait for the copy; None: there is none."""
-        poll = select.poll()
-        poll.register(space.uffd, select.POLLIN)
-        while (status := _tracee.look_at(thread.tid)) is None:
-            if poll.poll(A_WHILE) and space.mm in self._simulated.spaces:
-                self._mirror.serve_only(space.mm)
-        if not os.WIFSTOPPED(status):
-            raise _tracee.Died(thread.tid, status)
+        status = self._out(thread.tid, space)
         if status >> 16 not in BORN:
             if status >> 16 or os.WSTOPSIG(status) != CALL_ENDS:
-                raise OSError(5, f"stop {status:#x} while it was copied")
+                raise OSError(errno.EIO, f"stop {status:#x} while it was copied")
             return None
         tid = _tracee.event_message(thread.tid)
         self._await(tid)

@@ -38,8 +38,6 @@ class Space:
         What of it is simulated.
     members : set of int
         Threads, and vfork children until they call exec.
-    inside : Thread or None
-        Who changes its mappings now. Others wait in ``queue``.
     """
 
     pid: int
@@ -50,8 +48,6 @@ class Space:
     task: Task
     ranges: Ranges = field(default_factory=Ranges)
     members: set[int] = field(default_factory=set)
-    inside: Thread | None = None
-    queue: list[Thread] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.mm = self.task.mm.number
@@ -76,12 +72,9 @@ class Thread:
         None: it has not called exec since the shell began.
     fenced : bool
         It has the filter.
-    call : Call or None
-        What it is in.
     """
 
     tid: int
     session: Session
     space: Space | None = None
     fenced: bool = False
-    call: Call | None = None

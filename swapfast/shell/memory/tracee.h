@@ -102,7 +102,10 @@ static int swapfast_signals(int signal) {
     return signalfd(-1, &one, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 static int swapfast_api(int uffd) {
-    struct uffdio_api api = { UFFD_API, UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID, 0 };
+    /* Without EVENT_REMAP a move would take the userfaultfd from the new neighbours as well, with
+     * which the kernel has joined what was moved. */
+    struct uffdio_api api = { UFFD_API, UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID
+                              | UFFD_FEATURE_EVENT_REMAP, 0 };
     return ioctl(uffd, UFFDIO_API, &api) ? errno : 0;
 }
 static int swapfast_register(int uffd, uint64_t at, uint64_t size) {
