@@ -92,6 +92,7 @@ def shell(
       swapfast shell --newswap --name letter          the first login of the letter
       swapfast shell --newswap --join letter          in another terminal: the second one
       swapfast shell --newswap --sysinfo namespaced -- /opt/ltp/runltp -f syscalls
+      swapfast shell --own-memory --memory 64MiB --swap s1 -- ./program
 
     Exit code: that of CMD, or 128 and the number of the signal that ended it; 2 wrong usage, 3 the
     system refused; 126 and 127 CMD cannot be run, or is not there.
