@@ -168,7 +168,6 @@ cdef inline void unmap(core_t *core, uint32_t home) noexcept nogil:
     # Every page-table entry that maps the folio gets the swap entry instead; those of a shared
     # object become empty, the object keeps the entry.
     cdef uint32_t p = next_mapper(core, home), n
-    take_away(core, home)
     if core.page[home].pte & PTE_SHARED:
         while p != NIL and p != home:
             n = core.next[p]
@@ -306,6 +305,7 @@ cdef inline bint evict_now(core_t *core, memcg_t *g, uint32_t home) noexcept nog
     cdef bint dirty = is_dirty(core, home)
     cdef bint must_write = dirty or not core.page[home].folio & F_SWAPCACHE
     cdef int done
+    take_away(core, home)
     if not slot_ready_in(core, g, home, dirty):
         return False
     unmap(core, home)

@@ -19,7 +19,6 @@
 # - clear_young(core, home) -> had anybody?  (folio_referenced / page_referenced)
 
 from libc.stdint cimport uint32_t
-from swapfast.mm.outside cimport take_away
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.tree cimport charge_page, charge_swap, charge_tier, uncharge_page, uncharge_swap
 from swapfast.mm.types cimport LIKELY, UNLIKELY, core_t, mapping_t, memcg_t
@@ -177,7 +176,6 @@ cdef inline uint32_t sharer_bits(core_t *core, uint32_t home) noexcept nogil:
 
 cdef inline void make_old(core_t *core, uint32_t home) noexcept nogil:
     cdef uint32_t p = next_mapper(core, home)
-    take_away(core, home)
     core.page[home].pte &= ~PTE_ACCESSED
     while p != NIL and p != home:
         core.page[p].pte &= ~PTE_ACCESSED

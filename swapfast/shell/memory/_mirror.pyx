@@ -5,7 +5,7 @@ that is dirty and writable. So whatever the simulated machine would not see as a
 fault, which comes here by a userfaultfd. Bytes are in the program while a page is there, and in the
 simulated machine otherwise.
 
-- ``Mirror(core)``: all of them; hears of pages that are evicted, or grow old (away.pxd).
+- ``Mirror(core)``: all of them; hears of pages that are evicted, or looked at (away.pxd).
 - ``add``, ``remove``: an address space by the number of its simulated mm; ``window``: a piece of
   it.
 - ``serve()``: answer faults until something else is to be done. ``fault``: one of them.

@@ -11,6 +11,7 @@ waits for children of the program sees it, for it ends with no signal.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from contextlib import suppress
@@ -152,6 +153,8 @@ def _twin(pause: _tracee.Pause) -> int:
         _notify.poke(pause.pid, TEXT, b"/\0")
         for call in ((CLOSE_RANGE, 0, LAST, 0), (CHDIR, TEXT), (SETPGID, 0, 0)):
             quiet.call(SCRATCH, *call)
+    except _tracee.Died as died:
+        raise OSError(errno.ESRCH, "its helper was killed") from died
     except BaseException:
         end_twin(twin)
         raise

@@ -110,6 +110,9 @@ class Follower:
             self._stopped(thread, status >> 16, os.WSTOPSIG(status))
         except _tracee.Died as died:
             self._end(died.pid, died.status)
+            if died.pid != pid:  # it was about another one
+                with suppress(OSError):
+                    _tracee.resume(pid)
         except ProcessLookupError:
             pass  # it was killed; its end is told as well
         except OSError as error:
@@ -320,6 +323,8 @@ class Follower:
         self._threads[tid] = child
         try:
             self._adopt(child, space)
+        except _tracee.Died as died:
+            self._end(died.pid, died.status)
         except OSError as error:
             self._give_up(child, error)
         return child
