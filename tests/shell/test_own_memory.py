@@ -117,7 +117,7 @@ def against_native(programs: Path, swap: Path, seed: int, operations: int, memor
 
 def test_random_operations(programs: Path, swap: Path) -> None:
     """mmap, munmap, mremap, madvise, mprotect, brk and fork, as they are without us."""
-    against_native(programs, swap, 1, 10_000, "12MiB")
+    against_native(programs, swap, 1, 10_000, "16MiB")
 
 
 @pytest.mark.slow
