@@ -11,6 +11,8 @@
 - ``swapfast.mrc._stack``: LRU stack distances.
 - ``swapfast.record._stream``: references of a recorded process on their way into a trace.
 - ``swapfast.shell._notify``: notifications of seccomp, and the memory of those who cause them.
+- ``swapfast.shell.memory._tracee``: processes that are traced.
+- ``swapfast.shell.memory._mirror``, ``_moves``: page tables of real programs beside simulated ones.
 - ``swapfast.traces._survey``: the highest page among references, and how many write.
 - ``swapfast.traces._text``: the readers of text traces.
 - ``SWAPFAST_DEBUG=1`` in the environment builds them with bounds checks, debug symbols and the C
@@ -59,6 +61,7 @@ TABLES = (
     *("images", "slot_pins", "tier_table", "move_table"),
 )
 CORE = [*headers("swapfast/mm"), *headers("swapfast/core"), "swapfast/_core.pxd"]
+REAL = [*CORE, *headers("swapfast/shell/memory")]
 
 # GCC lets a file grow by 40 % through inlining. The loops of the core want more, and larger
 # functions in it, so that a fault is not a dozen calls. What is UNLIKELY is never the case for GCC:
@@ -128,6 +131,8 @@ setup(
                 [*headers("swapfast/record"), *headers("swapfast/traces")],
             ),
             extension("swapfast.shell._notify", headers("swapfast/shell")),
+            extension("swapfast.shell.memory._tracee", headers("swapfast/shell/memory")),
+            *(extension(f"swapfast.shell.memory.{name}", REAL) for name in ("_mirror", "_moves")),
             extension("swapfast.traces._survey", []),
             extension("swapfast.traces._text", headers("swapfast/traces")),
         ],

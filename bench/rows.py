@@ -4,7 +4,7 @@
 - A row checks that both did the same work, where they do the same: ``same`` is False if not.
 
 Replays and curves are here, the others beside: ``slots``, ``many``, ``faults``, ``checkpoints``,
-``side_by_side``, ``intercepted``, ``recording``.
+``side_by_side``, ``intercepted``, ``real_memory``, ``recording``.
 Times are CPU seconds of this process unless a row says wall; medians of the rounds.
 """
 
@@ -18,7 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import checkpoints, faults, intercepted, many, recording, side_by_side, slots
+from bench import (
+    checkpoints,
+    faults,
+    intercepted,
+    many,
+    real_memory,
+    recording,
+    side_by_side,
+    slots,
+)
 from bench.peers import PeerTrace, libcachesim, loops
 from bench.row import Row, Size, cpu, rates, trace, wall
 from swapfast.mrc import Distances, Sample
@@ -332,4 +341,5 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     **side_by_side.ROWS,
     **intercepted.ROWS,
     **recording.ROWS,
+    **real_memory.ROWS,
 }

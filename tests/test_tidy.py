@@ -43,7 +43,7 @@ def test_nobody_imports_a_test_module() -> None:
 ORDER = """
     words random draw histogram counts queue scan     constants, draws, counters, devices
     moving gens choice                                demotion, generations, where a page may go
-    types rules table arrays bitmap ring              words and containers
+    types rules table arrays bitmap ring outside      words, containers, programs elsewhere
     tree rmap tiers tlb                               memcgs, sharers, what the processor remembers
     frames slots wipe pool order movers allowed       RAM; which slot; slots by age
     area picks cpu_turns scope tags device            which area, who may use it, what it lies on

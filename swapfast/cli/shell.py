@@ -60,6 +60,9 @@ MEMORY, PROFILE = "64MiB", "6.18"
     callback=no_stream,
     help="Append the machine's lines to this file.  [default: stderr]",
 )
+@click.option(
+    "--own-memory", is_flag=True, help="Memory of programs is the machine's, and its swap holds it."
+)
 @click.option("--trace", is_flag=True, help="A line on the console for each call that is answered.")
 def shell(
     command: tuple[str, ...],
@@ -73,6 +76,7 @@ def shell(
     rules: tuple[str, ...],
     scenario: str | None,
     console: Path | None,
+    own_memory: bool,
     trace: bool,
 ) -> None:
     """Run a shell, or CMD, whose calls about swap are answered by a simulated machine.
@@ -88,6 +92,7 @@ def shell(
       swapfast shell --newswap --name letter          the first login of the letter
       swapfast shell --newswap --join letter          in another terminal: the second one
       swapfast shell --newswap --sysinfo namespaced -- /opt/ltp/runltp -f syscalls
+      swapfast shell --own-memory --memory 64MiB --swap s1 -- ./program
 
     Exit code: that of CMD, or 128 and the number of the signal that ended it; 2 wrong usage, 3 the
     system refused; 126 and 127 CMD cannot be run, or is not there.
@@ -105,9 +110,11 @@ def shell(
                 if scenario is not None:
                     _alone("scenario", machine)
                     boot = partial(make_machine, open_scenario(scenario).scenario().machine)
-                code = run_machine(Wish(command, boot, newswap, swaps, name, console, trace))
+                wish = Wish(command, boot, newswap, swaps, name, console, trace, own_memory)
+                code = run_machine(wish)
             else:
                 others = {"swap": swaps, "name": name, "console": console, "trace": trace}
+                others["own-memory"] = own_memory
                 _alone("join", {**machine, "scenario": scenario, **others})
                 code = join_machine(join, command, newswap)
         except Ended as error:

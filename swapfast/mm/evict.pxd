@@ -19,6 +19,7 @@ from swapfast.mm.allowed cimport scope_has
 from swapfast.mm.area cimport area_give_up, area_of, swap_give
 from swapfast.mm.device cimport area_device
 from swapfast.mm.frames cimport frame_at, frame_give
+from swapfast.mm.outside cimport take_away
 from swapfast.mm.queue cimport device_t
 from swapfast.mm.rmap cimport anchor_give, memcg_of, next_mapper, queue_rename, sharer_bits
 from swapfast.mm.scope cimport scope_in, scope_of, swap_alloc
@@ -304,6 +305,7 @@ cdef inline bint evict_now(core_t *core, memcg_t *g, uint32_t home) noexcept nog
     cdef bint dirty = is_dirty(core, home)
     cdef bint must_write = dirty or not core.page[home].folio & F_SWAPCACHE
     cdef int done
+    take_away(core, home)
     if not slot_ready_in(core, g, home, dirty):
         return False
     unmap(core, home)

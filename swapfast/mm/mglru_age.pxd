@@ -26,6 +26,7 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from swapfast.mm.gens cimport gens_t
 from swapfast.mm.mglru_lists cimport activate_later, lru_drain, relabel
+from swapfast.mm.outside cimport take_away
 from swapfast.mm.rmap cimport home_of, mapping_of, memcg_of
 from swapfast.mm.types cimport LIKELY, core_t, mapping_t, memcg_t, page_t
 from swapfast.mm.words cimport (
@@ -61,6 +62,7 @@ cdef inline int see_young(core_t *core, memcg_t *g, uint32_t page, bint own) noe
     folio = core.page[home].folio
     if folio & F_ISOLATED:
         return NOT_YOUNG
+    take_away(core, home)
     core.page[page].pte = <uint8_t>(bits & ~PTE_ACCESSED)
     if not folio & (F_REFERENCED | F_WORKINGSET):
         core.page[home].folio = <uint8_t>(folio | F_REFERENCED)
@@ -82,7 +84,7 @@ cdef inline uint32_t see_range(core_t *core, memcg_t *g, uint32_t begin, uint32_
     cdef uint16_t twice[513]
     cdef uint32_t young = 0, youngest = <uint32_t>(g.gens.max_seq % GENS), i
     cdef int seen
-    if LIKELY(own and core.shared_ptes == 0):
+    if LIKELY(own and core.shared_ptes == 0 and core.hooks.take_away == NULL):
         young = see_run(&core.page[begin], &core.mglru.page[begin], youngest, end - begin, twice)
         for i in range(twice[PMD_PAGES]):
             if LIKELY(core.mglru.page[begin + twice[i]] & G_GEN != youngest):

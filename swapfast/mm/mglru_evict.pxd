@@ -30,6 +30,7 @@ from swapfast.mm.gens cimport gens_t, ring_t
 from swapfast.mm.lru cimport prefetch_page
 from swapfast.mm.mglru_age cimport look_around
 from swapfast.mm.mglru_lists cimport put, relabel, seq_of
+from swapfast.mm.outside cimport take_batch
 from swapfast.mm.plug cimport plug_add
 from swapfast.mm.policy_linux618 cimport FREED, KEEP, STOP, count_scan
 from swapfast.mm.ring cimport ring_pop, ring_push
@@ -287,6 +288,7 @@ cdef inline uint64_t evict(core_t *core, memcg_t *g, uint64_t want,
     cdef uint64_t looked
     take_completions(core)
     looked = scan_tail(core, g, want, batch, &at.total)
+    take_batch(core, batch, at.total)
     looked += raise_min_seq(g.gens)
     if g.gens.min_seq + LEAST_GENS > g.gens.max_seq:
         looked = 0

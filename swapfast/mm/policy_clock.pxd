@@ -9,6 +9,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from swapfast.mm.evict cimport evict_now
+from swapfast.mm.outside cimport take_away
 from swapfast.mm.ring cimport ring_pop, ring_push
 from swapfast.mm.rmap cimport clear_young
 from swapfast.mm.scan cimport scan_control_t
@@ -21,6 +22,7 @@ cdef inline uint64_t shrink_clock(core_t *core, memcg_t *g, scan_control_t *sc) 
         tries -= 1
         page = ring_pop(&g.inactive)
         core.count.pgscan_direct += 1
+        take_away(core, page)
         if not clear_young(core, page) and evict_now(core, g, page):
             core.count.pgsteal_direct += 1
             freed += 1

@@ -20,6 +20,7 @@ from swapfast.mm.evict cimport (
     write_out,
 )
 from swapfast.mm.lru cimport isolate, lru_add, putback
+from swapfast.mm.outside cimport take_batch
 from swapfast.mm.rmap cimport clear_young, sharer_bits
 from swapfast.mm.scan cimport scan_control_t
 from swapfast.mm.token cimport token_protects
@@ -68,6 +69,8 @@ cdef inline void scan_active_25(core_t *core, memcg_t *g, uint32_t want, uint32_
     take_completions(core)
     rotation_drain(core)
     n = isolate(core, &g.active, batch, want)
+    if reclaim_mapped:
+        take_batch(core, batch, n)
     active_changes(core, g, -<int64_t>n)
     core.count.pgrefill += n
     core.kswapd.scanned += n
@@ -113,6 +116,7 @@ cdef inline uint64_t scan_inactive_25(core_t *core, memcg_t *g, uint32_t want,
     take_completions(core)
     rotation_drain(core)
     n = isolate(core, &g.inactive, batch, want)
+    take_batch(core, batch, n)
     core.kswapd.scanned += n
     sc.scanned += n
     if sc.kind == RECLAIM_KSWAPD:

@@ -27,6 +27,7 @@ from swapfast.mm.evict cimport (
     try_to_unmap, write_out,
 )
 from swapfast.mm.lru cimport isolate, lru_add, prefetch_tail, putback, take_active
+from swapfast.mm.outside cimport take_batch
 from swapfast.mm.plug cimport plug_add, plug_finish, wait_for
 from swapfast.mm.ring cimport ring_push_all
 from swapfast.mm.rmap cimport clear_young, make_old, sharer_bits
@@ -239,6 +240,7 @@ cdef inline uint64_t scan_inactive_618(core_t *core, memcg_t *g, uint32_t want,
     take_completions(core)
     rotation_drain(core)
     n = isolate(core, &g.inactive, batch, want)
+    take_batch(core, batch, n)
     return judge_batch(core, g, batch, n, 0, 0, 0, sc)
 
 cdef inline uint64_t resume_618(core_t *core, memcg_t *g, scan_control_t *sc) noexcept nogil:
@@ -254,6 +256,7 @@ cdef inline uint64_t resume_618(core_t *core, memcg_t *g, scan_control_t *sc) no
         return 0
     sc.batch = NULL
     batch_resume(core, b, batch, &n, &i, &kept)
+    take_batch(core, &batch[i], n - i)
     return judge_batch(core, g, batch, n, i, kept, written, sc)
 
 cdef inline void scan_active_618(core_t *core, memcg_t *g, uint32_t want) noexcept nogil:
@@ -262,6 +265,7 @@ cdef inline void scan_active_618(core_t *core, memcg_t *g, uint32_t want) noexce
     take_completions(core)
     rotation_drain(core)
     n = take_active(core, g, batch, want)
+    take_batch(core, batch, n)
     prefetch_tail(core, &g.active, n)
     for i in range(n):
         page = batch[i]

@@ -293,6 +293,8 @@ cdef struct hooks_t:
     bint (*store)(core_t *core, area_t *a, uint32_t slot, uint32_t page) noexcept nogil
     uint32_t (*demote_some)(core_t *core, demote_t *d) noexcept nogil
     bint (*promote)(core_t *core, uint32_t page) noexcept nogil
+    void (*take_away)(core_t *core, uint32_t home) noexcept nogil   # outside.pxd
+    void *outside            # what that one needs
 
 cdef struct core_t:
     # page arrays

@@ -2,7 +2,9 @@
 through here, without Python.
 
 - ``install(program, listen)``: the filter of this process; the descriptor of its notifications.
-- ``next_event(fds, listeners, every)``: wait for a call that is ours, or for another descriptor.
+- ``next_event(fds, listeners, every, wait)``: wait for a call that is ours, or for another
+  descriptor.
+- ``is_wanted(call)``: whether it is ours, where that was not looked at.
 - ``answer``, ``pass_on``, ``give``: the call returns; the kernel does it; it returns a file.
 - ``valid``: whether the caller still waits. ``peek``, ``peek_path``, ``poke``: its memory.
 - ``open_beneath``: openat2(2) within the root of somebody else.
@@ -165,7 +167,7 @@ cdef int reply(int fd, uint64_t id, int64_t value, int error, uint32_t flags) no
     return c_ioctl(fd, SWAPFAST_SEND, &told)
 
 
-def next_event(const int[::1] fds not None, int listeners, bint every=False):
+def next_event(const int[::1] fds not None, int listeners, bint every=False, bint wait=True):
     """Wait for a call that somebody has to decide on, or for another descriptor.
 
     Opens of files that are not of /proc, and clones and unshares without the flags of interest,
@@ -179,12 +181,16 @@ def next_event(const int[::1] fds not None, int listeners, bint every=False):
         How many.
     every : bool
         Those that could be let through are returned as well.
+    wait : bool
+        Until there is one. Else nothing of the caller's memory is looked into, and every call is
+        returned; `is_wanted` says which are ours.
 
     Returns
     -------
     tuple
         (index, None) where a descriptor is ready, and for a listener that nobody is left behind
-        it; (index, (id, pid, name's number, arguments, ours)) for a call.
+        it; (index, (id, pid, name's number, arguments, ours)) for a call; (-1, None): there is
+        none, and it was not to be waited for.
 
     Raises
     ------
@@ -201,12 +207,14 @@ def next_event(const int[::1] fds not None, int listeners, bint every=False):
         ready[i].fd, ready[i].events = fds[i], POLLIN
     while True:
         with nogil:
-            got = c_poll(ready, n, -1)
+            got = c_poll(ready, n, -1 if wait else 0)
         if got < 0:
             if errno != EINTR:
                 raise failed("poll")
             PyErr_CheckSignals()
             continue
+        if got == 0:
+            return -1, None
         for i in range(n):
             if ready[i].revents == 0:
                 continue
@@ -215,11 +223,20 @@ def next_event(const int[::1] fds not None, int listeners, bint every=False):
             memset(&call, 0, sizeof(call))
             with nogil:
                 got = c_ioctl(ready[i].fd, SWAPFAST_RECV, &call)
-                ours = got == 0 and is_ours(&call)
+                ours = got == 0 and (not wait or is_ours(&call))
                 if got == 0 and not ours and not every:
                     reply(ready[i].fd, call.id, 0, 0, CONTINUE)
             if got == 0 and (ours or every):
                 return i, (call.id, call.pid, call.nr, tuple(call.args[j] for j in range(6)), ours)
+
+
+def is_wanted(tuple call):
+    """Whether a call is one that somebody has to decide on."""
+    cdef notice_t notice
+    notice.id, notice.pid, notice.nr = call[0], call[1], call[2]
+    for i in range(6):
+        notice.args[i] = call[3][i]
+    return bool(is_ours(&notice))
 
 
 def answer(int fd, uint64_t id, int64_t value=0, int error=0):

@@ -60,6 +60,8 @@ class Wish:
         Where the machine's lines go, in place of stderr.
     trace : bool
         A line for each call.
+    own_memory : bool
+        The memory of programs is the machine's.
     """
 
     command: Sequence[str]
@@ -69,6 +71,7 @@ class Wish:
     name: str | None = None
     console: str | os.PathLike[str] | None = None
     trace: bool = False
+    own_memory: bool = False
 
 
 class Stopped(BaseException):
@@ -115,7 +118,8 @@ def _host(wish: Wish, wire: socket.socket, ignored: Sequence[int]) -> None:
     machine = wish.boot()
     door = None if wish.name is None else Door.open(wish.name)
     signal.signal(signal.SIGTERM, _stop)
-    server = Server(machine, Console(_console(wish), wish.trace), door)
+    console = Console(_console(wish), wish.trace)
+    server = Server(machine, console, door, wish.own_memory)
     try:
         _first(server, wish, wire, ignored, inherited)
     finally:
@@ -145,7 +149,7 @@ def _first(
     socket.send_fds(wire, [json.dumps({"note": note}).encode()], [pidfd])
     started.go()
     server.serve(pidfd)
-    _, status = os.waitpid(started.pid, 0)
+    status = server.status(started.pid)
     os.close(pidfd)
     over = server.emptied()
     if over:

@@ -27,6 +27,7 @@ from swapfast.shell.caller import ipc_inode
 from swapfast.shell.console import Console
 from swapfast.shell.door import Door
 from swapfast.shell.members import Members, Session
+from swapfast.shell.memory import Memory
 
 __all__ = ["Server"]
 
@@ -43,12 +44,25 @@ class Server:
     console : Console
     door : Door or None
         Where others come in.
+    own_memory : bool
+        The memory of programs is the machine's.
+
+    Raises
+    ------
+    OSError
+        EPERM, ENOSYS, EINVAL: that is not possible here.
     """
 
-    def __init__(self, machine: Machine, console: Console, door: Door | None) -> None:
+    def __init__(
+        self, machine: Machine, console: Console, door: Door | None, own_memory: bool = False
+    ) -> None:
         self._machine, self._console, self._door = machine, console, door
         self._members = Members()
         self._answers = Answers(machine, self._members, console)
+        self._memory: Memory | None = None
+        if own_memory:
+            task_of = self._members.task_of
+            self._memory = Memory(machine, task_of, console.say, self._answers.changed)
         self._sessions: list[Session] = []
         self._guests: dict[int, socket.socket] = {}
         self._others = select.epoll()
@@ -86,8 +100,14 @@ class Server:
         session = Session(listener, task, inode, users, root)
         if own:
             self._members.settle(pid, inode, task)
+        if self._memory is not None:
+            self._memory.follow(pid, session)
         self._sessions.append(session)
         return session
+
+    def status(self, pid: int) -> int:
+        """Wait for a shell of this process: its status."""
+        return os.waitpid(pid, 0)[1] if self._memory is None else self._memory.status(pid)
 
     def emptied(self, milliseconds: int = 100) -> bool:
         """Whether nobody is left, which may show a moment after the last one has ended."""
@@ -108,20 +128,27 @@ class Server:
         while self._sessions:
             if len(fds) != len(self._sessions) + 1:
                 fds = array("i", [*(s.listener for s in self._sessions), self._others.fileno()])
-            index, call = _notify.next_event(fds, len(fds) - 1, self._members.waiting)
+            if self._memory is not None:
+                self._memory.until_ready(fds)
+            waiting, alone = self._members.waiting, self._memory is None
+            index, call = _notify.next_event(fds, len(fds) - 1, waiting, alone)
             if index == len(fds) - 1:
                 if self._other(until):
                     return
-            elif call is None:
+            elif call is None and index >= 0:
                 self._left(self._sessions[index])
                 fds = array("i")
-            else:
+            elif call is not None:
                 self._called(self._sessions[index], call)
 
     def _called(self, session: Session, call: _notify.Call) -> None:
-        number, pid, _, _, ours = call
+        number, pid, nr, arguments, ours = call
         try:
             self._members.back(pid)
+            if self._memory is not None:
+                self._answers.changed()  # by faults, which nobody has shown yet
+                self._memory.bring_in(pid, arguments, nr == _notify.NUMBERS["sysinfo"])
+                ours = _notify.is_wanted(call)
             if not ours:
                 with suppress(OSError):
                     self._members.task_of(pid, session)  # a new IPC namespace, maybe
@@ -196,6 +223,8 @@ class Server:
             return
         if self._door is not None:
             self._door.close()
+        if self._memory is not None:
+            self._memory.close()
         for session in self._sessions:
             os.close(session.listener)
         self._sessions.clear()

@@ -1,0 +1,349 @@
+"""Threads of real programs, from stop to stop.
+
+- ``Follower``: who is traced, and what happens at each stop.
+
+A thread stops at a call that changes mappings, at exec, at the birth of another, at a signal, and
+at its end. The end of a call that changes or copies an address space is waited for, so that nothing
+else happens to it meanwhile; faults of its other threads wait as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+from swapfast.kernel.state import Task
+from swapfast.shell.members import Session
+from swapfast.shell.memory import _moves, _tracee, adopt, calls, fence
+from swapfast.shell.memory.simulated import Simulated
+from swapfast.shell.memory.space import Call, Space, Thread
+
+__all__ = ["Follower"]
+
+FORK, VFORK, CLONE, EXEC, SECCOMP, STOP = 1, 2, 3, 4, 7, 128  # PTRACE_EVENT_*
+BORN = (FORK, VFORK, CLONE)
+CALL_ENDS = signal.SIGTRAP | 0x80
+STAYS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+CLONE_PARENT_SETTID, CLONE_CHILD_SETTID = 0x100000, 0x1000000
+WRITE = 1  # UFFD_PAGEFAULT_FLAG_WRITE
+A_WHILE = 1  # ms
+PAGE = ~0xFFF
+TRIES = 8
+
+
+class Follower:
+    """Threads that are traced.
+
+    Parameters
+    ----------
+    simulated : Simulated
+    task_of : callable
+        The task that stands for the namespace of a process.
+    say : callable
+        Writes a line on the console.
+    """
+
+    def __init__(
+        self,
+        simulated: Simulated,
+        task_of: Callable[[int, Session], Task],
+        say: Callable[[str], None],
+    ) -> None:
+        self._simulated, self._task_of, self._say = simulated, task_of, say
+        self._mirror = simulated.mirror
+        self._threads: dict[int, Thread] = {}
+        self._twins: dict[int, Space] = {}
+        self._early: set[int] = set()  # born, before that was told
+        self.ended: dict[int, int] = {}  # statuses of shells
+        self._shells: set[int] = set()
+
+    def follow(self, pid: int, session: Session) -> None:
+        """A shell, before it runs its command.
+
+        Raises
+        ------
+        OSError
+            EPERM: it may not be traced.
+        """
+        _tracee.seize(pid)
+        self._threads[pid] = Thread(pid, session)
+        self._shells.add(pid)
+
+    def bring_in(self, tid: int, arguments: tuple[int, ...], write: bool) -> None:
+        """The pages that arguments point to are there, and those behind them."""
+        thread = self._threads.get(tid)
+        if thread is None or thread.space is None:
+            return
+        space, mirror = thread.space, self._mirror
+        wanted = [
+            page
+            for argument in arguments
+            for page in (argument & PAGE, (argument & PAGE) - PAGE)
+            if space.ranges.within(page, page + 1)
+        ]
+        for _ in range(TRIES):  # one may push another out
+            away = [p for p in wanted if not _moves.is_there(mirror, space.mm, p, write)]
+            if not away or space.mm not in self._simulated.spaces:
+                return
+            for page in away:
+                mirror.fault(space.mm, page, WRITE if write else 0)
+
+    def stops(self) -> None:
+        """Look after all that have stopped or ended."""
+        while (told := _tracee.wait_any()) is not None:
+            self._told(*told)
+
+    def _told(self, pid: int, status: int) -> None:
+        if not os.WIFSTOPPED(status):
+            self._end(pid, status)
+            return
+        thread = self._threads.get(pid)
+        if thread is None:
+            if pid not in self._twins:
+                self._early.add(pid)
+            return
+        try:
+            self._stopped(thread, status >> 16, os.WSTOPSIG(status))
+        except _tracee.Died as died:
+            self._end(died.pid, died.status)
+            if died.pid != pid:  # it was about another one
+                with suppress(OSError):
+                    _tracee.resume(pid)
+        except ProcessLookupError:
+            pass  # it was killed; its end is told as well
+        except OSError as error:
+            self._give_up(thread, error)
+
+    def _give_up(self, thread: Thread, error: OSError) -> None:
+        """Its memory cannot be simulated, so it does not run."""
+        where = f"{error.filename}: " if error.filename else ""
+        self._say(f"process {thread.tid} is killed: {where}{error.strerror or error}")
+        with suppress(ProcessLookupError):
+            os.kill(thread.tid, signal.SIGKILL)
+
+    def _stopped(self, thread: Thread, event: int, sig: int) -> None:
+        tid = thread.tid
+        if event == SECCOMP:
+            self._calls(thread)
+        elif event == EXEC:
+            self._starts(thread)
+        elif event in BORN:  # in the same address space
+            self._born(thread, _tracee.event_message(tid))
+            _tracee.resume(tid)
+        elif event == STOP and sig in STAYS:
+            _tracee.listen(tid)
+        elif event:
+            _tracee.resume(tid)
+        else:
+            _tracee.resume(tid, 0 if sig == CALL_ENDS else sig)
+
+    # calls about memory
+
+    def _calls(self, thread: Thread) -> None:
+        number, _, arguments, _ = _tracee.call_of(thread.tid)
+        space, verdict = thread.space, calls.admitted((number, arguments))
+        if isinstance(verdict, int):
+            _tracee.set_call(thread.tid, -1, -verdict, arguments)
+            _tracee.resume(thread.tid)
+            return
+        if verdict[1] != arguments:
+            _tracee.set_call(thread.tid, number, -errno.ENOSYS, verdict[1])
+        if space is None or space.mm not in self._simulated.spaces:
+            _tracee.resume(thread.tid)
+        elif number in calls.DONE:
+            self._changes(thread, space, verdict)
+        elif calls.copies(verdict):
+            self._copies(thread, space, number == fence.CLONE, verdict[1])
+        else:
+            _tracee.resume(thread.tid)
+
+    def _changes(self, thread: Thread, space: Space, call: Call) -> None:
+        """Wait for the end of a call, so that nothing else happens to its address space."""
+        mirror, mm, tid = self._mirror, space.mm, thread.tid
+        mirror.settle()
+        _moves.copy_begins(mirror, mm, tid if len(space.members) > 1 else 0)
+        try:
+            _tracee.step_out(tid)
+            status = self._out(tid, space) if calls.waits(call) else _tracee.next_stop(tid)
+            if status >> 16 or os.WSTOPSIG(status) != CALL_ENDS:
+                raise OSError(errno.EIO, f"stop {status:#x} in a call about memory")
+            if mm in self._simulated.spaces:
+                calls.done(space, call, _tracee.call_of(tid)[1], mirror)
+        finally:
+            _moves.copy_ends(mirror)
+        _tracee.resume(tid)
+
+    def _out(self, tid: int, space: Space) -> int:
+        """The same where its faults have to be answered meanwhile: the status of its stop."""
+        poll = select.poll()
+        poll.register(space.uffd, select.POLLIN)
+        while (status := _tracee.look_at(tid)) is None:
+            if poll.poll(A_WHILE) and space.mm in self._simulated.spaces:
+                self._mirror.serve_only(space.mm)
+        if not os.WIFSTOPPED(status):
+            raise _tracee.Died(tid, status)
+        return status
+
+    # programs begin and end
+
+    def _starts(self, thread: Thread) -> None:
+        """exec: another address space."""
+        tid = thread.tid
+        former = _tracee.event_message(tid)
+        if former != tid:
+            self._threads.pop(former, None)
+        old = thread.space
+        twin = old.twin if old is not None else None
+        if old is not None:
+            old.members.discard(former)
+            mine = not old.members - {tid}
+            self._left(thread, old)
+            twin = twin if mine and old.pid == tid else None
+        if not _tracee.call_of(tid)[3]:
+            raise OSError(errno.ENOEXEC, "a program of another ABI; only x86-64 is simulated")
+        made = adopt.at_exec(tid, thread.fenced, twin)
+        thread.fenced = True
+        try:
+            task = self._simulated.begin(self._task_of(tid, thread.session), _name(tid))
+        except BaseException:
+            self._unmade(made)
+            raise
+        self._enter(thread, Space(tid, made.uffd, made.memory, made.twin, made.brk, task))
+        _tracee.resume(tid)
+
+    def _enter(self, thread: Thread, space: Space, parent: Space | None = None) -> None:
+        thread.space = space
+        space.members.add(thread.tid)
+        self._twins[space.twin] = space
+        if parent is None:
+            self._simulated.enter(space)
+        else:
+            self._simulated.copy(parent, space)
+
+    def _unmade(self, made: adopt.Made) -> None:
+        adopt.end_twin(made.twin)
+        os.close(made.uffd)
+        os.close(made.memory)
+
+    def _born(self, parent: Thread, tid: int) -> Thread:
+        """A thread, or a process; it stands at its beginning. Shared memory: it may go on."""
+        self._await(tid)
+        child = Thread(tid, parent.session, parent.space, parent.fenced)
+        self._threads[tid] = child
+        if parent.space is not None:
+            parent.space.members.add(tid)
+            self._count(parent.space)
+        _tracee.resume(tid)
+        return child
+
+    def _await(self, tid: int) -> None:
+        if tid in self._early:
+            self._early.discard(tid)
+        else:
+            _tracee.next_stop(tid)
+
+    def _count(self, space: Space) -> None:
+        if space.mm in self._simulated.spaces:
+            self._mirror.members(space.mm, len(space.members))
+
+    def _end(self, pid: int, status: int) -> None:
+        """A thread or a twin has ended."""
+        if pid in self._shells:
+            self._shells.discard(pid)
+            self.ended[pid] = status
+        self._early.discard(pid)
+        space = self._twins.pop(pid, None)
+        if space is not None and space.mm in self._simulated.spaces:
+            self._mirror.lose(space.mm)
+            self._simulated.reap()
+        thread = self._threads.pop(pid, None)
+        if thread is not None and thread.space is not None:
+            self._left(thread, thread.space)
+
+    def _left(self, thread: Thread, space: Space) -> None:
+        """A thread is not in an address space any more; the last one takes it along."""
+        space.members.discard(thread.tid)
+        thread.space = None
+        if space.members:
+            self._count(space)
+            return
+        self._twins.pop(space.twin, None)
+        self._simulated.leave(space)
+        adopt.end_twin(space.twin)
+        space.close()
+
+    # copies
+
+    def _copies(
+        self, thread: Thread, space: Space, is_clone: bool, arguments: tuple[int, ...]
+    ) -> None:
+        """fork: nothing else happens to this address space until it is copied."""
+        tid, mirror, mm = thread.tid, self._mirror, space.mm
+        flags = arguments[0] if is_clone else 0
+        own = arguments[3] if flags & CLONE_CHILD_SETTID else 0
+        for address in (own, arguments[2] if flags & CLONE_PARENT_SETTID else 0):
+            if space.ranges.within(address, address + 1):  # the kernel writes there
+                mirror.fault(mm, address & PAGE, WRITE)
+        if mm not in self._simulated.spaces:
+            return
+        for first, end in space.ranges:
+            _tracee.protect(space.uffd, first, end - first)
+        _moves.protect(mirror, mm)
+        _moves.copy_begins(mirror, mm, tid if len(space.members) > 1 else 0)
+        written: list[int] = []
+        child: Thread | None = None
+        try:
+            _tracee.step_out(tid)
+            child = self._copied(thread, space)
+        finally:
+            written = _moves.copy_ends(mirror)
+        for address in written:
+            if mm in self._simulated.spaces:
+                _moves.detach(mirror, mm, address & PAGE)
+        if child is not None and child.space is not None:
+            if child.space.ranges.within(own, own + 1):
+                _moves.detach(mirror, child.space.mm, own & PAGE)
+            _tracee.resume(child.tid)
+        _tracee.resume(tid)
+
+    def _copied(self, thread: Thread, space: Space) -> Thread | None:
+        """Wait for the copy; None: there is none."""
+        status = self._out(thread.tid, space)
+        if status >> 16 not in BORN:
+            if status >> 16 or os.WSTOPSIG(status) != CALL_ENDS:
+                raise OSError(errno.EIO, f"stop {status:#x} while it was copied")
+            return None
+        tid = _tracee.event_message(thread.tid)
+        self._await(tid)
+        child = Thread(tid, thread.session, None, thread.fenced)
+        self._threads[tid] = child
+        try:
+            self._adopt(child, space)
+        except _tracee.Died as died:
+            self._end(died.pid, died.status)
+        except OSError as error:
+            self._give_up(child, error)
+        return child
+
+    def _adopt(self, child: Thread, parent: Space) -> None:
+        tid = child.tid
+        made = adopt.at_fork(tid, parent.brk)
+        try:
+            task = parent.task.clone(signal.SIGCHLD, _name(tid))
+        except BaseException:
+            self._unmade(made)
+            raise
+        space = Space(tid, made.uffd, made.memory, made.twin, made.brk, task)
+        self._enter(child, space, parent)
+        for first, end in parent.ranges:
+            calls.register(space, first, end)
+            _tracee.protect(space.uffd, first, end - first)
+
+
+def _name(pid: int) -> str:
+    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as text:
+        return text.read().strip()
