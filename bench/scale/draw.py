@@ -20,7 +20,7 @@ def draw(found: Mapping[str, Sequence[Point]], axes: Mapping[str, Axis], path: P
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    matplotlib.rcParams["svg.hashsalt"] = "swapfast"
+    matplotlib.rcParams.update({"svg.hashsalt": "swapfast", "svg.fonttype": "none"})
     rows = math.ceil(len(found) / COLUMNS)
     figure, panels = pyplot.subplots(
         rows, COLUMNS, figsize=(12, 2.9 * rows), squeeze=False, layout="constrained"
@@ -33,7 +33,7 @@ def draw(found: Mapping[str, Sequence[Point]], axes: Mapping[str, Axis], path: P
         middle = math.sqrt(min(cost) * max(cost))
         panel.set_ylim(middle / 32, middle * 32)
         panel.set_title(axes[name].title, fontsize=10)
-        panel.set_ylabel(f"ns a {axes[name].unit}", fontsize=9)
+        panel.set_ylabel(f"ns, one {axes[name].unit}", fontsize=9)
         panel.grid(visible=True, which="major", alpha=0.3)
     figure.savefig(path, format="svg", metadata={"Date": None})
     pyplot.close(figure)
