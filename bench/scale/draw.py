@@ -34,6 +34,7 @@ def draw(found: Mapping[str, Sequence[Point]], axes: Mapping[str, Axis], path: P
         panel.set_ylim(middle / 32, middle * 32)
         panel.set_title(axes[name].title, fontsize=10)
         panel.set_ylabel(f"ns, one {axes[name].unit}", fontsize=9)
+        panel.minorticks_off()
         panel.grid(visible=True, which="major", alpha=0.3)
     figure.savefig(path, format="svg", metadata={"Date": None})
     pyplot.close(figure)
