@@ -10,8 +10,10 @@
 - ``swapfast.measure._requests``: requests to a device, and how long each took.
 - ``swapfast.mrc._stack``: LRU stack distances.
 - ``swapfast.record._stream``: references of a recorded process on their way into a trace.
+- ``swapfast.traces._lines``: text cut into lines, which the readers of text share.
+- ``swapfast.traces._numbered``: pages numbered by first touch, which the compiled readers share.
 - ``swapfast.traces._survey``: the highest page among references, and how many write.
-- ``swapfast.traces._text``: the readers of text traces.
+- ``swapfast.traces._text``: the readers of lackey logs and of tables.
 - ``SWAPFAST_DEBUG=1`` in the environment builds them with bounds checks, debug symbols and the C
   macro ``SWAPFAST_DEBUG``, under which the core walks its invariants.
 - ``SWAPFAST_SANITIZE=1`` builds them with AddressSanitizer and UBSan; ``make sanitize`` does so
@@ -126,6 +128,8 @@ setup(
                 "swapfast.record._stream",
                 [*headers("swapfast/record"), *headers("swapfast/traces")],
             ),
+            extension("swapfast.traces._lines", headers("swapfast/traces")),
+            extension("swapfast.traces._numbered", headers("swapfast/traces")),
             extension("swapfast.traces._survey", []),
             extension("swapfast.traces._text", headers("swapfast/traces")),
         ],

@@ -32,13 +32,13 @@ FRAME_HEADER = 18  # bytes of a zstd frame that say what it needs
 Progress = Callable[[int, int], None]
 
 
-def chunks(path: str, progress: Progress | None = None) -> Iterator[bytes]:
+def chunks(path: str, progress: Progress | None = None, *, text: bool = True) -> Iterator[bytes]:
     """Yield the decompressed bytes of a file.
 
     Parameters
     ----------
     path : str
-        Plain text, gzip, xz, zstd (needs ``zstandard``), bzip2 or lzma.
+        Plain, gzip, xz, zstd (needs ``zstandard``), bzip2 or lzma.
     progress : callable, optional
         Called as ``progress(bytes of the file read, bytes in all)``; never for a pipe, of which
         the size is not known.
@@ -58,7 +58,7 @@ def chunks(path: str, progress: Progress | None = None) -> Iterator[bytes]:
         packing = next((p for p in PACKINGS if p.begins(source.peek(HEAD))), None)
         pieces = source.pieces() if packing is None else _unpacked(path, source, packing)
         kept: list[bytes] = []
-        length, judged = 0, False
+        length, judged = 0, not text
 
         def together() -> bytes:
             nonlocal length, judged
