@@ -11,6 +11,7 @@
 - ``swapfast.mrc._stack``: LRU stack distances.
 - ``swapfast.record._stream``: references of a recorded process on their way into a trace.
 - ``swapfast.traces._lines``: text cut into lines, which the readers of text share.
+- ``swapfast.traces._logs``: the readers of what perf, ftrace, Pin and DynamoRIO print.
 - ``swapfast.traces._numbered``: pages numbered by first touch, which the compiled readers share.
 - ``swapfast.traces._survey``: the highest page among references, and how many write.
 - ``swapfast.traces._text``: the readers of lackey logs and of tables.
@@ -129,6 +130,7 @@ setup(
                 [*headers("swapfast/record"), *headers("swapfast/traces")],
             ),
             extension("swapfast.traces._lines", headers("swapfast/traces")),
+            extension("swapfast.traces._logs", headers("swapfast/traces")),
             extension("swapfast.traces._numbered", headers("swapfast/traces")),
             extension("swapfast.traces._survey", []),
             extension("swapfast.traces._text", headers("swapfast/traces")),

@@ -38,7 +38,8 @@ cdef inline const uint8_t *trimmed(const uint8_t *p, const uint8_t *end) noexcep
 
 
 cdef inline const uint8_t *past_blanks(const uint8_t *p, const uint8_t *end) noexcept nogil:
-    while p < end and (p[0] == 32 or p[0] == 9):
+    # What does not belong to a word, so that one of both always goes on.
+    while p < end and p[0] <= 32:
         p += 1
     return p
 

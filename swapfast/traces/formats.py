@@ -11,10 +11,13 @@ import os
 from importlib.resources import as_file, files
 
 from swapfast.traces.dialect import is_table
+from swapfast.traces.drmemtrace import VIEW
+from swapfast.traces.events import FTRACE, PERF
 from swapfast.traces.flat import NPY, RAW
 from swapfast.traces.format import Format, Head, Options, Pid
 from swapfast.traces.magics import HEAD, found
 from swapfast.traces.npz import NPZ, read_npz
+from swapfast.traces.pin import PIN
 from swapfast.traces.streamed import rereadable
 from swapfast.traces.streams import PACKINGS, Progress, chunks
 from swapfast.traces.text import CSV, LACKEY
@@ -30,6 +33,10 @@ FORMATS: dict[str, Format] = {
         NPZ,
         NPY,
         RAW,
+        PERF,
+        FTRACE,
+        PIN,
+        VIEW,
     )
 }
 RAW_SUFFIXES = (".raw", ".u32")
