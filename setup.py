@@ -10,6 +10,7 @@
 - ``swapfast.measure._requests``: requests to a device, and how long each took.
 - ``swapfast.mrc._stack``: LRU stack distances.
 - ``swapfast.record._stream``: references of a recorded process on their way into a trace.
+- ``swapfast.traces._blocks``: the reader of tables of requests to disks.
 - ``swapfast.traces._lines``: text cut into lines, which the readers of text share.
 - ``swapfast.traces._logs``: the readers of what perf, ftrace, Pin and DynamoRIO print.
 - ``swapfast.traces._numbered``: pages numbered by first touch, which the compiled readers share.
@@ -129,6 +130,7 @@ setup(
                 "swapfast.record._stream",
                 [*headers("swapfast/record"), *headers("swapfast/traces")],
             ),
+            extension("swapfast.traces._blocks", headers("swapfast/traces")),
             extension("swapfast.traces._lines", headers("swapfast/traces")),
             extension("swapfast.traces._logs", headers("swapfast/traces")),
             extension("swapfast.traces._numbered", headers("swapfast/traces")),

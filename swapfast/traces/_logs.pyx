@@ -69,7 +69,8 @@ cdef inline bint is_time(const uint8_t *p, const uint8_t *end) noexcept nogil:
     return dot
 
 
-cdef inline bint has(const uint8_t *p, const uint8_t *end, const char *text, size_t n) noexcept nogil:
+cdef inline bint has(const uint8_t *p, const uint8_t *end, const char *text,
+                     size_t n) noexcept nogil:
     while p < end:
         p = <const uint8_t *>memchr(p, text[0], end - p)
         if p == NULL:
@@ -351,7 +352,7 @@ cdef class ViewParser(Lines):
         cdef bint write = begins(p, stop, b"write", 5)
         if not write and not begins(p, stop, b"read", 4):
             if not (self.instructions and begins(p, stop, b"ifetch", 6)):
-                return SKIP                             # markers, hints, more bytes of an instruction
+                return SKIP                             # hints, more bytes of a fetch
         p = decimal(past_blanks(stop, end), end, &size)
         if p == NULL:
             return E_NUMBER

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from importlib.resources import as_file, files
 
+from swapfast.traces.blocks import ALIBABA, MSR, TENCENT
 from swapfast.traces.dialect import is_table
 from swapfast.traces.drmemtrace import VIEW
 from swapfast.traces.events import FTRACE, PERF
@@ -37,6 +38,9 @@ FORMATS: dict[str, Format] = {
         FTRACE,
         PIN,
         VIEW,
+        MSR,
+        ALIBABA,
+        TENCENT,
     )
 }
 RAW_SUFFIXES = (".raw", ".u32")
