@@ -11,11 +11,13 @@ import os
 from importlib.resources import as_file, files
 
 from swapfast.traces.blocks import ALIBABA, MSR, TENCENT
+from swapfast.traces.champsim import CHAMPSIM
 from swapfast.traces.dialect import is_table
 from swapfast.traces.drmemtrace import VIEW
 from swapfast.traces.events import FTRACE, PERF
 from swapfast.traces.flat import NPY, RAW
 from swapfast.traces.format import Format, Head, Options, Pid
+from swapfast.traces.libcachesim import LCS, ORACLE
 from swapfast.traces.magics import HEAD, found
 from swapfast.traces.npz import NPZ, read_npz
 from swapfast.traces.pin import PIN
@@ -23,6 +25,7 @@ from swapfast.traces.streamed import rereadable
 from swapfast.traces.streams import PACKINGS, Progress, chunks
 from swapfast.traces.text import CSV, LACKEY
 from swapfast.traces.trace import HOLD, Trace
+from swapfast.traces.vscsi import VSCSI
 
 __all__ = ["FORMATS", "bundled_trace", "open_trace"]
 
@@ -41,6 +44,10 @@ FORMATS: dict[str, Format] = {
         MSR,
         ALIBABA,
         TENCENT,
+        LCS,
+        VSCSI,
+        CHAMPSIM,
+        ORACLE,
     )
 }
 RAW_SUFFIXES = (".raw", ".u32")

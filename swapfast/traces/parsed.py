@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.traces._lines import BrokenLine
+from swapfast.traces._records import BrokenRecord
 from swapfast.traces.format import Options
 from swapfast.traces.streamed import StreamedTrace, gather, identity, rereadable
 from swapfast.traces.streams import Progress
@@ -51,8 +52,8 @@ class Begun:
     ----------
     parser : Parser
     data : iterator of bytes
-    lines : int
-        Before those that are parsed.
+    before : int
+        Lines, or bytes of records, before those that are parsed.
     advice : callable, optional
         What to add to the cause of a broken line.
     nothing : callable, optional
@@ -63,7 +64,7 @@ class Begun:
 
     parser: Parser
     data: Iterator[bytes]
-    lines: int = 0
+    before: int = 0
     advice: Callable[[BrokenLine], str] | None = None
     nothing: Callable[[], str] | None = None
     kind: Callable[[], str] | None = None
@@ -133,5 +134,8 @@ def parts(name: str, begun: Begun) -> Iterator[NDArray[np.uint32]]:
     except BrokenLine as error:
         advice = "" if begun.advice is None else begun.advice(error)
         raise ValueError(
-            f"{name}:{error.line + begun.lines}: {error.cause}{advice}: {error.text!r}"
+            f"{name}:{error.line + begun.before}: {error.cause}{advice}: {error.text!r}"
         ) from None
+    except BrokenRecord as error:
+        place = f"record {error.record}, byte {error.byte + begun.before}"
+        raise ValueError(f"{name}: {place}: {error.cause}") from None

@@ -259,8 +259,8 @@ def _begin_lzma(source: _Source) -> _Decoder:
 
 def _is_lzma(head: bytes) -> bool:
     """There is no magic; the header is judged as xz(1) does."""
-    if len(head) < 13 or head[0] >= 225:
-        return False
+    if len(head) < 13 or head[0] >= 225 or head[0] % 9 + head[0] // 9 % 5 > 4:
+        return False  # lc + lp of more than 4 are decoded by nobody
     window, size = struct.unpack_from("<IQ", head, 1)
     top = 1 << max(window.bit_length() - 1, 0)
     usual = window >= 4096 and window in (top, top | top >> 1, 0xFFFFFFFF)
