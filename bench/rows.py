@@ -4,7 +4,7 @@
 - A row checks that both did the same work, where they do the same: ``same`` is False if not.
 
 Replays and curves are here, the others beside: ``slots``, ``scale``, ``faults``, ``checkpoints``,
-``side_by_side``, ``recording``.
+``side_by_side``, ``recording``, ``readers``.
 Times are CPU seconds of this process unless a row says wall; medians of the rounds.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import checkpoints, faults, recording, scale, side_by_side, slots
+from bench import checkpoints, faults, readers, recording, scale, side_by_side, slots
 from bench.peers import PeerTrace, libcachesim, loops
 from bench.row import Row, Size, cpu, rates, trace, wall
 from swapfast.mrc import Distances, Sample
@@ -331,4 +331,5 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     **checkpoints.ROWS,
     **side_by_side.ROWS,
     **recording.ROWS,
+    **readers.ROWS,
 }

@@ -12,6 +12,8 @@ from swapfast.traces._numbered cimport (
     E_MEMORY, E_OWN, E_SIZE, NO_PAGE, OK, PAGE_SHIFT, SKIP, Numbered,
 )
 
+from swapfast.traces.pages cimport pages_hint
+
 from swapfast.traces._numbered import COMMON
 
 cdef enum:
@@ -23,6 +25,7 @@ cdef enum:
     E_VERSION
 
     RECORD_MOST = 128        # bytes
+    AHEAD = 16               # records whose pages are looked up beforehand: the table is large
     SECTOR_SHIFT = 9
     SECTORS_MOST = 1 << 17   # of a request, 64 MiB
 
@@ -163,6 +166,10 @@ cdef class Instructions(Records):
         cdef uint64_t address
         cdef int i, status
         while p < end:
+            if end - p > 64 * AHEAD:
+                address = at64(p + 64 * AHEAD + 32)
+                if address:
+                    pages_hint(&self.table, address >> PAGE_SHIFT)
             if p[8] > 1 or p[9] > p[8]:
                 return E_BRANCH
             if self.instructions:
@@ -217,6 +224,8 @@ cdef class Objects(Records):
         cdef uint8_t kind = 0
         cdef int status
         while p < end:
+            if <size_t>(end - p) > AHEAD * self.size:
+                pages_hint(&self.table, at64(p + AHEAD * self.size + 4))
             number = at64(p + 4)
             if self.op:
                 kind = self.kinds[p[self.op]]
@@ -254,6 +263,9 @@ cdef class Requests(Records):
         cdef uint8_t op
         cdef int status
         while p < end:
+            if <size_t>(end - p) > AHEAD * self.size:
+                block = at64(p + AHEAD * self.size + 16)
+                pages_hint(&self.table, block >> (PAGE_SHIFT - SECTOR_SHIFT))
             if at16(p + command + 2) >> 8 != self.version:
                 return E_VERSION
             op = p[command]

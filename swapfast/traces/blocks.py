@@ -22,7 +22,6 @@ __all__ = ["ALIBABA", "MSR", "TENCENT", "read_blocks"]
 
 PIECE = 1 << 14  # bytes that are parsed at a time: a request may have 16,384 pages
 SECTOR = 512
-LOOKED_AT = 1 << 12  # bytes
 LINES = 2  # that tell a preset
 
 
@@ -59,12 +58,10 @@ def _preset(
 
 def _like(pattern: re.Pattern[bytes]) -> Callable[[Head], bool]:
     def begins(head: Head) -> bool:
-        data = head.data[:LOOKED_AT].removeprefix(b"\xef\xbb\xbf")
-        lines = [line.rstrip(b"\r") for line in data.split(b"\n")]
-        whole = [line for line in (lines[:-1] or lines) if line.strip()]
-        if len(whole) > 1 and not pattern.fullmatch(whole[0]) and not whole[0][:1].isdigit():
-            whole = whole[1:]
-        return bool(whole) and all(pattern.fullmatch(line) for line in whole[:LINES])
+        lines = head.lines()
+        if len(lines) > 1 and not lines[0][:1].isdigit():
+            lines = lines[1:]
+        return bool(lines) and all(pattern.fullmatch(line) for line in lines[:LINES])
 
     return begins
 

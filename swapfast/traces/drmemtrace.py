@@ -36,9 +36,8 @@ def read_view(path: str | os.PathLike[str], options: Options) -> Trace:
 
 
 def _is_view(head: Head) -> bool:
-    return head.data.startswith(b"Output format:\n<--record#->") or bool(
-        LINE.match(head.data[: 1 << 12])
-    )
+    lines = head.lines()
+    return bool(lines) and (lines[0] == b"Output format:" or LINE.match(lines[0]) is not None)
 
 
 VIEW = Format(

@@ -23,7 +23,6 @@ from swapfast.traces.trace import Trace
 __all__ = ["FTRACE", "PERF", "read_events"]
 
 PIDS_MOST = 20  # processes that an error names
-LINES_MOST = 50  # of a file's first lines, that are looked at
 PERF_LINE = re.compile(rb"\s*\S.*?\s[0-9]+(/[0-9]+)?\s+(\[[0-9]+\]\s+)?[0-9]+\.[0-9]+:\s+\S+")
 FTRACE_LINE = re.compile(
     rb"\s*\S.*-[0-9]+\s+(\(\s*[0-9-]+\)\s+)?\[[0-9]+\]\s+([^\s:]+\s+)?[0-9]+\.[0-9]+:\s+\S+:"
@@ -84,10 +83,8 @@ def _is_ftrace(head: Head) -> bool:
 
 def _like(head: Head, line: re.Pattern[bytes]) -> bool:
     """The first line that says something is such a one."""
-    for one in head.data[: 1 << 16].split(b"\n", LINES_MOST)[:LINES_MOST]:
-        if one.strip() and not one.startswith((b"#", b"CPU:")):
-            return line.match(one[:1000]) is not None
-    return False
+    told = (one for one in head.lines() if not one.startswith(b"CPU:"))
+    return line.match(next(told, b"")) is not None
 
 
 PERF = Format(

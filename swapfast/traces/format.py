@@ -2,7 +2,7 @@
 
 - ``Format``: its name, its reader, and what the table of formats says of it.
 - ``Options``: how a file is to be read.
-- ``Head``: the first bytes of a file, by which a format is known.
+- ``Head``: the first bytes of a file, by which a format is known; its first lines.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from swapfast.traces.trace import HOLD, Trace
 
 __all__ = ["ALL", "Format", "Head", "Options", "Pid"]
 
+LOOKED_AT, LINES_MOST, LINE_MOST = 1 << 14, 50, 300  # bytes, lines, bytes of one
 Pid = int | Literal["all"]
 ALL: Literal["all"] = "all"
 
@@ -44,6 +45,14 @@ class Head(NamedTuple):
 
     data: bytes
     size: int | None
+
+    def lines(self) -> list[bytes]:
+        """The first lines, the beginning of each; without empty ones and comments (``#``)."""
+        found = []
+        for line in self.data[:LOOKED_AT].split(b"\n", LINES_MOST)[:LINES_MOST]:
+            if line.strip() and not line.startswith(b"#"):
+                found.append(line[:LINE_MOST].rstrip(b"\r"))
+        return found
 
 
 def _never(head: Head) -> bool:

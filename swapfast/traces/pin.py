@@ -19,7 +19,7 @@ from swapfast.traces.trace import Trace
 
 __all__ = ["PIN", "read_pin"]
 
-LINE = re.compile(rb"(#.*\n|\s*\n)*\s*(0x)?[0-9a-fA-F]+: [RW] +(0x)?[0-9a-fA-F]+\s")
+LINE = re.compile(rb"\s*(0x)?[0-9a-fA-F]+: [RW] +(0x)?[0-9a-fA-F]+(\s|$)")
 
 
 def read_pin(path: str | os.PathLike[str], options: Options) -> Trace:
@@ -33,7 +33,8 @@ def read_pin(path: str | os.PathLike[str], options: Options) -> Trace:
 
 
 def _is_pin(head: Head) -> bool:
-    return LINE.match(head.data[: 1 << 12]) is not None
+    lines = head.lines()
+    return bool(lines) and LINE.match(lines[0]) is not None
 
 
 PIN = Format(
