@@ -15,6 +15,7 @@
 - ``swapfast.traces._logs``: the readers of what perf, ftrace, Pin and DynamoRIO print.
 - ``swapfast.traces._numbered``: pages numbered by first touch, which the compiled readers share.
 - ``swapfast.traces._records``: the readers of binary records.
+- ``swapfast.traces._regions``: the reader of what damo prints.
 - ``swapfast.traces._survey``: the highest page among references, and how many write.
 - ``swapfast.traces._text``: the readers of lackey logs and of tables.
 - ``SWAPFAST_DEBUG=1`` in the environment builds them with bounds checks, debug symbols and the C
@@ -136,6 +137,7 @@ setup(
             extension("swapfast.traces._logs", headers("swapfast/traces")),
             extension("swapfast.traces._numbered", headers("swapfast/traces")),
             extension("swapfast.traces._records", headers("swapfast/traces")),
+            extension("swapfast.traces._regions", headers("swapfast/traces")),
             extension("swapfast.traces._survey", []),
             extension("swapfast.traces._text", headers("swapfast/traces")),
         ],

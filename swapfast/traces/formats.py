@@ -12,6 +12,7 @@ from importlib.resources import as_file, files
 
 from swapfast.traces.blocks import ALIBABA, MSR, TENCENT
 from swapfast.traces.champsim import CHAMPSIM
+from swapfast.traces.damo import DAMO
 from swapfast.traces.dialect import is_table
 from swapfast.traces.drmemtrace import VIEW
 from swapfast.traces.events import FTRACE, PERF
@@ -39,6 +40,7 @@ FORMATS: dict[str, Format] = {
         RAW,
         PERF,
         FTRACE,
+        DAMO,
         PIN,
         VIEW,
         MSR,

@@ -60,6 +60,8 @@ class Begun:
         Why there are no references, if there are none.
     kind : callable, optional
         What the references are, once all are read: a name of ``KINDS``.
+    steps : callable, optional
+        Makes references of the data; by default, the parser is fed and has them.
     """
 
     parser: Parser
@@ -68,6 +70,7 @@ class Begun:
     advice: Callable[[BrokenLine], str] | None = None
     nothing: Callable[[], str] | None = None
     kind: Callable[[], str] | None = None
+    steps: Callable[[Iterator[bytes]], Iterator[NDArray[np.uint32]]] | None = None
 
 
 Begin = Callable[[Progress | None], Begun]
@@ -124,13 +127,8 @@ def read_parsed(name: str, begin: Begin, what: str, options: Options) -> Trace:
 
 def parts(name: str, begun: Begun) -> Iterator[NDArray[np.uint32]]:
     """The references, piece by piece."""
-    parser = begun.parser
     try:
-        for chunk in begun.data:
-            parser.feed(chunk)
-            yield parser.take()
-        parser.finish()
-        yield parser.take()
+        yield from (_fed(begun) if begun.steps is None else begun.steps(begun.data))
     except BrokenLine as error:
         advice = "" if begun.advice is None else begun.advice(error)
         raise ValueError(
@@ -139,3 +137,12 @@ def parts(name: str, begun: Begun) -> Iterator[NDArray[np.uint32]]:
     except BrokenRecord as error:
         place = f"record {error.record}, byte {error.byte + begun.before}"
         raise ValueError(f"{name}: {place}: {error.cause}") from None
+
+
+def _fed(begun: Begun) -> Iterator[NDArray[np.uint32]]:
+    parser = begun.parser
+    for chunk in begun.data:
+        parser.feed(chunk)
+        yield parser.take()
+    parser.finish()
+    yield parser.take()

@@ -269,6 +269,11 @@ def accesses(data: bytes) -> bool:
     return _any(data, "pin", "drmemtrace")
 
 
+def regions(data: bytes) -> bool:
+    """What damo prints, expanded."""
+    return _trace(data, "damo")
+
+
 def blocks(data: bytes) -> bool:
     """Tables of requests to disks."""
     return _any(data, "msr", "alibaba", "tencent")
@@ -360,6 +365,7 @@ TARGETS: dict[str, Callable[[bytes], bool]] = {
     "raw": raw,
     "events": events,
     "accesses": accesses,
+    "regions": regions,
     "blocks": blocks,
     "records": records,
     "packed": packed,
@@ -423,6 +429,11 @@ def _made(name: str) -> list[bytes]:
         return [
             b"#\n0x7f01: R 0x7ffe1008\n0x7f05: W 0x2000  8 0x1\n#eof\n",
             b"Output format:\n 1 0: 7 <marker: x>\n 2 1: 7 read 8 byte(s) @ 0x1ffc by PC 4\n",
+        ]
+    if name == "regions":
+        return [
+            b"base_time_absolute: 8 m\n\nmonitoring_start:   0 ns\ntarget_id: 0\nnr_regions: 2\n"
+            b"00001000-00003000(  8.000 KiB):\t2\n00005000-00006000 (   4.000 KiB)   1   7\n\n",
         ]
     if name == "blocks":
         return [
