@@ -1,6 +1,6 @@
 """Rows of the readers of traces: text against 100 MB/s, records against a copy of the file.
 
-- ``ROWS``: T1, a row for each format of text; T2, one for each of records.
+- ``ROWS``: L1, a row for each format of text; L2, one for each of records.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ LINES: dict[str, Callable[[int], str]] = {
 
 
 def text(size: Size) -> Iterator[Row]:
-    """T1: lines of each recorder."""
+    """L1: lines of each recorder."""
     places = (_pages(size, 50).astype(np.int64) * PAGE_SIZE + BASE).tolist()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log"
@@ -69,7 +69,7 @@ def text(size: Size) -> Iterator[Row]:
                 lambda: cpu(path.read_bytes)[1],
             )
             same = len(open_trace(path, format=name)) >= len(places)
-            row = f"T1 {name}"
+            row = f"L1 {name}"
             yield Row(row, a / 1e6, b / 1e6, "MB/s", "read", a / 1e8, 1.0, same=same)
 
 
@@ -97,7 +97,7 @@ def _vscsi(pages: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> np.ndarray:
 
 
 def records(size: Size) -> Iterator[Row]:
-    """T2: records of each, against reading the file and copying it once in memory."""
+    """L2: records of each, against reading the file and copying it once in memory."""
     pages = _pages(size, 10)
     made = {"champsim": _champsim, "oracleGeneral": _oracle, "vscsi": _vscsi}
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +114,7 @@ def records(size: Size) -> Iterator[Row]:
                 lambda source=source, goal=goal: cpu(lambda: np.copyto(goal, source))[1],
             )
             same = len(open_trace(path, format=name)) >= len(pages)
-            yield Row(f"T2 {name}", a / 1e6, b / 1e6, "MB/s", "memory copy", ratio, 0.5, same=same)
+            yield Row(f"L2 {name}", a / 1e6, b / 1e6, "MB/s", "memory copy", ratio, 0.5, same=same)
 
 
-ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {"T1": text, "T2": records}
+ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {"L1": text, "L2": records}

@@ -39,7 +39,7 @@ def python(*arguments: str, folder: Path) -> str:
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
     others = ["cgroups", "check", "compare", "demotion", "measure", "mglru"]
-    more = ["record", "scenarios", "scopes", "side-by-side", "size", "sweep"]
+    more = ["record", "scenarios", "scopes", "side-by-side", "size", "sweep", "traces"]
     assert [p.stem for p in PAGES] == [*how_to, "argument", *others, *more]
     assert len(BLOCKS) == 25
 
