@@ -22,3 +22,7 @@ class Objects(Records):
 
 class Requests(Records):
     def __init__(self, version: int, collapse: bool = False) -> None: ...
+
+class Entries(Records):
+    filtered: bool
+    def __init__(self, instructions: bool = False, collapse: bool = False) -> None: ...

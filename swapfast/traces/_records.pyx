@@ -1,7 +1,8 @@
 """Traces of binary records, without a Python object a record.
 
 - ``Records``: takes chunks of bytes wherever they are cut; a reader is a subclass of it.
-- ``Instructions``: ChampSim's. ``Objects``: libCacheSim's. ``Requests``: vscsi's.
+- ``Instructions``: ChampSim's. ``Objects``: libCacheSim's. ``Requests``: vscsi's. ``Entries``:
+  DynamoRIO's.
 - ``BrokenRecord``: number, place and cause.
 """
 
@@ -23,6 +24,8 @@ cdef enum:
     E_SECTOR
     E_REQUEST
     E_VERSION
+    E_PROCESS
+    E_ENTRY
 
     RECORD_MOST = 128        # bytes
     AHEAD = 16               # records whose pages are looked up beforehand: the table is large
@@ -33,13 +36,26 @@ cdef enum:
     O_WRITES = 1
     O_REMOVES = 2
 
+    # types of DynamoRIO's entries
+    D_READ = 0
+    D_WRITE = 1
+    D_FETCH = 10             # to 16; 30, 31, 48 and 49 are fetches too
+    D_FETCH_LAST = 16
+    D_PID = 24
+    D_MARKER = 28
+    D_LAST = 49
+    D_FILETYPE = 9           # of a marker
+    D_FILTERED = 0x181       # bits of a file's type
+
 CAUSES = COMMON | {
     E_SIZE: "an access goes beyond the address space",
+    E_ENTRY: f"an entry of a type above {D_LAST}",
     E_CUT: "the file ends inside a record",
     E_BRANCH: "is_branch and branch_taken are 0 or 1, and only a branch is taken",
     E_OBJECT: "an object has the number 2**64 - 1",
     E_SECTOR: "the block number is beyond the address space",
     E_REQUEST: f"the request has more than {SECTORS_MOST >> 11} MiB",
+    E_PROCESS: "another process, which has an address space of its own",
     E_VERSION: "the version is not that of the records before",
 }
 
@@ -285,4 +301,60 @@ cdef class Requests(Records):
                         return status
             self.record += 1
             p += self.size
+        return OK
+
+
+cdef class Entries(Records):
+    """DynamoRIO's trace_entry_t of 64-bit programs: type, size and address in 12 bytes.
+
+    Parameters
+    ----------
+    instructions : bool
+        Fetches, too.
+    collapse : bool
+
+    Attributes
+    ----------
+    filtered : bool
+        A marker said that accesses were filtered by a cache.
+    """
+
+    cdef bint instructions
+    cdef readonly bint filtered
+    cdef bint named
+    cdef uint64_t pid
+
+    def __init__(self, bint instructions=False, bint collapse=False):
+        self.size = 12
+        self.instructions = instructions
+        self.collapse = collapse
+
+    cdef inline int other(self, uint16_t kind, uint16_t part, uint64_t value) noexcept nogil:
+        if kind > D_LAST:
+            return E_ENTRY
+        if kind == D_PID:
+            if self.named and value != self.pid:
+                return E_PROCESS
+            self.named = True
+            self.pid = value
+        elif kind == D_MARKER and part == D_FILETYPE and value & D_FILTERED:
+            self.filtered = True
+        return OK
+
+    cdef int whole(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        cdef uint16_t kind, size
+        cdef int status
+        cdef bint fetch
+        while p < end:
+            kind = at16(p)
+            size = at16(p + 2)
+            fetch = D_FETCH <= kind <= D_FETCH_LAST or kind == 30 or kind == 31 or 48 <= kind <= 49
+            if kind <= D_WRITE or (fetch and self.instructions):
+                status = self.touch(at64(p + 4), size, kind == D_WRITE) if size else OK
+            else:
+                status = self.other(kind, size, at64(p + 4))
+            if status != OK:
+                return status
+            self.record += 1
+            p += 12
         return OK

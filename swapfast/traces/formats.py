@@ -20,6 +20,7 @@ from swapfast.traces.flat import NPY, RAW
 from swapfast.traces.format import Format, Head, Options, Pid
 from swapfast.traces.libcachesim import LCS, ORACLE
 from swapfast.traces.magics import HEAD, found
+from swapfast.traces.memrefs import MEMREFS
 from swapfast.traces.npz import NPZ, read_npz
 from swapfast.traces.pin import PIN
 from swapfast.traces.streamed import rereadable
@@ -46,6 +47,7 @@ FORMATS: dict[str, Format] = {
         MSR,
         ALIBABA,
         TENCENT,
+        MEMREFS,
         LCS,
         VSCSI,
         CHAMPSIM,

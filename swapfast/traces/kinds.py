@@ -40,10 +40,10 @@ KINDS = {
         Kind("full", "every access"),
         Kind(
             "faults",
-            "page faults: what the page tables did not have; hits are not in it",
-            replay="it has page faults only: the hits between them, which make a page young, are "
+            "page faults, or what a filter let through: hits are not in it",
+            replay="it has only what missed: the hits between them, which make a page young, are "
             "not there, so that a replay evicts other pages than the program's kernel would",
-            curve="it has page faults only: the hits are not there, so that distances, and the "
+            curve="it has only what missed: the hits are not there, so that distances, and the "
             "curve made of them, are not those of the program",
         ),
         Kind(

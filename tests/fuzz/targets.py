@@ -281,7 +281,7 @@ def blocks(data: bytes) -> bool:
 
 def records(data: bytes) -> bool:
     """Binary records of all formats."""
-    return _any(data, "champsim", "oracleGeneral", "lcs", "vscsi")
+    return _any(data, "champsim", "oracleGeneral", "lcs", "vscsi", "memrefs")
 
 
 def packed(data: bytes) -> bool:
@@ -448,6 +448,7 @@ def _made(name: str) -> list[bytes]:
             struct.pack("<HHIIIQQQ", 0x28, 0x200, 1, 4096, 1, 8, 0, 0),
             struct.pack("<IIIHHQQ", 1, 4096, 1, 0x2A, 0x100, 8, 0),
         )
+        made.append(struct.pack("<HHQHHQHHQ", 25, 0, 5, 1, 8, 0x1FFC, 10, 3, 0x401000))
         return [*made, instruction * 3, *(command * 2 for command in commands)]
     if name == "guessed":
         found = [LACKEY, *CSV, gzip.compress(LACKEY, mtime=0), lzma.compress(CSV[0])]

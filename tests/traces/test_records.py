@@ -1,8 +1,9 @@
-"""Binary records: ChampSim, libCacheSim, vscsi.
+"""Binary records: ChampSim, libCacheSim, vscsi, DynamoRIO.
 
 libCacheSim's files in ``data`` were written by libCacheSim. The others are written by hand from
 
 - https://github.com/ChampSim/ChampSim/blob/master/inc/trace_instruction.h
+- https://github.com/DynamoRIO/dynamorio/blob/master/clients/drcachesim/common/trace_entry.h
 - vscsi.h and lcs.h in libCacheSim/traceReader/customizedReader of
   https://github.com/1a1a11a/libCacheSim
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapfast.traces import open_trace
-from swapfast.traces._records import BrokenRecord, Instructions, Objects, Requests
+from swapfast.traces._records import BrokenRecord, Entries, Instructions, Objects, Requests
 from swapfast.traces.champsim import RECORD
 from swapfast.traces.formats import guess_format
 from swapfast.traces.libcachesim import HEADER, MAGIC
@@ -181,15 +183,57 @@ def test_commands_that_are_refused(tmp_path):
         open_trace(put(tmp_path, b"x" * 80), format="vscsi")
 
 
+# --------------------------------------------------------------------- DynamoRIO
+
+
+def entries(*found: tuple[int, int, int]) -> bytes:
+    """Header, version 5, process 7; then these; a footer."""
+    whole = [(25, 0, 5), (28, 9, 0x40), (22, 8, 8), (24, 8, 7), *found, (26, 0, 0)]
+    return b"".join(struct.pack("<HHQ", *entry) for entry in whole)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_entries_of_drmemtrace(tmp_path, pack):
+    found = [(47, 3, 0x90), (10, 3, 0x401000), (0, 8, 0x1FFC), (4, 1, 0x9000), (1, 4, 0x3000)]
+    path = put(tmp_path, pack(entries(*found, (48, 2, 0x401003))))
+    assert guess_format(str(path)) == "memrefs"
+    trace = open_trace(path)
+    assert seen(trace) == [(1, False), (2, False), (3, True)]
+    assert trace.kind == "full"
+    assert len(open_trace(path, instructions=True)) == 5
+    filtered = put(tmp_path, entries((28, 9, 0x140), *found))
+    assert open_trace(filtered).kind == "faults"
+
+
+@pytest.mark.parametrize(
+    ("entry", "cause"),
+    [
+        ((50, 0, 0), "an entry of a type above 49"),
+        ((24, 8, 8), "another process, which has an address space of its own"),
+        ((0, 8, (1 << 64) - 1), "an access goes beyond the address space"),
+    ],
+)
+def test_entries_that_are_refused(tmp_path, entry, cause):
+    with pytest.raises(ValueError, match=f"t: record 5, byte 60: {cause}"):
+        open_trace(put(tmp_path, entries((0, 8, 0x1000), entry)))
+
+
 # --------------------------------------------------------------------- any bytes
 
-GOOD = [program().tobytes(), commands(1).tobytes(), commands(2).tobytes(), bytes(range(48))]
+GOOD = [
+    entries((0, 8, 0x1000)),
+    program().tobytes(),
+    commands(1).tobytes(),
+    commands(2).tobytes(),
+    bytes(range(48)),
+]
 
 
 @given(st.sampled_from(GOOD) | st.binary(max_size=300), st.integers(1, 130))
 def test_where_chunks_end_does_not_matter(data, size):
     made = [
         *(lambda: Instructions(True), Instructions, lambda: Requests(1), lambda: Requests(2)),
+        *(Entries, lambda: Entries(True)),
         *(lambda: Objects(24), lambda: Objects(28, 16), lambda: Objects(100, 20, True)),
     ]
     for make in made:
