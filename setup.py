@@ -13,8 +13,14 @@
 - ``swapfast.shell._notify``: notifications of seccomp, and the memory of those who cause them.
 - ``swapfast.shell.memory._tracee``: processes that are traced.
 - ``swapfast.shell.memory._mirror``, ``_moves``: page tables of real programs beside simulated ones.
+- ``swapfast.traces._blocks``: the reader of tables of requests to disks.
+- ``swapfast.traces._lines``: text cut into lines, which the readers of text share.
+- ``swapfast.traces._logs``: the readers of what perf, ftrace, Pin and DynamoRIO print.
+- ``swapfast.traces._numbered``: pages numbered by first touch, which the compiled readers share.
+- ``swapfast.traces._records``: the readers of binary records.
+- ``swapfast.traces._regions``: the reader of what damo prints.
 - ``swapfast.traces._survey``: the highest page among references, and how many write.
-- ``swapfast.traces._text``: the readers of text traces.
+- ``swapfast.traces._text``: the readers of lackey logs and of tables.
 - ``SWAPFAST_DEBUG=1`` in the environment builds them with bounds checks, debug symbols and the C
   macro ``SWAPFAST_DEBUG``, under which the core walks its invariants.
 - ``SWAPFAST_SANITIZE=1`` builds them with AddressSanitizer and UBSan; ``make sanitize`` does so
@@ -133,6 +139,12 @@ setup(
             extension("swapfast.shell._notify", headers("swapfast/shell")),
             extension("swapfast.shell.memory._tracee", headers("swapfast/shell/memory")),
             *(extension(f"swapfast.shell.memory.{name}", REAL) for name in ("_mirror", "_moves")),
+            extension("swapfast.traces._blocks", headers("swapfast/traces")),
+            extension("swapfast.traces._lines", headers("swapfast/traces")),
+            extension("swapfast.traces._logs", headers("swapfast/traces")),
+            extension("swapfast.traces._numbered", headers("swapfast/traces")),
+            extension("swapfast.traces._records", headers("swapfast/traces")),
+            extension("swapfast.traces._regions", headers("swapfast/traces")),
             extension("swapfast.traces._survey", []),
             extension("swapfast.traces._text", headers("swapfast/traces")),
         ],

@@ -4,7 +4,7 @@
 - A row checks that both did the same work, where they do the same: ``same`` is False if not.
 
 Replays and curves are here, the others beside: ``slots``, ``many``, ``faults``, ``checkpoints``,
-``side_by_side``, ``intercepted``, ``real_memory``, ``recording``.
+``side_by_side``, ``intercepted``, ``readers``, ``real_memory``, ``recording``.
 Times are CPU seconds of this process unless a row says wall; medians of the rounds.
 """
 
@@ -23,6 +23,7 @@ from bench import (
     faults,
     intercepted,
     many,
+    readers,
     real_memory,
     recording,
     side_by_side,
@@ -342,4 +343,5 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     **intercepted.ROWS,
     **recording.ROWS,
     **real_memory.ROWS,
+    **readers.ROWS,
 }

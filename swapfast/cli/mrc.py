@@ -7,11 +7,14 @@ from pathlib import Path
 import click
 import numpy as np
 
+from swapfast.cli.cautions import warn
+from swapfast.cli.options import PID
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
 from swapfast.publish import target
 from swapfast.replacement import POLICIES
 from swapfast.traces import open_trace
+from swapfast.traces.format import Pid
 from swapfast.units import PAGE_SIZE, format_count, format_size, parse_share
 
 __all__ = ["mrc"]
@@ -47,7 +50,7 @@ ROWS = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # % of the pages, as 
     help="Picture of the curves; needs the Python package matplotlib.",
 )
 @click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
-@click.option("--pid", type=click.IntRange(0), help="Lackey logs of several processes: which one.")
+@click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
 @click.option("--json", "as_json", is_flag=True, help="Every point as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def mrc(
@@ -58,7 +61,7 @@ def mrc(
     threads: int | None,
     plot: Path | None,
     format_: str | None,
-    pid: int | None,
+    pid: Pid | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -86,6 +89,7 @@ def mrc(
                 pid=pid,
                 progress=lambda done, of: step(f"reading {trace.name}", done, of),
             )
+            warn(loaded, "curve")
             wanted = None
             if sizes is not None:
                 wanted = [_size(s.strip(), loaded.pages) for s in sizes.split(",")]

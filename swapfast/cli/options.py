@@ -5,6 +5,7 @@
 - ``profile_of(name)``: a profile; "host" chooses it by looking at this machine. ``PROFILE_HELP``.
 - ``replaced_by(sets)``: keys of a scenario and their values, of "KEY=VALUE".
 - ``npz_name(option, path)``: refuses names that promise another format.
+- ``PID``: a number of a process, or "all".
 - ``no_stream``: the callback of an option that names a file to write, and takes no ``-``.
 """
 
@@ -16,11 +17,13 @@ import click
 
 from swapfast.kernel.profile import PROFILES
 from swapfast.running import choose
+from swapfast.traces.format import ALL, Pid
 from swapfast.units import PAGE_SIZE, format_size, parse_share, parse_size
 
 __all__ = [
     "HOST",
     "MOST_PAGES",
+    "PID",
     "PROFILE_HELP",
     "no_stream",
     "npz_name",
@@ -43,6 +46,26 @@ HOST = "host"  # --profile: the kernel of this machine
 PROFILE_HELP = f"{', '.join(PROFILES)}, or host: by this machine's /sys/kernel/mm/lru_gen/enabled"
 
 MOST_PAGES = 1 << 31  # of a simulated machine, and of one swap area
+
+
+class _Pid(click.ParamType):  # type: ignore[type-arg]
+    """A number of a process, or "all"."""
+
+    name = "NUMBER|all"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Pid:
+        if value == ALL:
+            return ALL
+        if isinstance(value, int):
+            return value
+        if str(value).isdecimal():
+            return int(str(value))
+        self.fail(f"{value!r} is no number of a process, nor {ALL!r}", param, ctx)
+
+
+PID = _Pid()
 
 
 def size_of(

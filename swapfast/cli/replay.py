@@ -8,7 +8,8 @@ from typing import Unpack, cast
 
 import click
 
-from swapfast.cli.options import PROFILE_HELP, profile_of, share_of, size_of
+from swapfast.cli.cautions import warn
+from swapfast.cli.options import PID, PROFILE_HELP, profile_of, share_of, size_of
 from swapfast.cli.output import (
     EXIT_NO,
     JSON,
@@ -26,6 +27,7 @@ from swapfast.kernel.options import Keywords
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
 from swapfast.traces import open_trace
+from swapfast.traces.format import Pid
 from swapfast.units import PAGE_SIZE, format_count, format_ns, format_size
 
 __all__ = ["replay"]
@@ -103,8 +105,8 @@ COUNTERS = (
     help="For when statistics are refreshed and the TLB is flushed.",
 )
 @click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
-@click.option("--instructions", is_flag=True, help="Lackey logs: replay instruction fetches too.")
-@click.option("--pid", type=click.IntRange(0), help="Lackey logs of several processes: which one.")
+@click.option("--instructions", is_flag=True, help="Replay instruction fetches too.")
+@click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
 @JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def replay(
@@ -115,7 +117,7 @@ def replay(
     device: str | None,
     format_: str | None,
     instructions: bool,
-    pid: int | None,
+    pid: Pid | None,
     as_json: bool,
     quiet: bool,
     **kernel: Unpack[Keywords],
@@ -160,6 +162,7 @@ def replay(
                 pid=pid,
                 progress=lambda done, of: step(f"reading {trace.name}", done, of),
             )
+            warn(loaded, "replay")
             limit = share_of("--memory", memory, loaded.pages)
             try:
                 with counting():

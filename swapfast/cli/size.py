@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from swapfast.capacity import Need, Point, Setting, Shared, alone, side_by_side
+from swapfast.cli.cautions import warn
 from swapfast.cli.options import no_stream
 from swapfast.cli.output import JSON, console, emit_json, progress, reported
 from swapfast.devices import PRESETS
@@ -139,7 +140,11 @@ def _share(text: str) -> float:
 
 
 def _open(name: str, step: object) -> Trace:
-    return bundled_trace() if name == BUNDLED else open_trace(name)
+    if name == BUNDLED:
+        return bundled_trace()
+    loaded = open_trace(name)
+    warn(loaded, "replay")
+    return loaded
 
 
 def _show(needs: list[Need], found: Shared | None, allowed: float, device: str) -> None:

@@ -9,13 +9,28 @@ from pathlib import Path
 
 import click
 
-from swapfast.cli.options import npz_name
+from swapfast.cli.cautions import warn
+from swapfast.cli.options import PID, npz_name
 from swapfast.cli.output import console, emit_json, progress, reported, tell
 from swapfast.publish import target
-from swapfast.traces import Trace, open_trace, save_npz
+from swapfast.traces import FORMATS, Trace, open_trace, save_npz
+from swapfast.traces.format import Pid
+from swapfast.traces.kinds import KINDS
 from swapfast.traces.npz import write_npz
 
 __all__ = ["trace"]
+
+
+def _formats(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    if not asked or ctx.resilient_parsing:
+        return
+    with reported():
+        titles = ("format", "kind", "what is read")
+        console.table(titles, [(f.name, f.kind, f.what) for f in FORMATS.values()], left=titles)
+        console.say("")
+        pair = ("kind", "the references are")
+        console.table(pair, [(k.name, k.what) for k in KINDS.values()], left=pair)
+    ctx.exit()
 
 
 @click.command()
@@ -27,9 +42,17 @@ __all__ = ["trace"]
     help="Write it as .npz; '-' is standard output.",
 )
 @click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
-@click.option("--instructions", is_flag=True, help="Lackey logs: keep instruction fetches.")
-@click.option("--collapse", is_flag=True, help="Lackey logs: merge runs on the same page.")
-@click.option("--pid", type=click.IntRange(0), help="Lackey logs of several processes: which one.")
+@click.option(
+    "--formats",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_formats,
+    help="Which formats are read, as a table.",
+)
+@click.option("--instructions", is_flag=True, help="Keep instruction fetches, if there are any.")
+@click.option("--collapse", is_flag=True, help="Merge runs on the same page.")
+@click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def trace(
@@ -38,19 +61,22 @@ def trace(
     format_: str | None,
     instructions: bool,
     collapse: bool,
-    pid: int | None,
+    pid: Pid | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Describe the trace in PATH, and convert it.
 
-    PATH is a lackey log or a CSV (plain, gz, xz, zst, bz2 or lzma), an .npz, a .npy or raw uint32.
+    PATH is of any format that --formats names; text and records may be compressed (gz, xz, zst,
+    bz2, lzma). What kind of trace it is, is shown and kept: one that has not every access is not
+    good for everything.
 
     \b
     Examples:
       swapfast trace sort.lackey
       swapfast trace sort.lackey.xz -o sort.npz
       swapfast trace all.lackey --pid 4711 -o one.npz
+      swapfast trace --formats
 
     Exit code: 0 done, 2 bad trace or option, 3 a file cannot be read or written.
     """
@@ -77,10 +103,12 @@ def trace(
             _stream(loaded)
         elif output is not None:
             save_npz(output, loaded, inputs=(path,))
+        warn(loaded)
         facts = loaded.describe()
         if as_json:
             emit_json(facts)
         else:
+            facts["kind"] = f"{loaded.kind}: {KINDS[loaded.kind].what}"
             for name, value in facts.items():
                 line = f"{name:16} {value}"
                 if to_stream:

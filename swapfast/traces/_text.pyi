@@ -1,37 +1,24 @@
-"""Types of the compiled parsers of text traces."""
+"""Types of the compiled parsers of lackey logs and tables."""
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
+from swapfast.traces._lines import Lines
 
 NO_FORM: tuple[str, ...]
 OTHER_PROCESS: tuple[str, ...]
 
-class BrokenLine(ValueError):
-    line: int
-    cause: str
-    text: str
-    def __init__(self, line: int, cause: str, text: str) -> None: ...
-
-class _Lines:
-    @property
-    def line(self) -> int: ...
-    @property
-    def pages(self) -> int: ...
-    def feed(self, chunk: bytes | bytearray | memoryview) -> None: ...
-    def finish(self) -> None: ...
-    def take(self) -> NDArray[np.uint32]: ...
-    def addresses(self) -> NDArray[np.uint64]: ...
-
-class LackeyParser(_Lines):
+class LackeyParser(Lines):
     def __init__(
-        self, instructions: bool = False, collapse: bool = False, pid: int | None = None
+        self,
+        instructions: bool = False,
+        collapse: bool = False,
+        pid: int | None = None,
+        together: bool = False,
     ) -> None: ...
     @property
     def pids(self) -> list[int]: ...
 
-class CsvParser(_Lines):
+class CsvParser(Lines):
     def __init__(
         self, columns: Sequence[str], collapse: bool = False, separator: str = ","
     ) -> None: ...

@@ -1,47 +1,39 @@
 """Text traces, line by line, without a Python object a line.
 
-- ``LackeyParser``: logs of ``valgrind --tool=lackey --trace-mem=yes``, of one process.
+- ``LackeyParser``: logs of ``valgrind --tool=lackey --trace-mem=yes``.
 - ``CsvParser``: columns named in a header line, with any separator of one character.
 
-Both take chunks of bytes wherever they are cut, number pages in the order of their first touch, and
-stop at the first line that is none: ``BrokenLine`` has its number, its text and the cause.
+What they share is in ``_lines``.
 """
 
-from libc.stdint cimport int8_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memchr, memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp
 
-from swapfast.traces.pages cimport (
-    PAGES_OK, PAGES_TOO_MANY, more_room, pages_find, pages_free, pages_t,
+from swapfast.traces._lines cimport Lines, hex_digit, trimmed
+from swapfast.traces._numbered cimport (
+    E_FORM, E_LONG, E_MEMORY, E_OWN, E_SIZE, E_SPACES, OK, PAGE_SHIFT, SIZE_MOST, SKIP,
 )
+from swapfast.traces.pages cimport more_room
 
-import numpy as np
+from swapfast.traces._lines import LINE_CAUSES
 
 cdef enum:
-    OK = 0
-    SKIP = 1             # not a reference: a banner, an empty line
-    E_FORM = 2
-    E_ADDRESS = 3
-    E_SIZE = 4
-    E_PAGES = 5
-    E_LONG = 6
-    E_MEMORY = 7
-    E_FIELDS = 8
-    E_NUMBER = 9
-    E_WRITE = 10
-    E_OP = 11
-    E_RANGE = 12
-    E_PIDS = 13
-    E_JUMBLED = 14
-    E_AGAIN = 15
-    E_WHOSE = 16
-    E_QUOTES = 17
+    E_ADDRESS = E_OWN
+    E_FIELDS
+    E_NUMBER
+    E_WRITE
+    E_OP
+    E_RANGE
+    E_PIDS
+    E_JUMBLED
+    E_AGAIN
+    E_WHOSE
+    E_QUOTES
 
-    LINE_MOST = 4096     # bytes of a line
-    TEXT_MOST = 80       # bytes of it in an error
-    SIZE_MOST = 1 << 20  # bytes of an access
-    PAGE_SHIFT = 12
     COLUMNS_MOST = 16
+    SPACE_SHIFT = 52         # an address of 64 bits has pages of 52
+    SPACES_MOST = 4095       # the last page of a last space would be NO_PAGE
 
     # columns of a CSV
     C_IGNORED = 0
@@ -53,27 +45,17 @@ cdef enum:
 
 cdef extern from *:
     """
-    static const uint32_t WRITE_BIT = 0x80000000u;
-    static const uint32_t NO_REF = 0xffffffffu; /* 2**31 - 1 is no page: there are not as many */
-    static const uint64_t NO_PAGE = ~(uint64_t)0;
     static const uint64_t NO_PID = ~(uint64_t)0;
     #define FIRST_LINE "Lackey, an example Valgrind tool"
     static const uint64_t TENTH = ~(uint64_t)0 / 10; /* 2**64 - 1 is ten times this and 5 */
     """
-    const uint32_t WRITE_BIT
-    const uint32_t NO_REF
-    const uint64_t NO_PAGE
     const uint64_t NO_PID
     const char *FIRST_LINE
     const uint64_t TENTH
 
-CAUSES = {
+CAUSES = LINE_CAUSES | {
     E_FORM: "is not 'I  addr,size' or ' L addr,size' with L, S or M",
     E_ADDRESS: "the address is not 1 to 16 hexadecimal digits before a comma",
-    E_SIZE: f"the size is not 1 to {SIZE_MOST} bytes inside the address space",
-    E_PAGES: "more than 2**31 - 1 different pages",
-    E_LONG: f"the line has more than {LINE_MOST} bytes",
-    E_MEMORY: "out of memory",
     E_FIELDS: "has not as many fields as the header",
     E_NUMBER: "a page, address or size is not a number (decimal, or 0x and hexadecimal)",
     E_WRITE: "write is not 0 or 1",
@@ -87,209 +69,6 @@ CAUSES = {
 }
 NO_FORM = CAUSES[E_FORM], CAUSES[E_ADDRESS]
 OTHER_PROCESS = CAUSES[E_PIDS], CAUSES[E_JUMBLED]
-
-
-class BrokenLine(ValueError):
-    """A line that cannot be read.
-
-    Attributes
-    ----------
-    line : int
-        From 1.
-    cause, text : str
-    """
-
-    def __init__(self, line, cause, text):
-        super().__init__(f"line {line}: {cause}: {text!r}")
-        self.line = line
-        self.cause = cause
-        self.text = text
-
-
-cdef struct out_t:
-    uint32_t *refs
-    uint64_t n
-    uint64_t cap
-    uint32_t last        # reference before the next one, also of a chunk that was taken
-
-
-cdef inline int emit(out_t *o, uint32_t ref, bint collapse) noexcept nogil:
-    if collapse and (o.last ^ ref) & ~WRITE_BIT == 0 and (o.last & WRITE_BIT or ref == o.last):
-        return OK
-    if o.n == o.cap and not more_room(<void **>&o.refs, &o.cap, 65536, 4):
-        return E_MEMORY
-    o.refs[o.n] = ref
-    o.n += 1
-    o.last = ref
-    return OK
-
-
-cdef inline const uint8_t *trimmed(const uint8_t *p, const uint8_t *end) noexcept nogil:
-    # Without the carriage return of a line that ends as DOS lines do.
-    return end - 1 if end > p and (end - 1)[0] == 13 else end
-
-
-cdef class _Lines:
-    """Cuts chunks into lines and keeps what both parsers share; a subclass parses one line."""
-
-    cdef pages_t table
-    cdef out_t out
-    cdef uint8_t carry[LINE_MOST + 1]  # the line that the last chunk began
-    cdef size_t carried
-    cdef bint skipping       # inside a banner longer than the carry; it is counted already
-    cdef const uint8_t *bad  # the broken line
-    cdef const uint8_t *bad_end
-    cdef bint collapse
-    cdef readonly uint64_t line
-    cdef uint64_t last_page
-    cdef uint32_t last_dense
-
-    def __cinit__(self, *args, **kwargs):
-        self.last_page = NO_PAGE
-        self.out.last = NO_REF
-
-    def __dealloc__(self):
-        pages_free(&self.table)
-        free(self.out.refs)
-
-    @property
-    def pages(self):
-        """Different pages so far."""
-        return self.table.count
-
-    cdef int parse(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
-        return E_FORM
-
-    cdef inline int touch(self, uint64_t address, uint64_t size, bint write) noexcept nogil:
-        cdef uint64_t page = address >> PAGE_SHIFT, last
-        cdef int status
-        if size == 0 or size > SIZE_MOST or address + (size - 1) < address:
-            return E_SIZE
-        last = (address + size - 1) >> PAGE_SHIFT
-        while page <= last:
-            if page != self.last_page:
-                status = pages_find(&self.table, page, &self.last_dense)
-                if status != PAGES_OK:
-                    return E_PAGES if status == PAGES_TOO_MANY else E_MEMORY
-                self.last_page = page
-            status = emit(&self.out, self.last_dense | (WRITE_BIT if write else 0), self.collapse)
-            if status != OK:
-                return status
-            page += 1
-        return OK
-
-    cdef int overlong(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
-        # A line of which only the first LINE_MOST bytes are known.
-        return E_LONG
-
-    cdef inline int one(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
-        # A line, whole unless it is too long anyway.
-        cdef int status
-        self.line += 1
-        if end - p > LINE_MOST:
-            status = self.overlong(p, p + LINE_MOST + 1)
-        else:
-            status = self.parse(p, end)
-        if status > SKIP:
-            self.bad = p
-            self.bad_end = end
-        return status
-
-    cdef int keep(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
-        # Part of a line. One byte more than a line may have is enough to refuse or to skip it.
-        cdef size_t rest = min(<size_t>(end - p), LINE_MOST + 1 - self.carried)
-        cdef int status
-        memcpy(&self.carry[0] + self.carried, p, rest)
-        self.carried += rest
-        if self.carried <= LINE_MOST:
-            return OK
-        status = self.one(&self.carry[0], &self.carry[0] + self.carried)
-        self.carried = 0
-        self.skipping = status == SKIP
-        return status
-
-    cdef int lines(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
-        cdef const uint8_t *stop
-        cdef int status
-        while p < end:
-            stop = <const uint8_t *>memchr(p, 10, end - p)
-            if stop == NULL:
-                return OK if self.skipping else self.keep(p, end)
-            if not self.carried and not self.skipping:
-                status = self.one(p, stop)
-            else:
-                status = OK if self.skipping else self.keep(p, stop)
-                if self.carried and status <= SKIP:
-                    status = self.one(&self.carry[0], &self.carry[0] + self.carried)
-                self.carried = 0
-                self.skipping = False
-            if status > SKIP:
-                return status
-            p = stop + 1
-        return OK
-
-    def feed(self, const uint8_t[::1] chunk not None):
-        """Parse the next bytes of the file.
-
-        Raises
-        ------
-        BrokenLine
-        """
-        cdef const uint8_t *p
-        cdef int status
-        if chunk.shape[0] == 0:
-            return
-        p = &chunk[0]
-        with nogil:
-            status = self.lines(p, p + chunk.shape[0])
-        if status > SKIP:
-            self.fail(status)
-
-    def finish(self):
-        """The file has ended; its last line may lack a newline."""
-        cdef int status = OK
-        if self.carried:
-            status = self.one(&self.carry[0], &self.carry[0] + self.carried)
-        self.carried = 0
-        self.skipping = False
-        if status > SKIP:
-            self.fail(status)
-
-    cdef fail(self, int status):
-        if status == E_MEMORY:
-            raise MemoryError(f"line {self.line}: no memory for {self.out.n} references")
-        text = (<const char *>self.bad)[:min(self.bad_end - self.bad, TEXT_MOST)].decode("latin-1")
-        raise BrokenLine(self.line, CAUSES[status], text)
-
-    def take(self):
-        """References since the last call: a uint32 array."""
-        result = np.empty(self.out.n, dtype=np.uint32)
-        cdef uint32_t[::1] view = result
-        if self.out.n:
-            memcpy(&view[0], self.out.refs, self.out.n * 4)
-        self.out.n = 0
-        return result
-
-    def addresses(self):
-        """Virtual page number of each page: a uint64 array."""
-        result = np.empty(self.table.count, dtype=np.uint64)
-        cdef uint64_t[::1] view = result
-        if self.table.count:
-            memcpy(&view[0], self.table.pages, self.table.count * 8)
-        return result
-
-
-cdef int8_t[256] VALUES  # of a hexadecimal digit; -1 = is none
-memset(&VALUES[0], -1, sizeof(VALUES))
-cdef int _digit
-for _digit in range(10):
-    VALUES[48 + _digit] = _digit
-for _digit in range(10, 16):
-    VALUES[55 + _digit] = VALUES[87 + _digit] = _digit  # A and a are 65 and 97
-
-
-cdef inline int hex_digit(uint8_t c) noexcept nogil:
-    return VALUES[c]
 
 
 cdef inline bint is_banner(const uint8_t *p, const uint8_t *end) noexcept nogil:
@@ -320,7 +99,7 @@ cdef inline const uint8_t *banner_pid(const uint8_t *p, const uint8_t *end,
     return p + 2
 
 
-cdef class LackeyParser(_Lines):
+cdef class LackeyParser(Lines):
     """Parse a lackey log.
 
     Parameters
@@ -332,17 +111,24 @@ cdef class LackeyParser(_Lines):
     pid : int, optional
         Keep what is of this process. The log must be several ones, one after the other: lines with
         references do not say whose they are.
+    together : bool
+        Keep all of them, each in an address space of its own.
     """
 
     cdef bint instructions
     cdef bint ours           # references are kept
     cdef bint begun          # the section has the line that begins a log
+    cdef bint together       # every section is kept
     cdef uint64_t wanted     # NO_PID: the one that there is
     cdef uint64_t *seen      # processes, in order
     cdef uint64_t seen_count
     cdef uint64_t seen_cap
 
-    def __init__(self, bint instructions=False, bint collapse=False, pid=None):
+    def __init__(
+        self, bint instructions=False, bint collapse=False, pid=None, bint together=False
+    ):
+        self.causes = CAUSES
+        self.together = together
         self.instructions = instructions
         self.collapse = collapse
         self.wanted = NO_PID if pid is None else <uint64_t>pid
@@ -360,6 +146,10 @@ cdef class LackeyParser(_Lines):
         if self.seen_count == self.seen_cap:
             if not more_room(<void **>&self.seen, &self.seen_cap, 16, 8):
                 return E_MEMORY
+        if self.together:
+            if self.seen_count == SPACES_MOST:
+                return E_SPACES
+            self.space = self.seen_count << SPACE_SHIFT
         self.seen[self.seen_count] = pid
         self.seen_count += 1
         return SKIP
@@ -378,11 +168,12 @@ cdef class LackeyParser(_Lines):
         if self.seen_count and self.seen[self.seen_count - 1] == pid:
             # Only in valgrind's own words: what people make up for a log may repeat.
             if self.begun and begins and end - p >= 32 and memcmp(p, FIRST_LINE, 32) == 0:
-                return E_AGAIN
+                # What a program began anew is another address space.
+                return self.remember(pid) if self.together else E_AGAIN
             self.begun = self.begun or begins
             return SKIP
         if self.seen_count:
-            if self.wanted == NO_PID:
+            if self.wanted == NO_PID and not self.together:
                 self.remember(pid)
                 return E_PIDS
             if not begins:
@@ -493,7 +284,7 @@ cdef inline bint is_blank(uint8_t c, uint8_t separator) noexcept nogil:
     return c <= 32 and (c == 32 or (c == 9 and separator != 9))
 
 
-cdef class CsvParser(_Lines):
+cdef class CsvParser(Lines):
     """Parse separated references.
 
     Parameters
@@ -515,6 +306,7 @@ cdef class CsvParser(_Lines):
     cdef bint by_page
 
     def __init__(self, columns, bint collapse=False, str separator=","):
+        self.causes = CAUSES
         known = {"page": C_PAGE, "address": C_ADDRESS, "write": C_WRITE, "op": C_OP, "size": C_SIZE}
         if len(columns) > COLUMNS_MOST:
             raise ValueError(f"more than {COLUMNS_MOST} columns")

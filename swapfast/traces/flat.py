@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.traces._survey import highest_page, writes_among
+from swapfast.traces.format import Format
 from swapfast.traces.npz import read_header
 from swapfast.traces.streamed import Identity, StreamedTrace, changed, identity
 from swapfast.traces.trace import BLOCK, MOST_PAGES, Trace, printable
 
-__all__ = ["read_npy", "read_raw"]
+__all__ = ["NPY", "RAW", "read_npy", "read_raw"]
 
 REF = np.dtype("<u4")
 
@@ -87,3 +88,17 @@ def _blocks(name: str, opened: Identity, offset: int, count: int) -> Iterator[ND
             if identity(number) != opened:
                 raise changed(name)
             yield block
+
+
+NPY = Format(
+    "npy",
+    lambda name, options: read_npy(name),
+    what="one uint32 array, bit 31 = write",
+    source="docs/traces.md",
+)
+RAW = Format(
+    "raw",
+    lambda name, options: read_raw(name),
+    what="little-endian uint32, bit 31 = write; known by .raw or .u32",
+    source="docs/traces.md",
+)

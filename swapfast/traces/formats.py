@@ -1,33 +1,58 @@
 """Which reader reads this file?
 
 - ``open_trace(path, format=None)``: by its first bytes, then by its suffix.
-- ``FORMATS``: name -> reader; one line a format.
+- ``FORMATS``: name -> ``Format``; one line a format, in the order in which files are looked at.
 - ``bundled_trace()``: the real program's trace that comes with the package.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from importlib.resources import as_file, files
 
+from swapfast.traces.blocks import ALIBABA, MSR, TENCENT
+from swapfast.traces.champsim import CHAMPSIM
+from swapfast.traces.damo import DAMO
 from swapfast.traces.dialect import is_table
-from swapfast.traces.flat import read_npy, read_raw
+from swapfast.traces.drmemtrace import VIEW
+from swapfast.traces.events import FTRACE, PERF
+from swapfast.traces.flat import NPY, RAW
+from swapfast.traces.format import Format, Head, Options, Pid
+from swapfast.traces.libcachesim import LCS, ORACLE
 from swapfast.traces.magics import HEAD, found
-from swapfast.traces.npz import read_npz
+from swapfast.traces.memrefs import MEMREFS
+from swapfast.traces.npz import NPZ, read_npz
+from swapfast.traces.pin import PIN
 from swapfast.traces.streamed import rereadable
-from swapfast.traces.streams import Progress, chunks
-from swapfast.traces.text import read_csv, read_lackey
+from swapfast.traces.streams import PACKINGS, Progress, chunks
+from swapfast.traces.text import CSV, LACKEY
 from swapfast.traces.trace import HOLD, Trace
+from swapfast.traces.vscsi import VSCSI
 
 __all__ = ["FORMATS", "bundled_trace", "open_trace"]
 
-FORMATS: dict[str, Callable[..., Trace]] = {
-    "lackey": read_lackey,
-    "csv": read_csv,
-    "npz": read_npz,
-    "npy": read_npy,
-    "raw": read_raw,
+FORMATS: dict[str, Format] = {
+    format.name: format
+    for format in (
+        LACKEY,
+        CSV,
+        NPZ,
+        NPY,
+        RAW,
+        PERF,
+        FTRACE,
+        DAMO,
+        PIN,
+        VIEW,
+        MSR,
+        ALIBABA,
+        TENCENT,
+        MEMREFS,
+        LCS,
+        VSCSI,
+        CHAMPSIM,
+        ORACLE,
+    )
 }
 RAW_SUFFIXES = (".raw", ".u32")
 
@@ -38,7 +63,7 @@ def open_trace(
     format: str | None = None,
     instructions: bool = False,
     collapse: bool = False,
-    pid: int | None = None,
+    pid: Pid | None = None,
     hold: int = HOLD,
     progress: Progress | None = None,
 ) -> Trace:
@@ -49,15 +74,17 @@ def open_trace(
     path : path
     format : str, optional
         One of ``FORMATS``; guessed by default.
-    instructions, collapse : bool
-        For text formats, see `read_lackey`.
-    pid : int, optional
-        For a lackey log of several processes: the one to read, see `read_lackey`.
+    instructions : bool
+        Keep instruction fetches, of formats that have them.
+    collapse : bool
+        Merge runs of references to one page, see `read_lackey`; not for arrays.
+    pid : int or "all", optional
+        For a log of several processes: the one to read, or each with pages of its own.
     hold : int
         References kept in memory; a longer trace is a `StreamedTrace`, read again for each replay,
         as .npy and raw files always are.
     progress : callable, optional
-        For text formats: called as ``progress(bytes read, bytes in all)``.
+        Called as ``progress(bytes read, bytes in all)``.
 
     Raises
     ------
@@ -70,26 +97,14 @@ def open_trace(
     chosen = guess_format(name) if format is None else format
     if chosen not in FORMATS:
         raise ValueError(f"no trace format {chosen!r}; there are {', '.join(FORMATS)}")
-    if chosen == "lackey":
-        return read_lackey(
-            name,
-            instructions=instructions,
-            collapse=collapse,
-            pid=pid,
-            hold=hold,
-            progress=progress,
-        )
-    if pid is not None:
-        raise ValueError(f"{name}: pid is for lackey logs, and this is {chosen}")
-    if chosen == "csv":
-        return read_csv(name, collapse=collapse, hold=hold, progress=progress)
-    if chosen == "npz":
-        return read_npz(name, hold=hold)
-    return FORMATS[chosen](name)
+    if pid is not None and not FORMATS[chosen].pids:
+        with_pids = ", ".join(known.name for known in FORMATS.values() if known.pids)
+        raise ValueError(f"{name}: pid is for {with_pids}, and this is {chosen}")
+    return FORMATS[chosen].read(name, Options(instructions, collapse, pid, hold, progress))
 
 
 def guess_format(name: str) -> str:
-    """The format of a file: npz and npy by their magic, raw by suffix, text by its first line."""
+    """The format of a file: by its magic or its first records; raw by suffix."""
     if not rereadable(name) and not os.path.isdir(name):
         raise ValueError(f"{name}: is no file whose first bytes can be read twice: name its format")
     with open(name, "rb") as file:
@@ -107,6 +122,17 @@ def guess_format(name: str) -> str:
         if raw:
             return "raw"
         raise ValueError(f"{name}: byte 0: is not an {name[-4:]} file")
+    return _by_content(name, magic)
+
+
+def _by_content(name: str, magic: bytes) -> str:
+    packed = any(packing.begins(magic) for packing in PACKINGS)
+    data = next(chunks(name, text=False), b"")
+    if found(data[:HEAD], text=False) is None:
+        head = Head(data, None if packed else os.stat(name).st_size)
+        for format in FORMATS.values():
+            if format.begins(head):
+                return format.name
     return "csv" if is_table(name, next(chunks(name), b"")) else "lackey"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 __all__ = ["HEAD", "READ", "found"]
 
 HEAD = 512  # bytes that are looked at
-READ = "traces are lackey logs and CSV (plain, gz, xz, zst, bz2 or lzma), .npz, .npy and raw uint32"
+READ = "swapfast trace --formats has the formats of traces"
 UNPACK = "unpack it first, and give the trace that is in it"
 CAPTURE = "capture the program's references with swapfast record"
 
@@ -51,8 +51,8 @@ MAGICS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xca\xfe\xba\xbe", "is a Java class or a program for macOS", CAPTURE),
     (0, b"\0asm", "is a WebAssembly module", CAPTURE),
     (0, b"#!/", "is a script", CAPTURE),
-    (0, b"PERFILE2", "is perf.data", "write CSV from perf script"),
-    (0, b"2ELIFREP", "is perf.data", "write CSV from perf script"),
+    (0, b"PERFILE2", "is perf.data", "print it: perf script -F +addr"),
+    (0, b"2ELIFREP", "is perf.data", "print it: perf script -F +addr"),
     (0, b"\x17\x08\x44tracing", "is trace.dat of trace-cmd", "write CSV from trace-cmd report"),
     (0, b"\xc1\x1f\xfc\xc1", "is a CTF trace (LTTng)", "write CSV from babeltrace2"),
     (0, b"# callgrind format", "is callgrind's output", CAPTURE),

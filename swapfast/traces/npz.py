@@ -1,4 +1,4 @@
-"""Traces in an ``.npz``: ``refs`` and ``pages``, and perhaps ``addresses`` and ``origin``.
+"""Traces in an ``.npz``: ``refs`` and ``pages``, perhaps ``addresses``, ``origin`` and ``kind``.
 
 - ``read_npz(path)``, ``save_npz(path, trace)``; ``write_npz(file, trace)``.
 - ``read_header(where, file)``: shape and type of an ``.npy`` array.
@@ -25,12 +25,14 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from swapfast.publish import publish
+from swapfast.traces.format import Format
+from swapfast.traces.kinds import KINDS
 from swapfast.traces.streamed import StreamedTrace, identity
 from swapfast.traces.trace import HOLD, MOST_PAGES, Trace, printable
 
-__all__ = ["read_header", "read_npz", "save_npz", "write_npz"]
+__all__ = ["NPZ", "read_header", "read_npz", "save_npz", "write_npz"]
 
-MEMBERS = ("refs", "pages", "addresses", "origin")
+MEMBERS = ("refs", "pages", "addresses", "origin", "kind")
 DEFLATE_MOST = 1032  # the best ratio that deflate can reach
 REF, ADDRESS = np.dtype("<u4"), np.dtype("<u8")
 ORIGIN_MOST = 1000  # characters
@@ -67,7 +69,7 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
     ----------
     path : path
         ``refs`` (uint32, bit 31 = write) and ``pages`` (an integer); optionally ``addresses``
-        (uint64) and ``origin`` (text).
+        (uint64), ``origin`` (text) and ``kind`` (a name of ``KINDS``; "full" without it).
     hold : int
         References kept in memory; a trace of more is a `StreamedTrace`. Addresses that take more
         memory than so many references stay in the file until they are asked for.
@@ -95,6 +97,7 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
         if "origin" in members:
             with _opened(name, archive, members["origin"]) as member:
                 label = member.text()
+        kind = _kind(name, archive, members)
         with _opened(name, archive, members["refs"]) as member:
             if len(member.shape) != 1 or member.dtype != np.uint32:
                 raise member.error("is uint32 of one dimension")
@@ -112,8 +115,9 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
         if held and 4 * count <= room:
             with _opened(name, archive, members["refs"]) as member:
                 refs = member.read().view(np.uint32)
+    trace: Trace
     if refs is None:
-        return StreamedTrace(
+        trace = StreamedTrace(
             name,
             lambda: _stream(name),
             count,
@@ -123,9 +127,21 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
             addresses if held else lambda: _addresses(name, pages),
             opened=opened,
         )
-    trace = Trace(refs, pages, f"{name}: refs.npy", addresses, private=True)
-    trace.origin = label
+    else:
+        trace = Trace(refs, pages, f"{name}: refs.npy", addresses, private=True)
+        trace.origin = label
+    trace.kind = kind
     return trace
+
+
+def _kind(name: str, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> str:
+    if "kind" not in members:
+        return "full"
+    with _opened(name, archive, members["kind"]) as member:
+        kind = member.text()
+        if kind not in KINDS:
+            raise ValueError(f"{member.where}: is {', '.join(KINDS)}, not {kind:.60}")
+        return kind
 
 
 def _check_addresses(member: _Member, pages: int) -> None:
@@ -335,6 +351,9 @@ def write_npz(file: IO[bytes], trace: Trace) -> None:
         _save(archive, "pages", pages.dtype, (), [pages])
         origin = np.array([printable(trace.origin)[:ORIGIN_MOST] or "?"])
         _save(archive, "origin", origin.dtype, (), [origin])
+        if trace.kind != "full":
+            kind = np.array([trace.kind])
+            _save(archive, "kind", kind.dtype, (), [kind])
         addresses = trace.address_chunks()
         first = next(addresses, None)
         if first is not None:
@@ -360,3 +379,12 @@ def _save(
         npy.write_array_header_1_0(member, header)
         for part in parts:
             member.write(np.ascontiguousarray(part, dtype=dtype).view(np.uint8).data)
+
+
+NPZ = Format(
+    "npz",
+    lambda name, options: read_npz(name, hold=options.hold),
+    kind="as stored",
+    what="refs, pages, addresses, origin, kind",
+    source="docs/traces.md",
+)

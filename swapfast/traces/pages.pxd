@@ -3,10 +3,21 @@
 # - more_room(array, room, least, size) -> False: no memory
 # - pages_find(t, page, dense) -> PAGES_OK, PAGES_NO_MEMORY or PAGES_TOO_MANY; a new page gets the
 #   next number
+# - pages_hint(t, page): it will be asked for soon
 # - pages_free(t)
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define SWAPFAST_PREFETCH(p) __builtin_prefetch(p)
+    #else
+    #define SWAPFAST_PREFETCH(p) ((void)(p))
+    #endif
+    """
+    void SWAPFAST_PREFETCH(const void *p) noexcept nogil
 
 cdef enum:
     PAGES_OK = 0
@@ -88,6 +99,14 @@ cdef inline int pages_find(pages_t *t, uint64_t page, uint32_t *dense) noexcept 
     dense[0] = <uint32_t>t.count
     t.count += 1
     return PAGES_OK
+
+
+cdef inline void pages_hint(const pages_t *t, uint64_t page) noexcept nogil:
+    cdef uint64_t at
+    if t.keys != NULL:
+        at = mix(page + 1) & t.mask
+        SWAPFAST_PREFETCH(&t.keys[at])
+        SWAPFAST_PREFETCH(&t.values[at])
 
 
 cdef inline void pages_free(pages_t *t) noexcept nogil:

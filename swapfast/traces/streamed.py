@@ -177,7 +177,9 @@ class StreamedTrace(Trace):
                 break
         refs = np.concatenate(parts)
         origin = f"{self.origin}, first {n}"
-        return Trace(refs, self.pages, origin, self.addresses, private=True)
+        first = Trace(refs, self.pages, origin, self.addresses, private=True)
+        first.kind = self.kind
+        return first
 
 
 def rereadable(path: str) -> bool:

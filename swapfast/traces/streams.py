@@ -32,13 +32,13 @@ FRAME_HEADER = 18  # bytes of a zstd frame that say what it needs
 Progress = Callable[[int, int], None]
 
 
-def chunks(path: str, progress: Progress | None = None) -> Iterator[bytes]:
+def chunks(path: str, progress: Progress | None = None, *, text: bool = True) -> Iterator[bytes]:
     """Yield the decompressed bytes of a file.
 
     Parameters
     ----------
     path : str
-        Plain text, gzip, xz, zstd (needs ``zstandard``), bzip2 or lzma.
+        Plain, gzip, xz, zstd (needs ``zstandard``), bzip2 or lzma.
     progress : callable, optional
         Called as ``progress(bytes of the file read, bytes in all)``; never for a pipe, of which
         the size is not known.
@@ -58,7 +58,7 @@ def chunks(path: str, progress: Progress | None = None) -> Iterator[bytes]:
         packing = next((p for p in PACKINGS if p.begins(source.peek(HEAD))), None)
         pieces = source.pieces() if packing is None else _unpacked(path, source, packing)
         kept: list[bytes] = []
-        length, judged = 0, False
+        length, judged = 0, not text
 
         def together() -> bytes:
             nonlocal length, judged
@@ -259,8 +259,8 @@ def _begin_lzma(source: _Source) -> _Decoder:
 
 def _is_lzma(head: bytes) -> bool:
     """There is no magic; the header is judged as xz(1) does."""
-    if len(head) < 13 or head[0] >= 225:
-        return False
+    if len(head) < 13 or head[0] >= 225 or head[0] % 9 + head[0] // 9 % 5 > 4:
+        return False  # lc + lp of more than 4 are decoded by nobody
     window, size = struct.unpack_from("<IQ", head, 1)
     top = 1 << max(window.bit_length() - 1, 0)
     usual = window >= 4096 and window in (top, top | top >> 1, 0xFFFFFFFF)

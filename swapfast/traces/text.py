@@ -11,26 +11,27 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swapfast.traces._text import NO_FORM, OTHER_PROCESS, BrokenLine, CsvParser, LackeyParser
+from swapfast.traces._lines import BrokenLine
+from swapfast.traces._text import NO_FORM, OTHER_PROCESS, CsvParser, LackeyParser
 from swapfast.traces.dialect import header
-from swapfast.traces.streamed import StreamedTrace, gather, identity, rereadable
+from swapfast.traces.format import ALL, Format, Options, Pid
+from swapfast.traces.parsed import Begun, parts, read_parsed
+from swapfast.traces.streamed import rereadable
 from swapfast.traces.streams import Progress, chunks
-from swapfast.traces.trace import HOLD, Trace, printable
+from swapfast.traces.trace import HOLD, Trace
 
-__all__ = ["LackeyStream", "read_csv", "read_lackey", "stream_lackey"]
+__all__ = ["CSV", "LACKEY", "LackeyStream", "read_csv", "read_lackey", "stream_lackey"]
 
 PIDS_MOST = 20  # processes that an error names
 LOOKED_AT = 1 << 28  # bytes of a log in which they are looked for
 BANNER = re.compile(rb"^(?:==|--|\*\*)(?:[0-9:.]+ )?([0-9]{1,10})(?:==|--|\*\*)", re.MULTILINE)
-Parser = LackeyParser | CsvParser
-Begun = tuple[Parser, Iterator[bytes], int]  # the last: lines before those that are parsed
-Begin = Callable[[Progress | None], Begun]
 
 
 def read_lackey(
@@ -38,7 +39,7 @@ def read_lackey(
     *,
     instructions: bool = False,
     collapse: bool = False,
-    pid: int | None = None,
+    pid: Pid | None = None,
     hold: int = HOLD,
     progress: Progress | None = None,
 ) -> Trace:
@@ -55,8 +56,10 @@ def read_lackey(
         Keep instruction fetches; loads, stores and modifies always are.
     collapse : bool
         Merge runs of references to one page: those that write no more than the one before.
-    pid : int, optional
-        Of a log that is those of several processes, one after the other: the one to read.
+    pid : int or "all", optional
+        Of a log that is those of several processes, one after the other: the one to read; or all
+        of them, each with pages of its own. In ``addresses``, the bits from 52 on then count the
+        processes from 0.
     hold : int
         References kept in memory. Of a file that has more, none is: it is a `StreamedTrace`, read
         again for each replay. A pipe can be read only once and is kept whole.
@@ -76,13 +79,24 @@ def read_lackey(
         address spaces are not one; or a damaged compressed stream.
     """
     name = os.fspath(path)
-    if pid is not None and not 0 <= pid < 1 << 32:
-        raise ValueError(f"pid is the number of a process, not {pid}")
+    if pid is not None and pid != ALL and not 0 <= pid < 1 << 32:
+        raise ValueError(f"pid is the number of a process, or {ALL!r}, not {pid}")
 
     def begin(progress: Progress | None) -> Begun:
-        return LackeyParser(instructions, collapse, pid), chunks(name, progress), 0
+        one = None if pid == ALL else pid
+        parser = LackeyParser(instructions, collapse, one, pid == ALL)
+        return Begun(
+            parser,
+            chunks(name, progress),
+            advice=partial(_advice, name, parser),
+            nothing=partial(_nothing, parser, one),
+        )
 
-    return _read(name, begin, "lackey log", hold, progress, pid)
+    return read_parsed(name, begin, "lackey log", Options(pid=pid, hold=hold, progress=progress))
+
+
+def _nothing(parser: LackeyParser, pid: int | None) -> str:
+    return "" if pid is None else f"no reference of process {pid}; {_processes(parser.pids)}"
 
 
 class LackeyStream(NamedTuple):
@@ -104,7 +118,8 @@ def stream_lackey(path: str | os.PathLike[str], *, instructions: bool = False) -
     """Read a lackey log that is longer than memory, or comes through a pipe."""
     name = os.fspath(path)
     parser = LackeyParser(instructions)
-    return LackeyStream(_parsed(name, (parser, chunks(name, None), 0)), parser.addresses)
+    advice = partial(_advice, name, parser)
+    return LackeyStream(parts(name, Begun(parser, chunks(name), advice=advice)), parser.addresses)
 
 
 def read_csv(
@@ -129,56 +144,9 @@ def read_csv(
             parser = CsvParser(table.columns, collapse, table.separator)
         except ValueError as error:
             raise ValueError(f"{name}:{table.lines}: {error}") from None
-        return parser, chain([table.rest], data), table.lines
+        return Begun(parser, chain([table.rest], data), table.lines)
 
-    return _read(name, begin, "CSV", hold, progress)
-
-
-def _read(
-    name: str,
-    begin: Begin,
-    kind: str,
-    hold: int,
-    progress: Progress | None,
-    pid: int | None = None,
-) -> Trace:
-    opened = identity(name)
-    begun = begin(progress)
-    parser = begun[0]
-    again = rereadable(name)
-    refs, count, writes = gather(_parsed(name, begun), hold if again else float("inf"))
-    if not count:
-        if pid is not None and isinstance(parser, LackeyParser):
-            raise ValueError(f"{name}: no reference of process {pid}; {_processes(parser.pids)}")
-        raise ValueError(f"{name}: no memory reference in it; is it a {kind}?")
-    origin = printable(os.path.basename(name)) + ("" if pid is None else f", process {pid}")
-    if refs is not None:
-        return Trace(refs, parser.pages, origin, parser.addresses(), private=True)
-    return StreamedTrace(
-        name,
-        lambda: _parsed(name, begin(None)),
-        count,
-        parser.pages,
-        writes,
-        origin,
-        parser.addresses(),
-        opened=opened,
-    )
-
-
-def _parsed(name: str, begun: Begun) -> Iterator[NDArray[np.uint32]]:
-    parser, data, lines_before = begun
-    try:
-        for chunk in data:
-            parser.feed(chunk)
-            yield parser.take()
-        parser.finish()
-        yield parser.take()
-    except BrokenLine as error:
-        advice = _advice(name, parser, error) if isinstance(parser, LackeyParser) else ""
-        raise ValueError(
-            f"{name}:{error.line + lines_before}: {error.cause}{advice}: {error.text!r}"
-        ) from None
+    return read_parsed(name, begin, "CSV", Options(hold=hold, progress=progress))
 
 
 def _advice(name: str, parser: LackeyParser, error: BrokenLine) -> str:
@@ -187,7 +155,7 @@ def _advice(name: str, parser: LackeyParser, error: BrokenLine) -> str:
         pids = parser.pids
         if rereadable(name):
             pids += [pid for pid in _pids(name) if pid not in pids]
-        one = "; if their logs stand one after the other, pid (--pid) reads one"
+        one = "; if their logs stand one after the other, pid (--pid) reads one, or 'all'"
         return (
             f" ({_processes(pids)}): each has an address space of its own; have valgrind write "
             f"a log for each: --log-file=NAME.%p{one if error.cause == OTHER_PROCESS[0] else ''}"
@@ -220,3 +188,33 @@ def _pids(name: str) -> list[int]:
     except ValueError:
         pass  # the error is about what came before
     return list(found)
+
+
+def _lackey(name: str, options: Options) -> Trace:
+    return read_lackey(
+        name,
+        instructions=options.instructions,
+        collapse=options.collapse,
+        pid=options.pid,
+        hold=options.hold,
+        progress=options.progress,
+    )
+
+
+def _csv(name: str, options: Options) -> Trace:
+    return read_csv(name, collapse=options.collapse, hold=options.hold, progress=options.progress)
+
+
+LACKEY = Format(
+    "lackey",
+    _lackey,
+    what="loads, stores, modifies; fetches if asked for",
+    source="https://valgrind.org/docs/manual/lk-manual.html",
+    pids=True,
+)
+CSV = Format(
+    "csv",
+    _csv,
+    what="page or address, write or op, size, by the names of the columns",
+    source="docs/traces.md",
+)

@@ -66,12 +66,20 @@ class Trace:
     private : bool
         The caller gives ``refs`` away and will not change it: it is kept as it is.
 
+    Attributes
+    ----------
+    kind : str
+        What the references are: a name of ``swapfast.traces.kinds.KINDS``; "full" unless a reader
+        found otherwise.
+
     Raises
     ------
     ValueError
         Another type or shape, or a page outside ``pages``, with its position; or the file that
         ``refs`` is mapped from was cut short.
     """
+
+    kind = "full"
 
     def __init__(
         self,
@@ -174,18 +182,21 @@ class Trace:
 
     def head(self, n: int) -> Trace:
         """The first ``n`` references, over the same pages."""
-        return Trace(
+        first = Trace(
             self._refs[:n],
             self.pages,
             f"{self.origin}, first {n}",
             self.addresses,
             private=self._private,
         )
+        first.kind = self.kind
+        return first
 
     def describe(self) -> dict[str, Any]:
-        """Facts: origin, refs, writes, pages, and the footprint in bytes."""
+        """Facts: origin, kind, refs, writes, pages, and the footprint in bytes."""
         return {
             "origin": self.origin,
+            "kind": self.kind,
             "refs": len(self),
             "writes": self.writes,
             "pages": self.pages,

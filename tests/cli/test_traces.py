@@ -10,7 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from swapfast.traces import open_trace
+from swapfast.traces import FORMATS, open_trace
+from swapfast.traces.kinds import KINDS
 
 LOG = b"==7== Lackey\n L 1000,4\n S 2000,4\n"
 
@@ -92,3 +93,48 @@ def test_a_sample_says_when_it_is_too_small(run, log):
 
 def test_sizes_are_named_with_their_option(run, log):
     assert "--sizes x: " in run("mrc", log, "--sizes", "x", code=2).stderr
+
+
+# --------------------------------------------------------------------- formats and kinds
+
+MSR = b"128166372003061629,hm,0,Read,20480,8192,413\n128166372016382155,hm,0,Write,0,512,22\n"
+
+
+def test_the_table_of_formats(run):
+    lines = run("trace", "--formats").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1 : lines.index("")]] == list(FORMATS)
+    assert [line.split()[0] for line in lines[lines.index("") + 2 :]] == list(KINDS)
+
+
+def test_the_kind_is_shown_kept_and_warned_about(run, tmp_path):
+    (tmp_path / "disk").write_bytes(MSR)
+    done = run("trace", tmp_path / "disk", "-o", tmp_path / "t.npz")
+    assert "sectors: requests to a disk" in done.stdout
+    assert done.stderr.count("warning: a replay of disk is not valid: it has requests to a") == 1
+    assert "miss-ratio" not in done.stderr
+    for path in (tmp_path / "disk", tmp_path / "t.npz"):
+        assert run("trace", path, "--json").json["kind"] == "sectors"
+        assert "a replay of disk is not valid" in run("replay", path, "-m", "2", code=2).stderr
+        assert "a replay of disk is not valid" in run("replay", path, "-m", "100%").stderr
+        assert run("mrc", path).stderr == ""
+        assert "a replay of disk is not valid" in run("size", path).stderr
+
+
+def test_page_faults_have_no_curve(run, tmp_path):
+    (tmp_path / "f").write_bytes(b"a 7 1.5: 1 page-faults: 7f00001000\n")
+    assert (
+        "warning: a miss-ratio curve of f is not valid: it has" in run("mrc", tmp_path / "f").stderr
+    )
+
+
+def test_a_trace_of_every_access_has_no_warning(run, log):
+    for command in (["trace"], ["mrc"], ["replay", "-m", "100%"]):
+        assert run(*command, log).stderr == ""
+
+
+def test_all_processes_of_a_log(run, tmp_path):
+    path = tmp_path / "two.lackey"
+    path.write_bytes(LOG + LOG.replace(b"==7==", b"==8=="))
+    assert run("trace", path, "--pid", "all", "--json").json["pages"] == 4
+    for pid in ("x", "-1", "ALL"):
+        assert "is no number of a process" in run("trace", path, "--pid", pid, code=2).stderr

@@ -21,6 +21,7 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -44,6 +45,7 @@ from tests.fuzz import outputs
 
 HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "checkpoint" / "data"
+RECORDED = HERE.parent / "traces" / "data"
 MOST_REFS = 1 << 16
 MOST_CHUNKS = 8
 
@@ -245,6 +247,43 @@ def raw(data: bytes) -> bool:
     return _trace(data, "raw", "input.raw")
 
 
+def events(data: bytes) -> bool:
+    """Page faults, of one process, of a chosen one, or of all side by side."""
+    path, found = stored(data), False
+    for format in ("perf", "ftrace"):
+        found |= _trace(data, format)
+        for pid in (7, "all"):
+            with suppress(ValueError, OSError):
+                trace = open_trace(path, format=format, pid=pid, hold=4)  # type: ignore[arg-type]
+                found |= len(trace) > 0
+    return found
+
+
+def _any(data: bytes, *formats: str) -> bool:
+    """All of them are tried."""
+    return sum(_trace(data, format) for format in formats) > 0
+
+
+def accesses(data: bytes) -> bool:
+    """What Pin and DynamoRIO print."""
+    return _any(data, "pin", "drmemtrace")
+
+
+def regions(data: bytes) -> bool:
+    """What damo prints, expanded."""
+    return _trace(data, "damo")
+
+
+def blocks(data: bytes) -> bool:
+    """Tables of requests to disks."""
+    return _any(data, "msr", "alibaba", "tencent")
+
+
+def records(data: bytes) -> bool:
+    """Binary records of all formats."""
+    return _any(data, "champsim", "oracleGeneral", "lcs", "vscsi", "memrefs")
+
+
 def packed(data: bytes) -> bool:
     """A compressed trace of several members: what is read is read whole, twice the same."""
     path = stored(data, "input.packed")
@@ -324,6 +363,11 @@ TARGETS: dict[str, Callable[[bytes], bool]] = {
     "npz": npz,
     "npy": npy,
     "raw": raw,
+    "events": events,
+    "accesses": accesses,
+    "regions": regions,
+    "blocks": blocks,
+    "records": records,
     "packed": packed,
     "dialect": dialect,
     "processes": processes,
@@ -374,6 +418,38 @@ def _made(name: str) -> list[bytes]:
         return [LACKEY]
     if name == "csv":
         return list(CSV)
+    if name == "events":
+        files = [*sorted(RECORDED.glob("perf-*")), RECORDED / "ftrace.txt"]
+        heads = [b"\n".join(file.read_bytes().split(b"\n")[-8:]) for file in files]
+        return [
+            *heads,
+            b"a b  7/8 [001] 1.5:  1 cpu/mem-stores/P:  1000 68 |OP STORE|  55d0c0ffee f\n",
+        ]
+    if name == "accesses":
+        return [
+            b"#\n0x7f01: R 0x7ffe1008\n0x7f05: W 0x2000  8 0x1\n#eof\n",
+            b"Output format:\n 1 0: 7 <marker: x>\n 2 1: 7 read 8 byte(s) @ 0x1ffc by PC 4\n",
+        ]
+    if name == "regions":
+        return [
+            b"base_time_absolute: 8 m\n\nmonitoring_start:   0 ns\ntarget_id: 0\nnr_regions: 2\n"
+            b"00001000-00003000(  8.000 KiB):\t2\n00005000-00006000 (   4.000 KiB)   1   7\n\n",
+        ]
+    if name == "blocks":
+        return [
+            b"128166372003061629,hm,0,Read,20480,8192,413\n12816637200,hm,1,Write,0,512,2\n",
+            b"419,R,20480,8192,1577808144360767\n725,W,20480,512,1577808144360768\n",
+            b"1538323200,40,16,0,1283\n1538323200,40,1,1,1360\n",
+        ]
+    if name == "records":
+        made = [file.read_bytes() for file in sorted(RECORDED.glob("requests.*"))]
+        instruction = struct.pack("<QBB6x2Q4Q", 0x401000, 1, 0, 0, 4096, 8192, 0, 0, 0)
+        commands = (
+            struct.pack("<HHIIIQQQ", 0x28, 0x200, 1, 4096, 1, 8, 0, 0),
+            struct.pack("<IIIHHQQ", 1, 4096, 1, 0x2A, 0x100, 8, 0),
+        )
+        made.append(struct.pack("<HHQHHQHHQ", 25, 0, 5, 1, 8, 0x1FFC, 10, 3, 0x401000))
+        return [*made, instruction * 3, *(command * 2 for command in commands)]
     if name == "guessed":
         found = [LACKEY, *CSV, gzip.compress(LACKEY, mtime=0), lzma.compress(CSV[0])]
         try:

@@ -215,7 +215,7 @@ def test_a_reference_of_nobody(tmp_path):
 
 
 def test_a_pid_is_for_logs(tmp_path):
-    with pytest.raises(ValueError, match="pid is for lackey logs, and this is csv"):
+    with pytest.raises(ValueError, match=r"pid is for .*lackey.*, and this is csv"):
         open_trace(put(tmp_path, b"page,write\n1,0\n", "t"), pid=7)
 
 
@@ -235,3 +235,40 @@ def test_a_name_that_is_no_utf_8_is_kept_printable(tmp_path):
     trace.origin = ""
     save_npz(tmp_path / "t.npz", trace)
     assert open_trace(tmp_path / "t.npz").refs.tolist() == trace.refs.tolist()
+
+
+# --------------------------------------------------------------------- all processes of a log
+
+SECTION = (
+    b"==%d== Lackey, an example Valgrind tool\nSB 04000000\nI  04000000,3\n L 1000,4\n S 2000,4\n"
+)
+
+
+@pytest.mark.parametrize("hold", [100, 1])
+def test_all_processes_side_by_side(tmp_path, hold):
+    path = put(tmp_path, SECTION % 7 + SECTION % 8, "t")
+    trace = open_trace(path, pid="all", hold=hold)
+    assert trace.refs.tolist() == [0, 1 | W, 2, 3 | W]
+    assert trace.addresses.tolist() == [1, 2, 1 | 1 << 52, 2 | 1 << 52]
+    assert trace.origin == "t, all processes"
+    assert open_trace(path, pid=8).addresses.tolist() == [1, 2]
+    assert len(open_trace(path, pid="all", instructions=True)) == 6
+
+
+def test_a_program_begun_anew_is_another_address_space(tmp_path):
+    path = put(tmp_path, SECTION % 7 + SECTION % 7, "t")
+    with pytest.raises(ValueError, match="the log of another program begins here"):
+        open_trace(path)
+    assert open_trace(path, pid="all").pages == 4
+
+
+def test_processes_among_each_other_cannot_be_told_apart(tmp_path):
+    path = put(tmp_path, SECTION % 7 + b"==8== x\n L 1000,4\n", "t")
+    with pytest.raises(ValueError, match="a line of another process among those of one"):
+        open_trace(path, pid="all")
+
+
+def test_more_processes_than_have_room(tmp_path):
+    sections = b"".join(b"==%d== Lackey\n L 1000,4\n" % n for n in range(4096))
+    with pytest.raises(ValueError, match=r"t:8191: more processes or volumes than have room"):
+        open_trace(put(tmp_path, sections, "t"), pid="all")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from swapfast.mrc import miss_ratio_curve
 from swapfast.replay import replay, stamp_mismatches
 from swapfast.traces import FORMATS, StreamedTrace, Trace, bundled_trace, open_trace, save_npz
 from swapfast.traces.formats import guess_format
+from swapfast.traces.kinds import KINDS, caution
 from swapfast.traces.streamed import gather
 from swapfast.units import PAGE_SIZE
 
@@ -51,6 +54,17 @@ def test_the_format_is_guessed_by_content_first(tmp_path, name, data, expected):
     trace = open_trace(path)
     assert trace.refs.tolist() == REFS.tolist()
     assert open_trace(path, format=expected).refs.tolist() == REFS.tolist()
+
+
+def test_the_page_has_the_table():
+    text = (Path(__file__).parents[2] / "docs" / "traces.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([a-z ]+) \|.*\|.*\| (\S+) \|$", text, re.M)
+    assert rows == [(f.name, f.kind, f.source) for f in FORMATS.values()]
+    kinds = re.findall(r"^\| `(\w+)` \|[^|]+\| (valid|not)[^|]*\| (valid|not)[^|]*\|$", text, re.M)
+    uses = [
+        tuple("not" if caution(k, use) else "valid" for use in ("replay", "curve")) for k in KINDS
+    ]
+    assert kinds == [(kind, *said) for kind, said in zip(KINDS, uses, strict=True)]
 
 
 @pytest.mark.parametrize("name", ["t.npz", "t", "t.raw", "t.log"])

@@ -66,7 +66,7 @@ FILES = {
     "lz": (b"LZIP\x01", "is lzip"),
     "elf": (b"\x7fELF\x02\x01\x01" + bytes(9), "is a program, a library or a core dump .ELF."),
     "pcap": (b"\xd4\xc3\xb2\xa1\x02\0\x04\0", "is a pcap capture"),
-    "data": (b"PERFILE2" + bytes(8), "is perf.data: write CSV from perf script"),
+    "data": (b"PERFILE2" + bytes(8), "is perf.data: print it: perf script -F .addr"),
     "parquet": (b"PAR1\x15\x04", "is a Parquet file"),
     "h5": (b"\x89HDF\r\n\x1a\n\0", "is an HDF5 file"),
     "png": (b"\x89PNG\r\n\x1a\n\0\0", "is a PNG picture"),
@@ -90,7 +90,7 @@ def test_what_is_no_trace_is_called_what_it_is(tmp_path, suffix):
         open_trace(path)
     assert str(error.value).startswith(f"{path}: ")
     if suffix != "zip":
-        assert "traces are lackey logs and CSV" in str(error.value)
+        assert "swapfast trace --formats has the formats" in str(error.value)
         for read in (read_lackey, read_csv):
             with pytest.raises(ValueError, match=cause):
                 read(path)

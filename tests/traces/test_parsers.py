@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swapfast.traces._text import BrokenLine, CsvParser, LackeyParser
+from swapfast.traces._lines import BrokenLine
+from swapfast.traces._text import CsvParser, LackeyParser
 from tests.traces import twin
 
 Parser = LackeyParser | CsvParser

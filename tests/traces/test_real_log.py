@@ -32,6 +32,7 @@ def collapsed():
 def test_what_is_in_it(trace):
     assert trace.describe() == {
         "origin": "sort.lackey.xz",
+        "kind": "full",
         "refs": LOADS + STORES + MODIFIES + CROSSINGS,
         "writes": 70_030,
         "pages": 100,
