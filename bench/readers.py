@@ -47,6 +47,7 @@ LINES: dict[str, Callable[[int], str]] = {
     "perf": _perf,
     "ftrace": _ftrace,
     "drmemtrace": _view,
+    "damo": lambda at: f"{at:012x}-{at + PAGE_SIZE:012x} (   4.000 KiB)           1     7\n",
     "pin": lambda at: f"0x7f58b95b2b70: R 0x{at:x}\n",
     "msr": lambda at: f"128166372003061629,hm,0,Read,{at},8192,413\n",
     "alibaba": lambda at: f"419,R,{at},4096,1577808144360767\n",

@@ -68,7 +68,7 @@ NOT_ALIKE = r"""
 # names for types alone
 swapfast\.core\.\w+\.(U8|U32|AreaInfo|Generations|MemcgInfo)
 # sentences for the reader's own errors
-swapfast\.traces\._text\.CAUSES
+swapfast\.traces\._\w+\.(\w*CAUSES|COMMON|KINDS|BrokenLine)
 """
 
 

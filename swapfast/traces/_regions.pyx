@@ -4,9 +4,14 @@
 """
 
 from libc.stdint cimport uint8_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy
 
 from swapfast.traces._lines cimport Lines, begins, decimal, hexadecimal, past_blanks, trimmed
-from swapfast.traces._numbered cimport E_FORM, E_OWN, PAGE_SHIFT, SKIP
+from swapfast.traces._numbered cimport E_FORM, E_MEMORY, E_OWN, OK, PAGE_SHIFT, SKIP
+from swapfast.traces.pages cimport more_room
+
+import numpy as np
 
 from swapfast.traces._lines import LINE_CAUSES
 
@@ -16,6 +21,8 @@ cdef enum:
     E_TARGET
 
     COUNT_MOST = 1 << 16     # samples of an interval
+    STEP = 1 << 20           # references that are made at a time
+    FIELDS = 4
 
 CAUSES = LINE_CAUSES | {
     E_FORM: "is not 'START-END (SIZE) ACCESSES', nor a line of a snapshot's head",
@@ -25,14 +32,23 @@ CAUSES = LINE_CAUSES | {
 }
 
 
+cdef struct region_t:
+    uint64_t snapshot
+    uint64_t first           # page
+    uint64_t pages
+    uint64_t count           # accesses
+
+
 cdef class RegionParser(Lines):
     """Parse text of ``damo report raw``.
 
-    `regions` has what was read since the last call: lists of (snapshot, first page, pages,
-    accesses), snapshots counted from 1.
+    `regions` has what was read since the last call: rows of snapshot (from 1), first page, pages
+    and accesses; without those that have none.
     """
 
-    cdef list found
+    cdef region_t *found
+    cdef uint64_t n
+    cdef uint64_t cap
     cdef uint64_t snapshot
     cdef bint targeted
     cdef uint64_t target     # a hash of what names it
@@ -40,12 +56,17 @@ cdef class RegionParser(Lines):
     def __init__(self, bint collapse=False):
         self.causes = CAUSES
         self.collapse = collapse
-        self.found = []
+
+    def __dealloc__(self):
+        free(self.found)
 
     def regions(self):
-        """Regions since the last call."""
-        taken = self.found
-        self.found = []
+        """Regions since the last call: a uint64 array of four columns."""
+        taken = np.empty((self.n, FIELDS), dtype=np.uint64)
+        cdef uint64_t[:, ::1] view = taken
+        if self.n:
+            memcpy(&view[0, 0], self.found, self.n * sizeof(region_t))
+        self.n = 0
         return taken
 
     cdef int other(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
@@ -92,15 +113,39 @@ cdef class RegionParser(Lines):
             return E_RANGE
         first >>= PAGE_SHIFT
         last = ((last - 1) >> PAGE_SHIFT) + 1
-        if count:
-            with gil:
-                self.found.append((self.snapshot, first, last - first, count))
+        if count == 0:
+            return SKIP
+        if self.n == self.cap and not more_room(<void **>&self.found, &self.cap, 1024,
+                                                sizeof(region_t)):
+            return E_MEMORY
+        self.found[self.n] = region_t(self.snapshot, first, last - first, count)
+        self.n += 1
         return SKIP
 
-    def expand(self, uint64_t page, uint64_t pages):
-        """References to so many pages, in their order."""
-        cdef int status
+    def expand(self, const uint64_t[:, ::1] regions not None, uint64_t number, uint64_t row,
+               uint64_t page):
+        """References of a round: to regions with more accesses than ``number``.
+
+        From a row, and a page of its region, on; not too many at a time.
+
+        Returns
+        -------
+        row, page : int
+            Where to go on; behind the last row, the round is over.
+        """
+        cdef uint64_t left = STEP, step
+        cdef int status = OK
         with nogil:
-            status = self.span(page, pages, False)
+            while row < <uint64_t>regions.shape[0] and left and status == OK:
+                if regions[row, 3] > number:
+                    step = min(left, regions[row, 2] - page)
+                    status = self.span(regions[row, 1] + page, step, False)
+                    left -= step
+                    page += step
+                    if page < regions[row, 2]:
+                        continue
+                row += 1
+                page = 0
         if status > SKIP:
-            raise MemoryError(f"no memory for {pages} references, or {self.causes[status]}")
+            raise MemoryError(f"no memory for {STEP} references, or {self.causes[status]}")
+        return row, page

@@ -25,11 +25,10 @@ from swapfast.traces.trace import Trace
 
 __all__ = ["DAMO", "read_damo"]
 
-STEP = 1 << 20  # pages that are made at a time
 LEAST = 1 << 16
 HOLDS = 4  # references of one snapshot, in those that are kept in memory
 
-Region = tuple[int, int, int, int]
+Regions = NDArray[np.uint64]
 
 
 def read_damo(path: str | os.PathLike[str], options: Options) -> Trace:
@@ -53,38 +52,38 @@ def _expanded(
     """What makes references of text, one snapshot after the other."""
 
     def steps(data: Iterator[bytes]) -> Iterator[NDArray[np.uint32]]:
-        snapshot: list[Region] = []
-        for region in _regions(parser, data):
-            if snapshot and snapshot[-1][0] != region[0]:
-                yield from _rounds(name, parser, snapshot, most)
-                snapshot = []
-            snapshot.append(region)
-        yield from _rounds(name, parser, snapshot, most)
+        for snapshot in _snapshots(parser, data):
+            yield from _rounds(name, parser, snapshot, most)
 
     return steps
 
 
-def _regions(parser: RegionParser, data: Iterator[bytes]) -> Iterator[Region]:
+def _snapshots(parser: RegionParser, data: Iterator[bytes]) -> Iterator[Regions]:
+    """Regions of one snapshot after the other."""
+    held = parser.regions()
     for chunk in data:
         parser.feed(chunk)
-        yield from parser.regions()
+        held = np.concatenate([held, parser.regions()])
+        *whole, held = np.split(held, np.flatnonzero(held[1:, 0] != held[:-1, 0]) + 1)
+        yield from whole
     parser.finish()
-    yield from parser.regions()
+    held = np.concatenate([held, parser.regions()])
+    yield from np.split(held, np.flatnonzero(held[1:, 0] != held[:-1, 0]) + 1)
 
 
 def _rounds(
-    name: str, parser: RegionParser, regions: list[Region], most: int
+    name: str, parser: RegionParser, regions: Regions, most: int
 ) -> Iterator[NDArray[np.uint32]]:
-    together = sum(pages * count for _, _, pages, count in regions)
+    together = int((regions[:, 2].astype(float) * regions[:, 3]).sum())
     if together > most:
         raise ValueError(
-            f"{name}: snapshot {regions[0][0]}: {together} references; {most} are taken"
+            f"{name}: snapshot {regions[0, 0]}: {together} references; {most} are taken"
         )
-    for number in range(max((count for *_, count in regions), default=0)):
-        for _, first, pages, count in regions:
-            for at in range(0, pages if count > number else 0, STEP):
-                parser.expand(first + at, min(STEP, pages - at))
-                yield parser.take()
+    for number in range(int(regions[:, 3].max(initial=0))):
+        row, page = 0, 0
+        while row < len(regions):
+            row, page = parser.expand(regions, number, row, page)
+            yield parser.take()
 
 
 def _is_damo(head: Head) -> bool:

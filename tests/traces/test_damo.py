@@ -99,7 +99,7 @@ def test_where_chunks_end_does_not_matter(text, size):
             for at in range(0, len(text), step):
                 parser.feed(text[at : at + step])
             parser.finish()
-            found.append(parser.regions())
+            found.append(parser.regions().tolist())
         except BrokenLine as error:
             found.append((error.line, error.cause, error.text))
     assert found[0] == found[1]
