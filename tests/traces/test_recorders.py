@@ -1,8 +1,9 @@
 """What perf, ftrace, Pin and DynamoRIO print: read as what it is, or refused.
 
-perf's and ftrace's files in ``data`` were written by the real tools. Pin and DynamoRIO are not
-needed to run the tests: their texts are written by hand,
+perf's and ftrace's files in ``data`` were written by the real tools. Other texts are written
+by hand,
 
+- of perf mem from https://man7.org/linux/man-pages/man1/perf-script.1.html (`addr`, `data_src`),
 - of pinatrace.out from {Simple,Manual}Examples/pinatrace.cpp of the Pin kit,
 - of the view tool from https://dynamorio.org/sec_drcachesim_format.html and its expected outputs
   (clients/drcachesim/tests/*.expect).
