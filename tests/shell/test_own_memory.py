@@ -117,13 +117,13 @@ def against_native(programs: Path, swap: Path, seed: int, operations: int, memor
 
 def test_random_operations(programs: Path, swap: Path) -> None:
     """mmap, munmap, mremap, madvise, mprotect, brk and fork, as they are without us."""
-    against_native(programs, swap, 1, 10_000, "16MiB")
+    against_native(programs, swap, 1, 3_000, "8MiB")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2, 3, 5])
-def test_many_random_operations(programs: Path, swap: Path, seed: int) -> None:
-    against_native(programs, swap, seed, 100_000, "6MiB")
+@pytest.mark.parametrize(("seed", "operations"), [(2, 10_000), (3, 100_000), (5, 10_000)])
+def test_many_random_operations(programs: Path, swap: Path, seed: int, operations: int) -> None:
+    against_native(programs, swap, seed, operations, "6MiB")
 
 
 def test_programs_of_others(tmp_path: Path, swap: Path) -> None:
