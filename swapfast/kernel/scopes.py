@@ -86,6 +86,8 @@ def publish(kernel: Kernel, area: SwapArea) -> None:
     # 2.6.25 puts an area before others of its priority, 6.18 behind them.
     area_table.set_writeok(kernel.core, area.number, True)
     if not area.private:
+        # Once: the end of a namespace within its swapoff has put the area back already.
+        scope_table.leave_area(kernel.core, area.namespace.scope, area.number)
         scope_table.use_area(kernel.core, area.namespace.scope, area.number, kernel.profile.modern)
     scope_kinds.area_comes(kernel, area)
 
