@@ -155,21 +155,8 @@ def owners(Core core, uint32_t number):
     return slots
 
 
-def set_prio(Core core, uint32_t number, int32_t prio):
-    """Renumber a default priority; the order of areas stays as it is."""
-    cdef area_t *a = core.area(number)
-    cdef scope_t *o
-    cdef uint32_t k
-    a.prio = prio
-    if a.scope < core.c.scopes_max:
-        o = &core.c.scopes[a.scope]
-        for k in range(o.count):
-            if o.areas[k] == number:
-                o.ranks[k] = prio
-
-
 def renumber(Core core, numbers, prios):
-    """Renumber many default priorities at once; the order of areas stays as it is."""
+    """Give areas other default priorities; their order stays as it is."""
     cdef core_t *c = &core.c
     cdef scope_t *o
     cdef uint32_t i, k

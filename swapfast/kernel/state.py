@@ -687,7 +687,7 @@ class SwapArea:
     @priority.setter
     def priority(self, value: int) -> None:
         self.standing = value
-        area_table.set_prio(self.namespace.kernel.core, self.number, value)
+        area_table.renumber(self.namespace.kernel.core, [self.number], [value])
 
     @property
     def path(self) -> str:
