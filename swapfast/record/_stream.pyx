@@ -7,12 +7,13 @@ An entry is the number of a page in an address space, shifted left by one; bit 0
 """
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp
 
 from swapfast.record.reduction cimport (
     WRITES, put_out, reduction_begin, reduction_end, reduction_free, reduction_page,
     reduction_put, reduction_t,
 )
+from swapfast.traces._numbered cimport copied
 from swapfast.traces.pages cimport PAGES_OK, PAGES_TOO_MANY, pages_find, pages_free, pages_t
 
 import numpy as np
@@ -188,20 +189,13 @@ cdef class Stream:
 
     def take(self):
         """References since the last call: a uint32 array."""
-        result = np.empty(self.reduction.n, dtype=np.uint32)
-        cdef uint32_t[::1] view = result
-        if self.reduction.n:
-            memcpy(&view[0], self.reduction.out, self.reduction.n * 4)
+        result = copied(self.reduction.out, self.reduction.n, np.uint32)
         self.reduction.n = 0
         return result
 
     def addresses(self):
         """Page number in the address space of each page: a uint64 array."""
-        result = np.empty(self.table.count, dtype=np.uint64)
-        cdef uint64_t[::1] view = result
-        if self.table.count:
-            memcpy(&view[0], self.table.pages, self.table.count * 8)
-        return result
+        return copied(self.table.pages, self.table.count, np.uint64)
 
 
 cdef int _check(int status) except -1:

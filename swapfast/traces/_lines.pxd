@@ -2,6 +2,7 @@
 #
 # - hex_digit(c), trimmed(p, end): of one byte, of one line
 # - past_blanks(p, end), past_word(p, end), begins(p, end, text, n)
+# - has_base(p, end): the number begins with 0x
 # - decimal(p, end, value), hexadecimal(p, end, value) -> past the number; NULL: there is none
 
 from libc.stdint cimport uint8_t, uint64_t
@@ -55,6 +56,11 @@ cdef inline bint begins(const uint8_t *p, const uint8_t *end, const char *text,
     return <size_t>(end - p) >= n and memcmp(p, text, n) == 0
 
 
+cdef inline bint has_base(const uint8_t *p, const uint8_t *end) noexcept nogil:
+    # It begins as hexadecimal numbers do: 0x.
+    return end - p > 2 and p[0] == 48 and (p[1] | 32) == 120
+
+
 cdef inline const uint8_t *decimal(const uint8_t *p, const uint8_t *end,
                                    uint64_t *value) noexcept nogil:
     # Up to 19 digits, which always fit.
@@ -75,7 +81,7 @@ cdef inline const uint8_t *hexadecimal(const uint8_t *p, const uint8_t *end,
     cdef const uint8_t *begin
     cdef uint64_t x = 0
     cdef int digit
-    if end - p > 2 and p[0] == 48 and (p[1] | 32) == 120:
+    if has_base(p, end):
         p += 2
     begin = p
     while p < end:
@@ -102,5 +108,3 @@ cdef class Lines(Numbered):
     cdef int overlong(self, const uint8_t *p, const uint8_t *end) noexcept nogil
     cdef int one(self, const uint8_t *p, const uint8_t *end) noexcept nogil
     cdef int keep(self, const uint8_t *p, const uint8_t *end) noexcept nogil
-    cdef int lines(self, const uint8_t *p, const uint8_t *end) noexcept nogil
-    cdef fail(self, int status)

@@ -75,7 +75,7 @@ cdef class Lines(Numbered):
         self.skipping = status == SKIP
         return status
 
-    cdef int lines(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+    cdef int chunk(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         cdef const uint8_t *stop
         cdef int status
         while p < end:
@@ -94,23 +94,6 @@ cdef class Lines(Numbered):
                 return status
             p = stop + 1
         return OK
-
-    def feed(self, const uint8_t[::1] chunk not None):
-        """Parse the next bytes of the file.
-
-        Raises
-        ------
-        BrokenLine
-        """
-        cdef const uint8_t *p
-        cdef int status
-        if chunk.shape[0] == 0:
-            return
-        p = &chunk[0]
-        with nogil:
-            status = self.lines(p, p + chunk.shape[0])
-        if status > SKIP:
-            self.fail(status)
 
     def finish(self):
         """The file has ended; its last line may lack a newline."""

@@ -2,9 +2,11 @@
 #
 # - touch(address, size, write) -> OK or a cause: a reference to each page of an access
 # - span(page, count, write): the same for so many pages
+# - chunk(p, end) -> OK, SKIP or a cause: the next bytes of the file; fail(status): raise it
 # - E_OWN: the first code of a subclass's own causes
+# - copied(items, n, dtype): an array of its own
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from swapfast.traces.pages cimport PAGES_OK, PAGES_TOO_MANY, more_room, pages_find, pages_t
 
@@ -53,6 +55,9 @@ cdef inline int emit(out_t *o, uint32_t ref, bint collapse) noexcept nogil:
     return OK
 
 
+cdef object copied(const void *items, uint64_t n, dtype)
+
+
 cdef class Numbered:
     cdef pages_t table
     cdef out_t out
@@ -61,6 +66,9 @@ cdef class Numbered:
     cdef uint64_t last_page
     cdef uint32_t last_dense
     cdef object causes       # what each status means
+
+    cdef int chunk(self, const uint8_t *p, const uint8_t *end) noexcept nogil
+    cdef fail(self, int status)
 
     cdef inline int span(self, uint64_t page, uint64_t count, bint write) noexcept nogil:
         cdef uint32_t flag = WRITE_BIT if write else 0

@@ -2,9 +2,10 @@
 
 - ``Numbered``: what all compiled readers share; a reader is a subclass of it.
 - ``COMMON``: causes that any of them may have.
+- ``copied(items, n, dtype)``: an array of its own (C only).
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
@@ -19,6 +20,14 @@ COMMON = {
     E_MEMORY: "out of memory",
     E_SPACES: "more processes or volumes than have room side by side",
 }
+
+
+cdef object copied(const void *items, uint64_t n, dtype):
+    result = np.empty(n, dtype=dtype)
+    cdef uint8_t[::1] view = result.view(np.uint8)
+    if n:
+        memcpy(&view[0], items, view.shape[0])
+    return result
 
 
 cdef class Numbered:
@@ -40,17 +49,33 @@ cdef class Numbered:
 
     def take(self):
         """References since the last call: a uint32 array."""
-        result = np.empty(self.out.n, dtype=np.uint32)
-        cdef uint32_t[::1] view = result
-        if self.out.n:
-            memcpy(&view[0], self.out.refs, self.out.n * 4)
+        result = copied(self.out.refs, self.out.n, np.uint32)
         self.out.n = 0
         return result
 
     def addresses(self):
         """Virtual page number of each page: a uint64 array."""
-        result = np.empty(self.table.count, dtype=np.uint64)
-        cdef uint64_t[::1] view = result
-        if self.table.count:
-            memcpy(&view[0], self.table.pages, self.table.count * 8)
-        return result
+        return copied(self.table.pages, self.table.count, np.uint64)
+
+    cdef int chunk(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        return OK
+
+    cdef fail(self, int status):
+        raise ValueError(self.causes[status])
+
+    def feed(self, const uint8_t[::1] chunk not None):
+        """Take the next bytes of the file.
+
+        Raises
+        ------
+        BrokenLine, BrokenRecord
+        """
+        cdef const uint8_t *p
+        cdef int status
+        if chunk.shape[0] == 0:
+            return
+        p = &chunk[0]
+        with nogil:
+            status = self.chunk(p, p + chunk.shape[0])
+        if status > SKIP:
+            self.fail(status)

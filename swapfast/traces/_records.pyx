@@ -92,7 +92,7 @@ cdef class Records(Numbered):
         # Some whole records; `record` is the one that it stopped at.
         return OK
 
-    cdef int pieces(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+    cdef int chunk(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         cdef size_t more, rest
         cdef int status = OK
         if self.carried:
@@ -110,23 +110,6 @@ cdef class Records(Numbered):
             memcpy(&self.carry[0], end - rest, rest)
             self.carried = rest
         return status
-
-    def feed(self, const uint8_t[::1] chunk not None):
-        """Take the next bytes of the file.
-
-        Raises
-        ------
-        BrokenRecord
-        """
-        cdef const uint8_t *p
-        cdef int status
-        if chunk.shape[0] == 0:
-            return
-        p = &chunk[0]
-        with nogil:
-            status = self.pieces(p, p + chunk.shape[0])
-        if status > SKIP:
-            self.fail(status)
 
     def finish(self):
         """The file has ended."""

@@ -10,7 +10,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memchr, memcmp
 
-from swapfast.traces._lines cimport Lines, hex_digit, trimmed
+from swapfast.traces._lines cimport Lines, decimal, has_base, hex_digit, hexadecimal, trimmed
 from swapfast.traces._numbered cimport (
     E_FORM, E_LONG, E_MEMORY, E_OWN, E_SIZE, E_SPACES, OK, PAGE_SHIFT, SIZE_MOST, SKIP,
 )
@@ -255,29 +255,8 @@ cdef class LackeyParser(Lines):
 cdef inline const uint8_t *plain(const uint8_t *p, const uint8_t *end, uint8_t separator,
                                  uint64_t *value) noexcept nogil:
     # A number that fills its field: where the field ends. NULL: it has to be looked at closely.
-    cdef const uint8_t *begin = p
-    cdef uint64_t x = 0
-    cdef int digit
-    while p < end and 48 <= p[0] <= 57:
-        x = x * 10 + (p[0] - 48)
-        p += 1
-    if p == begin + 1 and x == 0 and p < end and (p[0] | 32) == 120:
-        p += 1
-        begin = p
-        while p < end:
-            digit = hex_digit(p[0])
-            if digit < 0:
-                break
-            x = x << 4 | <uint64_t>digit
-            p += 1
-        if p > begin + 16:
-            return NULL
-    elif p > begin + 19:
-        return NULL
-    if p == begin or (p < end and p[0] != separator):
-        return NULL
-    value[0] = x
-    return p
+    p = hexadecimal(p, end, value) if has_base(p, end) else decimal(p, end, value)
+    return p if p != NULL and (p == end or p[0] == separator) else NULL
 
 
 cdef inline bint is_blank(uint8_t c, uint8_t separator) noexcept nogil:
@@ -337,16 +316,16 @@ cdef class CsvParser(Lines):
     cdef int number(self, const uint8_t *p, const uint8_t *end, uint64_t *value) noexcept nogil:
         cdef uint64_t x = 0
         cdef int digit
-        cdef bint hexadecimal = end - p > 2 and p[0] == 48 and (p[1] | 32) == 120, fits = True
-        if hexadecimal:
+        cdef bint based = has_base(p, end), fits = True
+        if based:
             p += 2
         elif p == end:
             return E_NUMBER
         while p < end:
             digit = hex_digit(p[0])
-            if digit < 0 or (digit > 9 and not hexadecimal):
+            if digit < 0 or (digit > 9 and not based):
                 return E_NUMBER
-            if hexadecimal:
+            if based:
                 fits &= x >> 60 == 0
                 x = x << 4 | <uint64_t>digit
             else:
