@@ -186,7 +186,7 @@ EXCEPTIONS = {
     "kernel/state.py Task": 26,
     "ltp/lib.py TestContext": 28,
     "replay.py replay": 82,
-    "traces/_text.pyx": 433,
+    "traces/_text.pyx": 412,
     "traces/_text.pyx parse": 75,
 }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def read_lcs(path: str | os.PathLike[str], options: Options) -> Trace:
         data = chunks(name, progress, text=False)
         version, rest = _header(name, data)
         reader = Objects(*LAYOUTS[version], options.collapse)
-        return Begun(reader, _after(rest, data), HEADER, kind=lambda: "objects")
+        return Begun(reader, chain([rest], data), HEADER, kind=lambda: "objects")
 
     return read_parsed(name, begin, "trace in lcs", options)
 
@@ -82,11 +83,6 @@ def _header(name: str, data: Iterator[bytes]) -> tuple[int, bytes]:
     if version not in LAYOUTS:
         raise ValueError(f"{name}: byte 8: lcs of version {version}; 1 to {max(LAYOUTS)} are read")
     return version, head[HEADER:]
-
-
-def _after(rest: bytes, data: Iterator[bytes]) -> Iterator[bytes]:
-    yield rest
-    yield from data
 
 
 def _is_oracle(head: Head) -> bool:

@@ -143,15 +143,20 @@ def _gone(pid: int) -> None:
 COUNT = "ls /proc/$PPID/fd | wc -l"
 
 
-def test_callers_that_are_killed_leave_nothing(program: Callable[..., Path]) -> None:
-    """Eight threads ask, and are killed wherever they are."""
-    threads, draw = program("threads"), random.Random(1)
+def after_kills(threads: Path, seed: int, count: int, longest: float, more: str = "") -> list[str]:
+    """Eight threads ask, and are killed wherever they are; what all say before and after."""
+    draw = random.Random(seed)
     kills = "; ".join(
-        f"timeout -s KILL {draw.uniform(0.001, 0.1):.3f} {threads} 8 1000000" for _ in range(6)
+        f"timeout -s KILL {draw.uniform(0.001, longest):.3f} {threads} 8 1000000"
+        for _ in range(count)
     )
     work = f"{threads} 8 50"
-    script = f"{work}; {COUNT}; {kills}; {work}; sleep 0.1; {COUNT}; cat /proc/$PPID/status"
-    lines = shell("sh", "-c", script).stdout.splitlines()
+    script = f"{work}; {COUNT}; {kills}; {work}; sleep 0.1; {COUNT}{more}"
+    return shell("sh", "-c", script).stdout.splitlines()
+
+
+def test_callers_that_are_killed_leave_nothing(program: Callable[..., Path]) -> None:
+    lines = after_kills(program("threads"), 1, 6, 0.1, "; cat /proc/$PPID/status")
     assert lines[1] == lines[3] and lines[0] == lines[2] == "0 wrong"
     assert "Threads:\t1" in lines
 
@@ -162,14 +167,8 @@ def test_a_hundred_thousand_calls_by_eight_threads(program: Callable[..., Path])
 
 
 @pytest.mark.slow
-def test_two_hundred_kills(program: Callable[..., Path], s1: Path) -> None:
-    threads, draw = program("threads"), random.Random(2)
-    kills = "; ".join(
-        f"timeout -s KILL {draw.uniform(0.001, 0.2):.3f} {threads} 8 1000000" for _ in range(200)
-    )
-    work = f"{threads} 8 50"
-    script = f"{work}; {COUNT}; {kills}; {work}; sleep 0.1; {COUNT}"
-    lines = shell("sh", "-c", script).stdout.splitlines()
+def test_two_hundred_kills(program: Callable[..., Path]) -> None:
+    lines = after_kills(program("threads"), 2, 200, 0.2)
     assert lines[1] == lines[3] and lines[0] == lines[2] == "0 wrong"
 
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from swapfast.traces import open_trace
 from swapfast.traces._blocks import BlockParser
-from swapfast.traces._lines import BrokenLine
 from swapfast.traces.formats import FORMATS, guess_format
+from tests.support.chunked import fed
 
 W = 1 << 31
 # The same requests each time: pages 5 and 6 of a volume are read, page 5 of another is written, and
@@ -100,14 +100,6 @@ table = st.lists(st.lists(fields, min_size=4, max_size=6).map(",".join)).map("\n
 
 @given(table.map(str.encode) | st.binary(max_size=200), st.integers(1, 40))
 def test_where_chunks_end_does_not_matter(text, size):
-    found = []
-    for step in (size, len(text) + 1):
-        parser = BlockParser(("volume", "op", "offset", "write", "time"), 512)
-        try:
-            for at in range(0, len(text), step):
-                parser.feed(text[at : at + step])
-            parser.finish()
-            found.append((parser.take().tolist(), parser.addresses().tolist()))
-        except BrokenLine as error:
-            found.append((error.line, error.cause, error.text))
-    assert found[0] == found[1]
+    columns = ("volume", "op", "offset", "write", "time")
+    parts, whole = (fed(BlockParser(columns, 512), text, step) for step in (size, len(text) + 1))
+    assert parts == whole

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapfast.traces import open_trace
-from swapfast.traces._lines import BrokenLine
 from swapfast.traces._regions import RegionParser
 from swapfast.traces.formats import guess_format
+from tests.support.chunked import fed
 
 OLD = b"""base_time_absolute: 8 m 59.809 s
 
@@ -92,14 +92,8 @@ lines = st.lists(st.sampled_from([*OLD.splitlines(), *NEW.splitlines(), b"1-2 ("
 
 @given(lines.map(b"\n".join) | st.binary(max_size=200), st.integers(1, 60))
 def test_where_chunks_end_does_not_matter(text, size):
-    found = []
-    for step in (size, len(text) + 1):
-        parser = RegionParser()
-        try:
-            for at in range(0, len(text), step):
-                parser.feed(text[at : at + step])
-            parser.finish()
-            found.append(parser.regions().tolist())
-        except BrokenLine as error:
-            found.append((error.line, error.cause, error.text))
-    assert found[0] == found[1]
+    parts, whole = (
+        fed(RegionParser(), text, step, lambda parser: parser.regions().tolist())
+        for step in (size, len(text) + 1)
+    )
+    assert parts == whole
