@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from swapfast.kernel.device import SimulatedDevice
 from swapfast.swapfile import mkswap
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "come_and_go", "swapfiles"]
 
 NEW_LOGIN = sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC | sf.SIGCHLD
 FEW = 10
@@ -43,6 +43,32 @@ def logins(machine: sf.Machine, count: int, folder: Path | None = None) -> list[
     return tasks
 
 
+def come_and_go(machine: sf.Machine, count: int, folder: Path | None = None) -> None:
+    """Logins that each touch four pages, and end."""
+    tasks = logins(machine, count, folder)
+    for task in tasks:
+        machine.run(task.mmap(4 * PAGE_SIZE), FOUR_PAGES)
+    for task in tasks:
+        task.exit()
+    assert not machine.areas, "each area went with its namespace"
+    assert list(machine.tasks) == [machine.init.pid], "each task is gone"
+
+
+@contextmanager
+def swapfiles(count: int) -> Iterator[Path]:
+    """A folder with so many, and a process that may open them if the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 200), hard))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(count):
+                mkswap(Path(folder) / f"s{number}", size=10 * PAGE_SIZE)
+            yield Path(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def session(count: int, folder: Path | None = None) -> float:
     """CPU seconds a namespace: clone, swapon, first touches, exit."""
     times = max(1, 1000 // count)
@@ -51,13 +77,7 @@ def session(count: int, folder: Path | None = None) -> float:
         with sf.Machine(
             "64GiB", contents=folder is not None, cache=0, max_swapfiles=count
         ) as machine:
-            tasks = logins(machine, count, folder)
-            for task in tasks:
-                machine.run(task.mmap(4 * PAGE_SIZE), FOUR_PAGES)
-            for task in tasks:
-                task.exit()
-            assert not machine.areas, "each area went with its namespace"
-            assert list(machine.tasks) == [machine.init.pid], "each task is gone"
+            come_and_go(machine, count, folder)
     return (time.process_time() - begin) / count / times
 
 
@@ -71,18 +91,10 @@ def namespaces(size: Size) -> Iterator[Row]:
         against = f"one of {FEW}"
         yield Row(name, 1e6 / a, 1e6 / b, "us each", against, b / a, 1.5, better="lower")
         many //= 100
-    many = min(size.namespaces, MOST_FILES)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, many + 200), hard))
-    many = min(many, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(many):
-            mkswap(Path(folder) / f"s{number}", size=10 * PAGE_SIZE)
-        a, b, _ = rates(
-            1, 1, lambda: session(many, Path(folder)), lambda: session(FEW, Path(folder))
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200
+    many = min(size.namespaces, MOST_FILES, most)
+    with swapfiles(many) as folder:
+        a, b, _ = rates(1, 1, lambda: session(many, folder), lambda: session(FEW, folder))
     name = f"N1 one of {many}, files of their own"
     yield Row(name, 1e6 / a, 1e6 / b, "us each", f"one of {FEW}", b / a, 1.5, better="lower")
 

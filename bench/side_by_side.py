@@ -17,7 +17,7 @@ from swapfast.kernel.choices import TIMES
 from swapfast.traces import Trace
 from swapfast.units import PAGE_SIZE
 
-__all__ = ["ROWS"]
+__all__ = ["EACH", "ROWS", "touching"]
 
 WRITE = np.uint32(1 << 31)
 PROGRAMS = 8
@@ -181,23 +181,30 @@ def fault(size: Size) -> Iterator[Row]:
 EACH, TOUCHED = 1000, 300  # pages of a program, references of it
 
 
+def touching(programs: int, touched: int, memory: int) -> tuple[float, int, int, int]:
+    """CPU seconds, references, major faults and all of programs in cgroups of their own.
+
+    Each touches some of its thousand pages once or twice, with memory for so many of them.
+    """
+    pages = np.random.default_rng(1).integers(0, EACH, touched).astype(np.uint32) | WRITE
+    t = Trace(pages, EACH)
+    machine = machine_of(programs * EACH + 10_000, programs * EACH)
+    run = machine.together(jitter="1ms")
+    for number in range(programs):
+        cgroup = machine.memory_group(memory * PAGE_SIZE)
+        name = str(number)
+        run.program(name, t, cgroup=cgroup, phase="random", loops=2, linger=True, watch=False)
+    seconds = cpu(run.until)[1]
+    references, majors, minors = (int(n) for n in run.rows()[1:, 3:6].sum(axis=0))
+    return seconds, references, majors, majors + minors
+
+
 def many(size: Size) -> Iterator[Row]:
     """T5: many programs in cgroups of their own, each touches some of its pages once or twice."""
-    pages = np.random.default_rng(1).integers(0, EACH, TOUCHED).astype(np.uint32) | WRITE
-    t = Trace(pages, EACH)
-    seen: dict[int, tuple[int, int]] = {}
+    seen: dict[int, list[int]] = {}
 
     def cost(programs: int) -> float:
-        machine = machine_of(programs * EACH + 10_000, programs * EACH)
-        run = machine.together(jitter="1ms")
-        for number in range(programs):
-            cgroup = machine.memory_group(EACH // 10 * PAGE_SIZE)
-            name = str(number)
-            run.program(name, t, cgroup=cgroup, phase="random", loops=2, linger=True, watch=False)
-        seconds = cpu(run.until)[1]
-        rows = run.rows()[1:]
-        majors, minors = (int(rows[:, k].sum()) for k in (4, 5))
-        seen[programs] = majors, majors + minors
+        seconds, _, *seen[programs] = touching(programs, TOUCHED, EACH // 10)
         return seconds / seen[programs][1]
 
     few = min(1000, size.namespaces)

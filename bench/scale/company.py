@@ -15,9 +15,10 @@ import numpy as np
 from bench.checkpoints import Job
 from bench.row import cpu
 from bench.scale.axis import Axis, Work
-from bench.scale.machines import decades, machine_of
-from swapfast.compare.cells import Cell
+from bench.scale.machines import decades
+from bench.side_by_side import EACH, touching
 from swapfast.compare.cells import Work as Scenario
+from swapfast.compare.cells import play_cell
 from swapfast.compare.runs import Run
 from swapfast.compare.sweep import Log, cells_of
 from swapfast.machine import Machine, restart
@@ -25,30 +26,16 @@ from swapfast.replay import replay
 from swapfast.scenario import open_scenario
 from swapfast.traces import Trace
 from swapfast.traces.generate import generate
-from swapfast.units import PAGE_SIZE
 
 __all__ = ["AXES"]
 
-WRITE = np.uint32(1 << 31)
-EACH, TOUCHED = 1000, 100  # pages of a program, references of it
+TOUCHED = 100  # references of a program
 
 
 def programs(count: int) -> Work:
     """In cgroups of their own with a thirtieth of their pages in memory; a unit is a fault."""
-    pages = np.random.default_rng(1).integers(0, EACH, TOUCHED).astype(np.uint32) | WRITE
-    trace = Trace(pages, EACH)
-    machine = machine_of(count * EACH + 10_000)
-    machine.add_swap((2 * count * EACH + 1024) * PAGE_SIZE)
-    run = machine.together(jitter="1ms")
-    for number in range(count):
-        group = machine.memory_group(EACH // 30 * PAGE_SIZE)
-        run.program(
-            str(number), trace, cgroup=group, phase="random", loops=2, linger=True, watch=False
-        )
-    seconds = cpu(run.until)[1]
-    rows = run.rows()[1:]
-    faults = int(rows[:, 4].sum() + rows[:, 5].sum())
-    assert int(rows[:, 3].sum()) > TOUCHED * count and faults > TOUCHED * count
+    seconds, references, _, faults = touching(count, TOUCHED, EACH // 30)
+    assert references > TOUCHED * count and faults > TOUCHED * count
     return Work(seconds, faults)
 
 
@@ -129,7 +116,7 @@ def cells(count: int) -> Work:
     work = Scenario.open(SCENARIO)
     (scope, *_) = opened.scenario().scopes
     (first,) = cells_of(work, [{}], scopes=[scope], seeds=1)
-    played = _played(first)
+    played = play_cell(first)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "runs.jsonl"
 
@@ -143,12 +130,6 @@ def cells(count: int) -> Work:
         with path.open("rb") as lines:
             assert sum(1 for _ in lines) >= count
     return Work(seconds, count)
-
-
-def _played(cell: Cell) -> object:
-    from swapfast.compare.cells import play_cell
-
-    return play_cell(cell)
 
 
 AXES: dict[str, Axis] = {

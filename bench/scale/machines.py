@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import resource
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
 import swapfast as sf
+from bench.many import come_and_go, swapfiles
 from bench.row import cpu
 from bench.scale.axis import Axis, Work
 from swapfast.kernel.areas import add
 from swapfast.kernel.device import SimulatedDevice
-from swapfast.swapfile import mkswap
 from swapfast.traces.generate import generate
 from swapfast.units import PAGE_SIZE
 
 __all__ = ["AXES"]
 
 WRITE = np.uint32(1 << 31)
-NEW_LOGIN = sf.CLONE_NEWSWAP | sf.CLONE_NEWIPC | sf.SIGCHLD
 BLOCK = 1 << 22  # references that are made at once
 REFERENCE = 400  # ns of simulated time
 LARGEST = 1 << 30  # pages of a mapping
@@ -115,35 +112,15 @@ def areas(count: int) -> Work:
 def namespaces(count: int, folder: Path | None = None) -> Work:
     """A login each: clone, swapon, first touches, exit."""
     machine = machine_of(MEMORY, max_swapfiles=count)
-
-    def session() -> None:
-        logins = []
-        for number in range(count):
-            login = machine.init.clone(NEW_LOGIN)
-            if folder is None:
-                add(machine.kernel, login.swap_ns, SimulatedDevice(f"/dev/s{number}", 10), 0)
-            else:
-                login.swapon(folder / f"s{number}")
-            machine.run(login.mmap(4 * PAGE_SIZE), FOUR, checked=True)
-            logins.append(login)
-        for login in logins:
-            login.exit()
-
-    seconds = cpu(session)[1]
-    assert not machine.areas and list(machine.tasks) == [machine.init.pid]
+    seconds = cpu(lambda: come_and_go(machine, count, folder))[1]
     assert machine.vmstat()["pgfault"] == 4 * count
     return Work(seconds, count)
 
 
 def files(count: int) -> Work:
     """The same with a swapfile each, which has a header of its own and is locked."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count + 200:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 200), hard))
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(count):
-            mkswap(Path(folder) / f"s{number}", size=10 * PAGE_SIZE)
-        return namespaces(count, Path(folder))
+    with swapfiles(count) as folder:
+        return namespaces(count, folder)
 
 
 def forks(count: int) -> Work:

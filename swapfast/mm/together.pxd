@@ -39,8 +39,6 @@ cdef enum:
     WORLD_OOM = 3        # an actor found no page: world.who, world.status
     WORLD_END = 4        # a program is through: world.who
 
-    FETCHED = 448        # bytes of an actor that its steps look at
-
 cdef inline void wake_kswapd(core_t *core, world_t *w) noexcept nogil:
     cdef actor_t *a = &w.actors[w.kswapd]
     if a.stage != AT_END or core.kswapd.failures >= core.rules.oom_retries:
@@ -203,7 +201,8 @@ cdef inline void fetch_next(core_t *core, world_t *w) noexcept nogil:
         fetch_lines(&core.memcgs[a.memcg], sizeof(memcg_t))
     at = heap_child(w, at)
     if at > 0:
-        fetch_lines(&w.actors[w.heap[at].a], FETCHED)
+        a = &w.actors[w.heap[at].a]
+        fetch_lines(a, <char *>&a.high - <char *>a)   # its steps look at what comes before
 
 cdef inline int act(core_t *core, world_t *w, actor_t *a) noexcept nogil:
     if UNLIKELY(a.stage >= AT_KSWAPD):

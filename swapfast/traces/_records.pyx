@@ -161,9 +161,20 @@ cdef class Instructions(Records):
         self.instructions = instructions
         self.collapse = collapse
 
-    cdef int whole(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+    cdef inline int operands(self, const uint8_t *p, int n, bint write) noexcept nogil:
         cdef uint64_t address
         cdef int i, status
+        for i in range(n):
+            address = at64(p + 8 * i)
+            if address:
+                status = self.span(address >> PAGE_SHIFT, 1, write)
+                if status != OK:
+                    return status
+        return OK
+
+    cdef int whole(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
+        cdef uint64_t address
+        cdef int status
         while p < end:
             if end - p > 64 * AHEAD:
                 address = at64(p + 64 * AHEAD + 32)
@@ -175,18 +186,11 @@ cdef class Instructions(Records):
                 status = self.span(at64(p) >> PAGE_SHIFT, 1, False)
                 if status != OK:
                     return status
-            for i in range(4):
-                address = at64(p + 32 + 8 * i)
-                if address:
-                    status = self.span(address >> PAGE_SHIFT, 1, False)
-                    if status != OK:
-                        return status
-            for i in range(2):
-                address = at64(p + 16 + 8 * i)
-                if address:
-                    status = self.span(address >> PAGE_SHIFT, 1, True)
-                    if status != OK:
-                        return status
+            status = self.operands(p + 32, 4, False)
+            if status == OK:
+                status = self.operands(p + 16, 2, True)
+            if status != OK:
+                return status
             self.record += 1
             p += 64
         return OK
