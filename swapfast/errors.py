@@ -1,6 +1,7 @@
 """How the simulator says no.
 
 - ``system_error(errno, sentence, path)``: what a system call raises; one place for the wording.
+- ``said(error)``: such an error in a line, with its file.
 - ``TaskKilled``: the OOM killer took the task in the middle of its own operation.
 - ``Interrupted``: Ctrl-C, with what was counted until then.
 - ``KernelPanic``: no memory, and nobody left to kill.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["Interrupted", "KernelPanic", "TaskKilled", "system_error"]
+__all__ = ["Interrupted", "KernelPanic", "TaskKilled", "said", "system_error"]
 
 
 def system_error(code: int, sentence: str, path: str | os.PathLike[str] | None = None) -> OSError:
@@ -28,6 +29,12 @@ def system_error(code: int, sentence: str, path: str | os.PathLike[str] | None =
     if path is None:
         return OSError(code, sentence)
     return OSError(code, sentence, os.fspath(path))
+
+
+def said(error: OSError) -> str:
+    """What an ``OSError`` says, and of which file."""
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"{where}{error.strerror or error}"
 
 
 class TaskKilled(Exception):

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from swapfast.compare.cells import Cell, Stale, play_cell
 from swapfast.compare.runs import Run
+from swapfast.errors import said
 from swapfast.scenario import Outcome
 
 __all__ = ["Play", "Stopped", "one_run", "run_cells"]
@@ -57,8 +58,7 @@ def _said(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "this machine has not enough memory for it"
     if isinstance(error, OSError) and error.strerror is not None:
-        where = "" if error.filename is None else f"{error.filename}: "
-        return f"{where}{error.strerror}"
+        return said(error)
     if isinstance(error, ValueError):
         return str(error) or type(error).__name__
     return f"{type(error).__name__}: {error}"

@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from swapfast.processes import IGNORED, exit_code
 from swapfast.record.program import Program
 from swapfast.record.recording import Recording, References
 from swapfast.record.reduction import entries
-from swapfast.record.signals import Signals, exit_code
+from swapfast.record.signals import Signals
 from swapfast.traces.text import stream_lackey
 
 __all__ = ["find_valgrind", "run_lackey"]
@@ -64,8 +65,7 @@ def run_lackey(
                 os.set_inheritable(writer, True)
                 command = [valgrind, *OPTIONS, f"--log-fd={writer}", program.file]
                 command += program.arguments[1:]
-                again = [signal.SIGPIPE, signal.SIGXFSZ]  # which Python ignores
-                pid = os.posix_spawn(valgrind, command, os.environ, setsigdef=again)
+                pid = os.posix_spawn(valgrind, command, os.environ, setsigdef=IGNORED)
             finally:
                 os.close(writer)  # the program's copy is the last: its end is the log's
             signals.program(pid)

@@ -25,10 +25,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from swapfast.errors import system_error
+from swapfast.processes import IGNORED, exit_code
 from swapfast.record._stream import Arena
 from swapfast.record.program import MACHINES, Program
 from swapfast.record.recording import Child, Recording, References
-from swapfast.record.signals import Signals, exit_code
+from swapfast.record.signals import Signals
 
 __all__ = ["find_qemu", "run_qemu"]
 
@@ -40,8 +41,6 @@ PATIENCE_S = 5.0  # for one that has connected to say what it has to
 ROUNDS_FROM = 3  # windows with which the plugin leaves out references itself
 NAP_MS = 1, 8  # between two looks at processes that have nothing to say, at least and at most
 SHOWN_S = 0.2  # between two calls of a progress
-# Python ignores them, and a program that it starts would too.
-DEFAULT_AGAIN = [signal.SIGPIPE, signal.SIGXFSZ]
 
 
 def find_qemu() -> str | None:
@@ -224,7 +223,7 @@ def run_qemu(
             option += f",window={window},instructions={int(instructions)}"
             names = ("-0", program.arguments[0])
             command = [qemu, "-plugin", option, *names, program.file, *program.arguments[1:]]
-            pid = os.posix_spawn(qemu, command, os.environ, setsigdef=DEFAULT_AGAIN)
+            pid = os.posix_spawn(qemu, command, os.environ, setsigdef=IGNORED)
             signals.program(pid)
             main, status = pid, session.follow(pid)
             pid = None

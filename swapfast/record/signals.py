@@ -1,7 +1,6 @@
 """Signals while a program is recorded: they are for the program, and its end ends the recording.
 
 - ``Signals``: a block in which they are passed on.
-- ``exit_code(status)``: of what waitpid(2) says, as a shell has it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["Signals", "exit_code"]
+__all__ = ["Signals"]
 
 PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
@@ -81,9 +80,3 @@ def _in_foreground() -> bool:
         return False
     finally:
         os.close(fd)
-
-
-def exit_code(status: int) -> int:
-    """Exit code of a process, or 128 and the signal that ended it."""
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code

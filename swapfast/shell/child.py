@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from swapfast import flags as f
+from swapfast.processes import IGNORED
 from swapfast.shell._notify import leave
 from swapfast.shell.caller import Rights
 from swapfast.shell.filter import Unable, install
@@ -28,7 +29,6 @@ from swapfast.shell.filter import Unable, install
 __all__ = ["Started", "start"]
 
 MOST = 65536  # bytes of a message
-RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)  # ignored by Python
 NOT_FOUND, NOT_RUN = 127, 126
 
 
@@ -104,7 +104,7 @@ def _become(
     try:
         try:
             root, own = _namespaces(newswap)
-            for number in (*RESTORED, *ignored):
+            for number in (*IGNORED, *ignored):
                 signal.signal(number, signal.SIG_DFL)
             listener = install()
         except Exception as error:

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from swapfast.processes import exit_code
 from swapfast.shell.child import start
 from swapfast.shell.door import knock
 from swapfast.shell.host import MOST, Wish, host, note_of
@@ -145,12 +146,6 @@ def join(name: str, command: Sequence[str], newswap: bool = False) -> int:
             started.go()
             _, status = os.waitpid(started.pid, 0)
     return exit_code(status)
-
-
-def exit_code(status: int) -> int:
-    """What a shell would say of a status of wait(2)."""
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
 
 
 @contextmanager

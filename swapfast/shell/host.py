@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
+from swapfast.errors import said
 from swapfast.machine import Machine
 from swapfast.shell.child import start
 from swapfast.shell.console import Console
@@ -96,8 +97,7 @@ def host(wish: Wish, wire: socket.socket, ignored: Sequence[int]) -> NoReturn:
     except ValueError as error:
         _refuse(wire, str(error), INPUT)
     except OSError as error:
-        where = "" if error.filename is None else f"{error.filename}: "
-        _refuse(wire, f"{where}{error.strerror or error}", SYSTEM)
+        _refuse(wire, said(error), SYSTEM)
     except Stopped:
         code = 128 + signal.SIGTERM
     except BaseException:

@@ -16,6 +16,7 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 
+from swapfast.errors import said
 from swapfast.kernel.state import Task
 from swapfast.shell.members import Session
 from swapfast.shell.memory import _moves, _tracee, adopt, calls, fence
@@ -120,8 +121,7 @@ class Follower:
 
     def _give_up(self, thread: Thread, error: OSError) -> None:
         """Its memory cannot be simulated, so it does not run."""
-        where = f"{error.filename}: " if error.filename else ""
-        self._say(f"process {thread.tid} is killed: {where}{error.strerror or error}")
+        self._say(f"process {thread.tid} is killed: {said(error)}")
         with suppress(ProcessLookupError):
             os.kill(thread.tid, signal.SIGKILL)
 

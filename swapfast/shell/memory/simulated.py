@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from swapfast import flags as f
-from swapfast.errors import KernelPanic, TaskKilled
+from swapfast.errors import KernelPanic, TaskKilled, said
 from swapfast.kernel.batches import account
 from swapfast.kernel.mmap import new_mapping
 from swapfast.kernel.oom import no_page
@@ -145,8 +145,7 @@ class Simulated:
                 self._kill(one)
             return False
         except OSError as error:
-            where = "" if error.filename is None else f"{error.filename}: "
-            self.kill(space, f"{where}{error.strerror}")
+            self.kill(space, said(error))
             return False
         self.reap()
         return mm in self.spaces
