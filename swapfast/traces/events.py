@@ -15,14 +15,13 @@ import re
 
 from swapfast.traces._lines import BrokenLine
 from swapfast.traces._logs import NO_ADDRESS, OTHER_PROCESS, EventParser
-from swapfast.traces.format import ALL, Format, Head, Options
+from swapfast.traces.format import ALL, Format, Head, Options, listed
 from swapfast.traces.parsed import Begun, read_parsed
 from swapfast.traces.streams import Progress, chunks
 from swapfast.traces.trace import Trace
 
 __all__ = ["FTRACE", "PERF", "read_events"]
 
-PIDS_MOST = 20  # processes that an error names
 PERF_LINE = re.compile(rb"\s*\S.*?\s[0-9]+(/[0-9]+)?\s+(\[[0-9]+\]\s+)?[0-9]+\.[0-9]+:\s+\S+")
 FTRACE_LINE = re.compile(
     rb"\s*\S.*-[0-9]+\s+(\(\s*[0-9-]+\)\s+)?\[[0-9]+\]\s+([^\s:]+\s+)?[0-9]+\.[0-9]+:\s+\S+:"
@@ -56,9 +55,7 @@ def read_events(path: str | os.PathLike[str], options: Options, *, ftrace: bool 
 
 
 def _processes(parser: EventParser) -> str:
-    pids = parser.pids
-    more = ", ..." if len(pids) > PIDS_MOST else ""
-    return f"there are {', '.join(map(str, pids[:PIDS_MOST])) or 'none'}{more}"
+    return f"there are {listed(parser.pids) or 'none'}"
 
 
 def _advice(parser: EventParser, error: BrokenLine, ftrace: bool) -> str:

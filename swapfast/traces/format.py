@@ -2,23 +2,30 @@
 
 - ``Format``: its name, its reader, and what the table of formats says of it.
 - ``Options``: how a file is to be read.
+- ``listed(pids)``: processes in an error.
 - ``Head``: the first bytes of a file, by which a format is known; its first lines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from swapfast.traces.streams import Progress
 from swapfast.traces.trace import HOLD, Trace
 
-__all__ = ["ALL", "Format", "Head", "Options", "Pid"]
+__all__ = ["ALL", "PIDS_MOST", "Format", "Head", "Options", "Pid", "listed"]
 
 LOOKED_AT, LINES_MOST, LINE_MOST = 1 << 14, 50, 300  # bytes, lines, bytes of one
 Pid = int | Literal["all"]
 ALL: Literal["all"] = "all"
+PIDS_MOST = 20  # processes that an error names
+
+
+def listed(pids: Sequence[int]) -> str:
+    """Some processes, for an error."""
+    return f"{', '.join(map(str, pids[:PIDS_MOST]))}{', ...' if len(pids) > PIDS_MOST else ''}"
 
 
 @dataclass(frozen=True, slots=True)

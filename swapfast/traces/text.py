@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from swapfast.traces._lines import BrokenLine
 from swapfast.traces._text import NO_FORM, OTHER_PROCESS, CsvParser, LackeyParser
 from swapfast.traces.dialect import header
-from swapfast.traces.format import ALL, Format, Options, Pid
+from swapfast.traces.format import ALL, PIDS_MOST, Format, Options, Pid, listed
 from swapfast.traces.parsed import Begun, parts, read_parsed
 from swapfast.traces.streamed import rereadable
 from swapfast.traces.streams import Progress, chunks
@@ -29,7 +29,6 @@ from swapfast.traces.trace import HOLD, Trace
 
 __all__ = ["CSV", "LACKEY", "LackeyStream", "read_csv", "read_lackey", "stream_lackey"]
 
-PIDS_MOST = 20  # processes that an error names
 LOOKED_AT = 1 << 28  # bytes of a log in which they are looked for
 BANNER = re.compile(rb"^(?:==|--|\*\*)(?:[0-9:.]+ )?([0-9]{1,10})(?:==|--|\*\*)", re.MULTILINE)
 
@@ -171,8 +170,7 @@ def _advice(name: str, parser: LackeyParser, error: BrokenLine) -> str:
 def _processes(pids: list[int]) -> str:
     if not pids:
         return "no line names a process"
-    more = ", ..." if len(pids) > PIDS_MOST else ""
-    return f"there are the processes {', '.join(map(str, pids[:PIDS_MOST]))}{more}"
+    return f"there are the processes {listed(pids)}"
 
 
 def _pids(name: str) -> list[int]:

@@ -9,7 +9,7 @@ the version that each record has.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -40,16 +40,10 @@ def read_vscsi(path: str | os.PathLike[str], options: Options) -> Trace:
         version = _version(first)
         if version is None:
             raise ValueError(f"{name}: byte 0: no records of vscsi, of neither version")
-        return Begun(
-            Requests(version, options.collapse), _after(first, data), kind=lambda: "sectors"
-        )
+        reader = Requests(version, options.collapse)
+        return Begun(reader, chain([first], data), kind=lambda: "sectors")
 
     return read_parsed(name, begin, "vscsi trace", options)
-
-
-def _after(first: bytes, data: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from data
 
 
 def _version(data: bytes) -> int | None:
