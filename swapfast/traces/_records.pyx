@@ -6,6 +6,7 @@
 - ``BrokenRecord``: number, place and cause.
 """
 
+cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -141,6 +142,7 @@ cdef inline uint64_t at64(const uint8_t *p) noexcept nogil:
     return x
 
 
+@cython.final
 cdef class Instructions(Records):
     """ChampSim's x86 trace: 64 bytes an instruction.
 
