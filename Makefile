@@ -111,14 +111,15 @@ clean:
 	@$(CACHE); $(PIP) install --no-build-isolation -e '.[cli,plot,zstd]'
 	@touch .venv/ready
 
+# Of the swapfast that is installed: what its extras name, and it is not compiled once more.
 .venv/ready-test: .venv/ready
 	@echo "swapfast: installing the test requirements"
-	@$(CACHE); $(PIP) install --no-build-isolation -e '.[test]'
+	@$(CACHE); $(PIP) install 'swapfast[test]'
 	@touch .venv/ready-test
 
 .venv/ready-bench: .venv/ready-test
 	@echo "swapfast: installing the peers"
-	@$(CACHE); $(PIP) install --no-build-isolation -e '.[peers]'
+	@$(CACHE); $(PIP) install 'swapfast[peers]'
 	@touch .venv/ready-bench
 
 # Without a wheel for this Python and machine there is no guided part, and the rest is done.

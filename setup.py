@@ -118,6 +118,7 @@ def extension(name: str, depends: list[str], flags: Sequence[str] = ()) -> Exten
 
 
 setup(
+    options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=cythonize(
         [
             extension("swapfast.core.guard", headers("swapfast/core")),
