@@ -134,7 +134,10 @@ class Members:
             return session.task
         home = self._homes.get(inode)
         if home is None:
-            home = self.settle(pid, inode, self._guess(pid, session))
+            found = self._guess(pid, session)
+            if isinstance(found, Task):
+                return self.settle(pid, inode, found).task
+            return self._arrived(found, pid, inode)
         return home.task
 
     def settle(self, pid: int, inode: int, task: Task) -> Home:
@@ -157,17 +160,17 @@ class Members:
         home = self._homes[inode] = Home(task, pin, witness)
         return home
 
-    def _guess(self, pid: int, session: Session) -> Task:
+    def _guess(self, pid: int, session: Session) -> Task | Pending:
         """Whose a new IPC namespace is, by the ancestors of a process in it."""
         child = pid
         for _ in range(MOST_ANCESTORS):
             for one in self._pending:
                 if one.parent == 0 and one.caller == child:
-                    return self._arrived(one)
+                    return one
             parent = parent_of(child)
             for one in self._pending:
                 if one.parent == parent:
-                    return self._arrived(one)
+                    return one
             if parent <= 1:
                 break
             try:
@@ -179,16 +182,21 @@ class Members:
             if inode in self._homes:
                 return self._homes[inode].task
             child = parent
-        return self._arrived(self._pending[0]) if self._pending else session.task
+        return self._pending[0] if self._pending else session.task
 
     def expect(self, one: Pending) -> None:
         """The kernel is about to make a new IPC namespace."""
         self._pending.append(one)
 
-    def _arrived(self, one: Pending) -> Task:
+    def _arrived(self, one: Pending, pid: int, inode: int) -> Task:
+        """A process is in a new IPC namespace; while it cannot be settled, it is still expected."""
+        home = self.settle(pid, inode, one.task)
+        self._forget(one)
+        return home.task
+
+    def _forget(self, one: Pending) -> None:
         self._pending.remove(one)
         one.mend()
-        return one.task
 
     def back(self, pid: int) -> None:
         """A thread calls again: what it had asked for is done by now."""
@@ -196,7 +204,7 @@ class Members:
             with suppress(OSError):
                 self._look_for(one)
             if one in self._pending:  # refused by the kernel, or over already
-                self._arrived(one)
+                self._forget(one)
                 if one.parent and one.task.alive:
                     one.task.exit()
 
@@ -206,7 +214,7 @@ class Members:
             with suppress(OSError):
                 inode = ipc_inode(child)
                 if inode != one.before and inode not in self._homes:
-                    self.settle(child, inode, self._arrived(one))
+                    self._arrived(one, child, inode)
                     return
 
     def forsaken(self) -> list[Task]:

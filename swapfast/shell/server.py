@@ -98,10 +98,15 @@ class Server:
         task = self._machine.init.clone(flags, f"login{len(self._sessions) + 1}")
         users = os.stat(f"/proc/{pid}/ns/user").st_ino
         session = Session(listener, task, inode, users, root)
-        if own:
-            self._members.settle(pid, inode, task)
-        if self._memory is not None:
-            self._memory.follow(pid, session)
+        try:
+            if own:
+                self._members.settle(pid, inode, task)
+            if self._memory is not None:
+                self._memory.follow(pid, session)
+        except BaseException:  # killed meanwhile, or not to be traced
+            if not self._members.stands(task):
+                self._answers.leave(task)
+            raise
         self._sessions.append(session)
         return session
 
