@@ -65,8 +65,10 @@ NOT_ALIKE = r"""
 # what Cython adds
 .*\.__test__
 .*\.__(reduce|setstate)_cython__
+.*\.__pyx_capi__
 # names for types alone
 swapfast\.core\.\w+\.(U8|U32|AreaInfo|Generations|MemcgInfo)
+swapfast\.shell\._notify\.Call
 # sentences for the reader's own errors
 swapfast\.traces\._\w+\.(\w*CAUSES|COMMON|KINDS|BrokenLine)
 """

@@ -1,5 +1,7 @@
 """Types of the compiled readers of binary records."""
 
+from typing import final
+
 from swapfast.traces._numbered import Numbered
 
 class BrokenRecord(ValueError):
@@ -13,6 +15,7 @@ class Records(Numbered):
     def record(self) -> int: ...
     def finish(self) -> None: ...
 
+@final
 class Instructions(Records):
     def __init__(self, instructions: bool = False, collapse: bool = False) -> None: ...
 

@@ -1,20 +1,21 @@
 """Types of the compiled page tables of real programs."""
 
 from collections.abc import Callable
+from typing import Self
 
 from swapfast._core import Core
 
 WINDOW_SHIFT: int
 
 class Mirror:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         core: Core,
         scratch: int,
         window: Callable[[int, int], int],
         shortage: Callable[[int, int], bool],
         look: Callable[[], None],
-    ) -> None: ...
+    ) -> Self: ...
     def watch(self, fd: int) -> None: ...
     def add(self, mm: int, uffd: int, memory: int, pid: int, twin: int) -> None: ...
     def remove(self, mm: int) -> None: ...

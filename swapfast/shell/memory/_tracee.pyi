@@ -1,5 +1,7 @@
 """Types of the compiled tracer."""
 
+from typing import Self
+
 KNOWN: bool
 
 class Died(Exception):
@@ -20,7 +22,7 @@ def set_call(pid: int, number: int, result: int, arguments: tuple[int, ...]) -> 
 
 class Pause:
     pid: int
-    def __init__(self, pid: int) -> None: ...
+    def __new__(cls, pid: int) -> Self: ...
     def call(self, at: int, number: int, *arguments: int) -> int: ...
     def call_here(self, number: int, *arguments: int) -> int: ...
     def end(self) -> None: ...
