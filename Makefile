@@ -74,7 +74,7 @@ scale: setup-test
 	@"$(VENV)" -m bench.scale --json scale.json --plot docs/scale.svg $(ARGS)
 
 gate: setup-test
-	@"$(VENV)" -m bench.gate $(ARGS)
+	@"$(VENV)" -m swapfast gate $(ARGS)
 
 sanitize: setup-test
 	@$(WITH_CC) "$(VENV)" tools/sanitize.py $(ARGS)

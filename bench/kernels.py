@@ -1,16 +1,12 @@
 """The kernels that are watched, each a fixed piece of work that returns what it counted.
 
-- ``KERNELS``: name -> (function, pattern of the compiled function's symbol).
-- ``python -m bench.kernels [--callgrind LIBRARY] NAME ...``: does each once, and prints what it
-  counted. Under callgrind, whose switches the library holds, each is a part of the profile.
+- ``KERNELS``: by name. Where their instructions are counted, `tool.swapfast.gate.inside` of
+  pyproject.toml says.
 """
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import tempfile
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,47 +132,21 @@ def together_fault() -> int:
     return _programs(8, cpus=9)
 
 
-RUN = "*_10Simulation_*run"
-TOUCH = "*_pw_8swapfast_5_core_*touch"
-WORLD = "*_pw_8swapfast_4core_5world_5World_*run"
-CHURN = "*_pf_*_5Slots_*churn"
-KERNELS: dict[str, tuple[Callable[[], int], str]] = {
-    "resident": (resident, RUN),
-    "clock": (clock, RUN),
-    "lru": (lru, RUN),
-    "sieve": (sieve, RUN),
-    "s3fifo": (s3fifo, RUN),
-    "bursts": (bursts, RUN),
-    "linux-6.18": (linux618, TOUCH),
-    "linux-6.18-mglru": (mglru, TOUCH),
-    "linux-2.6.25": (linux25, TOUCH),
-    "together_alone": (together_alone, WORLD),
-    "together_fault": (together_fault, WORLD),
-    "slots": (slots, CHURN),
-    "slot-runs": (slot_runs, CHURN),
-    "contents": (contents, TOUCH),
-    "distances": (distances, "*_9Distances_*run"),
-    "shards": (shards, "*_6Sample_*run"),
+KERNELS: dict[str, Callable[[], int]] = {
+    "resident": resident,
+    "clock": clock,
+    "lru": lru,
+    "sieve": sieve,
+    "s3fifo": s3fifo,
+    "bursts": bursts,
+    "linux-6.18": linux618,
+    "linux-6.18-mglru": mglru,
+    "linux-2.6.25": linux25,
+    "together_alone": together_alone,
+    "together_fault": together_fault,
+    "slots": slots,
+    "slot-runs": slot_runs,
+    "contents": contents,
+    "distances": distances,
+    "shards": shards,
 }
-
-
-def main(names: list[str]) -> None:
-    switches = None
-    if names[0] == "--callgrind":
-        switches = ctypes.CDLL(names[1])
-        names = names[2:]
-    for name in names:
-        try:
-            if switches is not None:
-                switches.begin()
-            found = KERNELS[name][0]()
-            if switches is not None:
-                switches.end(name.encode())
-        except Exception:  # an older tree may lack what it needs; the others go on
-            traceback.print_exc()
-            found = 0
-        print(name, found, flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "swapfast"
 
 # These may import what only some installations have when they are loaded.
 ABOVE = {"__main__", "cli", "compare", "contention", "plots", "report", "scenario", "screen"}
+ABOVE |= {"testing"}
 OPTIONAL = {
     "click",
     "distributed",

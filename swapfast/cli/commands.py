@@ -17,6 +17,7 @@ from swapfast.cli.check import check
 from swapfast.cli.checkpoint import checkpoint, compact, restart
 from swapfast.cli.compare import compare_
 from swapfast.cli.files import mkswap, strings, swaps
+from swapfast.cli.gate import gate
 from swapfast.cli.images import export, inspect, verify
 from swapfast.cli.ltp import ltp
 from swapfast.cli.measure import measure
@@ -103,6 +104,6 @@ for command in (
     *(run, scenario, compare_, sweep, report, check, size),
     *(ltp, shell, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
-    *(record, trace, mkswap, swaps, strings),
+    *(record, trace, mkswap, swaps, strings, gate),
 ):
     swapfast.add_command(command)
