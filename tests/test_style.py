@@ -51,6 +51,7 @@ def test_ruff_format() -> None:
     run("ruff", "format", "--check", ".")
 
 
+@pytest.mark.slow
 def test_cython_lint() -> None:
     run("cython_lint.cython_lint", "swapfast")
 

@@ -91,6 +91,7 @@ def test_a_table_a_document_and_a_picture(tmp_path: Path) -> None:
     assert text == (tmp_path / "two.svg").read_bytes() and b"<svg" in text
 
 
+@pytest.mark.slow
 def test_the_command() -> None:
     refused = CliRunner().invoke(main, ["--only", "nothing"])
     assert refused.exit_code == 2 and "no axis nothing" in refused.output

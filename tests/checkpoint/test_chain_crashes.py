@@ -95,7 +95,7 @@ def crash_everywhere(tmp_path: Path, base: str, draws: int, cloning: bool) -> di
     return {**everywhere(disk, tmp_path / "crash", draws, 5, look), "older refused": refused}
 
 
-@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("base", ["pinned", pytest.param("incremental", marks=pytest.mark.slow)])
 def test_power_cuts(tmp_path: Path, base: str) -> None:
     tally = crash_everywhere(tmp_path, base, 1, cloning=base == "incremental")
     assert tally["points"] > 60 and tally["old"] > 9 and tally["new"] > 9, tally
@@ -145,8 +145,10 @@ def folding(machine: Machine, folder: Path, disk: Disk | None) -> None:
     ("base", "step", "code"),
     [
         ("pinned", one_more("pinned"), errno.EIO),
-        ("incremental", one_more("incremental"), errno.ENOSPC),
-        ("pinned", folding, errno.ENOSPC),
+        pytest.param(
+            *("incremental", one_more("incremental"), errno.ENOSPC), marks=pytest.mark.slow
+        ),
+        pytest.param("pinned", folding, errno.ENOSPC, marks=pytest.mark.slow),
         ("incremental", folding, errno.EIO),
     ],
 )

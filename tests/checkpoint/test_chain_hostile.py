@@ -363,7 +363,7 @@ def try_it(folder: Path) -> None:
     machine.close()
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_change(original: Path, fuzzed: Path, data: st.DataObject) -> None:
     folder = fuzzed / "chain"

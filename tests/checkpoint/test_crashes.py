@@ -83,8 +83,8 @@ def crash_everywhere(tmp_path: Path, draws: int) -> dict[str, int]:
 
 
 def test_power_cuts(tmp_path: Path) -> None:
-    tally = crash_everywhere(tmp_path, 2)
-    assert tally["points"] > 250 and min(tally.values()) > 0, tally
+    tally = crash_everywhere(tmp_path, 1)
+    assert tally["points"] > 125 and min(tally.values()) > 0, tally
 
 
 @pytest.mark.slow
@@ -134,7 +134,7 @@ def calls_of_a_checkpoint(tmp_path: Path) -> list[str]:
     ("kind", "code"),
     [
         ("pinned", errno.EIO),
-        ("in-place", errno.ENOSPC),
+        pytest.param("in-place", errno.ENOSPC, marks=pytest.mark.slow),
         pytest.param("pinned", errno.ENOSPC, marks=pytest.mark.slow),
         pytest.param("in-place", errno.EIO, marks=pytest.mark.slow),
     ],

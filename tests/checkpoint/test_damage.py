@@ -67,7 +67,7 @@ def attempt(image: Path, swap: Path, right: Pages, tally: Counter[str], what: st
         tally[f"{what}: {'harmless' if seen == right else 'refused'}"] += 1
 
 
-@pytest.mark.parametrize("share", [10, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("share", [20, pytest.param(1, marks=pytest.mark.slow)])
 def test_flips_and_truncations(tmp_path: Path, share: int) -> None:
     machine, login = boot(tmp_path / "s", memory="256KiB", size="80KiB")
     login.mmap("20KiB").touch(write=True, tag="small")

@@ -84,7 +84,7 @@ def test_the_older_copy_goes_with_its_image(tmp_path: Path) -> None:
     machine.close()
 
 
-@pytest.mark.parametrize("draws", [3, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("draws", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_power_cuts(tmp_path: Path, draws: int) -> None:
     run = tmp_path / "run"
     run.mkdir()

@@ -146,6 +146,7 @@ def test_a_time_that_cannot_be(when: str | int) -> None:
     run.until()
 
 
+@pytest.mark.slow  # a page table of 2^31
 def test_more_pages_than_a_machine_can_have() -> None:
     machine = machine_of()
     run = machine.together()
