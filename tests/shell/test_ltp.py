@@ -7,10 +7,12 @@ fails in a swap namespace with an area on, today's finds that swapon(2) is not a
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.own_memory import WHY_NOT, begun
 from tests.support.shells import shell
 from tests.support.swapfiles import swapfile
 
@@ -25,13 +27,18 @@ pytestmark = [
 ]
 
 
+def program(name: str) -> Path:
+    for found in sorted(Path(ROOT).rglob(name)):
+        if found.is_file() and os.access(found, os.X_OK):
+            return found
+    pytest.skip(f"{ROOT} has no {name}")
+
+
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for found in sorted(Path(ROOT).rglob(request.param)):
-        if found.is_file() and os.access(found, os.X_OK):
-            monkeypatch.setenv("PATH", f"{found.parent}:{os.environ['PATH']}")
-            return found
-    pytest.skip(f"{ROOT} has no {request.param}")
+    found = program(request.param)
+    monkeypatch.setenv("PATH", f"{found.parent}:{os.environ['PATH']}")
+    return found
 
 
 def test_outside_they_pass(case: Path, tmp_path: Path) -> None:
@@ -48,3 +55,23 @@ def test_inside_they_do_not(case: Path, tmp_path: Path) -> None:
     done = shell("sh", "-c", script, cwd=tmp_path, **options)
     said = done.stdout + done.stderr
     assert f"code {SKIPPED if 'TCONF' in said else CASES[case.name]}" in said, said
+
+
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "it is possible")
+@pytest.mark.parametrize(("rule", "code"), [("global", 137), ("namespaced", 0)])
+def test_mem01_is_killed_inside_unless_it_is_told(tmp_path: Path, rule: str, code: int) -> None:
+    mem01, wait, name = program("mem01"), tmp_path / "wait", f"mem01-{rule}-{os.getpid()}"
+    os.mkfifo(wait)
+    host, small = swapfile(tmp_path / "host", 16384), swapfile(tmp_path / "s1", 4096)
+    options = ("--memory", "32MiB", "--swap", host, "--sysinfo", rule, "--name", name)
+    line = f"{mem01} && echo passed && cat {wait}"
+    outside = begun("--own-memory", *options, "--", "sh", "-c", line, stdout=subprocess.PIPE)
+    try:
+        assert outside.stdout is not None
+        while (said := outside.stdout.readline()) != b"passed\n":
+            assert said, "it does not pass outside"
+        inside = begun("--join", name, "--newswap", "--", "sh", "-c", f"swapon {small} && {mem01}")
+        assert inside.wait(60) == code
+    finally:
+        wait.write_bytes(b"")
+        outside.wait(30)

@@ -107,6 +107,29 @@ def test_sysinfo_tells_what_it_has(programs: Path, tmp_path: Path, swap: Path) -
     assert 3000 <= int(done.stdout) <= 3000 + 1024
 
 
+@pytest.mark.parametrize(("rule", "code"), [("global", 137), ("namespaced", 0)])
+def test_who_takes_all_that_sysinfo_says_is_free(
+    programs: Path, tmp_path: Path, swap: Path, rule: str, code: int
+) -> None:
+    """As mem01 of the Linux Test Project: in a child namespace it is killed, unless it is told."""
+    small, wait, name = swapfile(tmp_path / "small", 2048), tmp_path / "wait", f"all{os.getpid()}"
+    counter = tmp_path / "counter"
+    counter.write_bytes(bytes(4096))
+    os.mkfifo(wait)
+    options = ("--memory", "32MiB", "--swap", swap, "--sysinfo", rule, "--name", name)
+    line = f"echo ready; cat {wait}"
+    host = begun("--own-memory", *options, "--", "sh", "-c", line, stdout=subprocess.PIPE)
+    try:
+        assert host.stdout is not None
+        assert host.stdout.readline() == b"ready\n"
+        line = f"swapon {small} && {programs}/fill 0 {counter}"
+        inside = begun("--join", name, "--newswap", "--", "sh", "-c", line)
+        assert inside.wait(60) == code
+    finally:
+        wait.write_bytes(b"")
+        host.wait(30)
+
+
 def against_native(programs: Path, swap: Path, seed: int, operations: int, memory: str) -> None:
     command = (programs / "random", seed, operations)
     native = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
