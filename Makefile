@@ -12,6 +12,7 @@
 #   make crash     1,000 kill -9, 200 power cuts, an end at each call, full disks, a million steps of
 #                  the state machines
 #   make soak      an hour of machines in threads, drawn from a seed: memory flat, no descriptor left
+#   make wheel     a wheel for Python 3.11 and later, and an sdist, tried in clean environments
 #   make clean   remove whatever the above made
 #
 # PYTHON=... names the interpreter, CC=... the compiler, SWAPFAST_DEBUG=1 builds the core with checks.
@@ -22,7 +23,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test lint bench scale gate sanitize fuzz crash soak clean
+.PHONY: help setup setup-test run test lint bench scale gate sanitize fuzz crash soak wheel clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec echo "$$p"; \
@@ -52,7 +53,7 @@ $(if $(PROBLEM),$(error $(PROBLEM)))
 endef
 
 help:
-	@sed -n 's/^# \{0,1\}//; 1,17p' Makefile
+	@sed -n 's/^# \{0,1\}//; 1,18p' Makefile
 
 setup: .venv/built-$(MODE)
 
@@ -84,6 +85,9 @@ fuzz: setup-test .venv/ready-fuzz
 
 soak: setup-test
 	@"$(VENV)" tools/soak.py $(ARGS)
+
+wheel: .venv/ready-wheel
+	@$(WITH_CC) "$(VENV)" tools/wheel.py $(ARGS)
 
 crash: setup-test
 	@SWAPFAST_KILLS=1000 SWAPFAST_CUTS=200 SWAPFAST_STEPS=1000000 "$(VENV)" -m pytest -s \
@@ -121,6 +125,11 @@ clean:
 	@echo "swapfast: installing the peers"
 	@$(CACHE); $(PIP) install 'swapfast[peers]'
 	@touch .venv/ready-bench
+
+.venv/ready-wheel: .venv/ready
+	@echo "swapfast: installing what builds and checks wheels"
+	@$(CACHE); $(PIP) install 'swapfast[wheel]'
+	@touch .venv/ready-wheel
 
 # Without a wheel for this Python and machine there is no guided part, and the rest is done.
 .venv/ready-fuzz: .venv/ready-test

@@ -23,6 +23,8 @@
 - ``swapfast.traces._text``: the readers of lackey logs and of tables.
 - ``SWAPFAST_DEBUG=1`` in the environment builds them with bounds checks, debug symbols and the C
   macro ``SWAPFAST_DEBUG``, under which the core walks its invariants.
+- ``SWAPFAST_ABI3=1`` builds them with the limited API of Python 3.11, for a wheel that every later
+  Python takes.
 - ``SWAPFAST_SANITIZE=1`` builds them with AddressSanitizer and UBSan; ``make sanitize`` does so
   beside the normal build and runs the tests.
 
@@ -43,6 +45,7 @@ from setuptools import Extension, setup
 
 DEBUG = os.environ.get("SWAPFAST_DEBUG", "0") not in ("", "0")
 SANITIZE = os.environ.get("SWAPFAST_SANITIZE", "0") not in ("", "0")
+ABI3 = os.environ.get("SWAPFAST_ABI3", "0") not in ("", "0")
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 
@@ -108,7 +111,9 @@ def extension(name: str, depends: list[str], flags: Sequence[str] = ()) -> Exten
             numpy.get_include(),
         ],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
-        + ([("SWAPFAST_DEBUG", "1")] if DEBUG else []),
+        + ([("SWAPFAST_DEBUG", "1")] if DEBUG else [])
+        + ([("Py_LIMITED_API", "0x030b0000")] if ABI3 else []),
+        py_limited_api=ABI3,
         extra_compile_args=(["-O1", "-g"] if DEBUG or SANITIZE else ["-O3", "-g0"])
         + (["-fno-omit-frame-pointer", *SANITIZERS] if SANITIZE else [])
         + QUIET
@@ -118,7 +123,10 @@ def extension(name: str, depends: list[str], flags: Sequence[str] = ()) -> Exten
 
 
 setup(
-    options={"build_ext": {"parallel": os.cpu_count()}},
+    options={
+        "build_ext": {"parallel": os.cpu_count()},
+        "bdist_wheel": {"py_limited_api": "cp311"} if ABI3 else {},
+    },
     ext_modules=cythonize(
         [
             extension("swapfast.core.guard", headers("swapfast/core")),

@@ -117,7 +117,7 @@ def test_who_takes_all_that_sysinfo_says_is_free(
     counter.write_bytes(bytes(4096))
     os.mkfifo(wait)
     options = ("--memory", "32MiB", "--swap", swap, "--sysinfo", rule, "--name", name)
-    line = f"echo ready; cat {wait}"
+    line = f"echo ready; read word < {wait}"
     host = begun("--own-memory", *options, "--", "sh", "-c", line, stdout=subprocess.PIPE)
     try:
         assert host.stdout is not None
