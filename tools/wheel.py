@@ -37,7 +37,7 @@ distances.run(trace.refs)
 assert distances.histogram().sum() > 0
 print(sf.__version__, sf.__file__)
 """
-COMMANDS = (["run"], ["ltp", "--newswap"], ["replay", "--help"], ["run", "isolation", "--json"])
+COMMANDS = (["run"], ["ltp"], ["run", "isolation", "--json"])
 
 
 def pythons() -> list[str]:
