@@ -1,8 +1,8 @@
 """What mkdocs does not do by itself when it builds the site: a hook, named in mkdocs.yml.
 
 - ``on_config``: pages of the library go into the navigation.
-- ``on_files``: pages that are written now (`tools.reference`), pictures that the product makes
-  (`tools.pictures`), and those of the top folder, README.md as the first page.
+- ``on_files``: pages that are written now (`tools.reference`), and those of the top folder,
+  README.md as the first page.
 - ``on_page_markdown``: links of the top folder's pages, which lie one floor higher there.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-from tools import pictures, reference
+from tools import reference
 from tools.reference import library
 
 __all__ = ["on_config", "on_files", "on_page_markdown"]
@@ -48,8 +48,6 @@ def on_files(files: Files, config: Any) -> Files:
         raise PluginError(str(error)) from None
     for path, text in written.items():
         files.append(File.generated(config, path, content=text))
-    for path, picture in pictures.of_the_site().items():
-        files.append(File.generated(config, path, content=picture))
     for name, path in TOP.items():
         if (ROOT / name).exists():
             files.append(File.generated(config, path, abs_src_path=str(ROOT / name)))
