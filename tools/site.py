@@ -27,6 +27,7 @@ TOP = {
     "CONTRIBUTING.md": "CONTRIBUTING.md",
     "SECURITY.md": "SECURITY.md",
     "CHANGELOG.md": "CHANGELOG.md",
+    "CITATION.cff": "CITATION.cff",
 }
 LINK = re.compile(r"(\]\(|<img src=\"|srcset=\")((?!https?:)[^)\"#\s]+)")
 
