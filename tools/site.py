@@ -3,7 +3,8 @@
 - ``on_config``: pages of the library go into the navigation.
 - ``on_files``: pages that are written now (`tools.reference`), and those of the top folder,
   README.md as the first page.
-- ``on_page_markdown``: links of the top folder's pages, which lie one floor higher there.
+- ``on_page_markdown``: links of the top folder's pages, which lie one floor higher there; pages
+  that are named as files become links.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ TOP = {
     "CHANGELOG.md": "CHANGELOG.md",
     "CITATION.cff": "CITATION.cff",
 }
+NAMED = re.compile(r"(?<![\[`])`docs/([\w-]+\.md)`(?!`)")  # a page, named as a file
 LINK = re.compile(r"(\]\(|<img src=\"|srcset=\")((?!https?:)[^)\"#\s]+)")
 
 
@@ -57,9 +59,11 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """README.md links to ``docs/scopes.md``, and on the site that is ``scopes.md``."""
-    if page.file.src_uri in TOP.values():
+    path = page.file.src_uri
+    markdown = NAMED.sub(rf"[`docs/\1`]({'../' * path.count('/')}\1)", markdown)
+    if path in TOP.values():
         return LINK.sub(_on_the_site, markdown)
-    if page.file.src_uri.startswith("reference/"):
+    if path.startswith("reference/"):
         return markdown
     return markdown.replace("](../README.md", "](index.md").replace("](../", "](")
 

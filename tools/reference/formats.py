@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from swapfast.traces import FORMATS
 from swapfast.traces.kinds import KINDS
@@ -17,7 +18,8 @@ HEAD = """# Formats of traces
 
 What `swapfast trace --formats` prints: what a file is known by, in the order in which it is asked.
 [Traces](../traces.md) says what is not read, what is decided for you, and how traces are recorded;
-[How to add a reader](../add-a-reader.md) adds a row.
+[How to add a reader](../add-a-reader.md) adds a row. *Processes*: the file says whose a reference
+is, so that `--pid` has a meaning.
 
 """
 
@@ -29,7 +31,10 @@ def untold() -> Iterator[str]:
 
 
 def _source(source: str) -> str:
-    return f"<{source}>" if source.startswith("http") else cell(source)
+    """A link that is as short as the site's name; our own formats are defined in a page of ours."""
+    if source.startswith("docs/"):
+        return f"[this documentation](../{source.removeprefix('docs/')})"
+    return f"[{urlsplit(source).netloc}]({source})" if source else ""
 
 
 def page() -> str:
@@ -44,7 +49,7 @@ def page() -> str:
     ]
     return (
         HEAD
-        + table(("format", "kind", "what is read", "`--pid`", "defined in"), rows)
+        + table(("format", "kind", "what is read", "processes", "defined in"), rows)
         + "## Kinds\n\nWhat the references of a trace are, and what that means for its use.\n\n"
         + table(("kind", "the references are", "a replay", "a miss-ratio curve"), kinds)
     )

@@ -70,7 +70,8 @@ def _kind(kind: Any) -> str:
     if origin in (types.UnionType, getattr(types, "UnionType", None)) or "Union" in str(origin):
         return " or ".join(_kind(one) for one in inner if one is not type(None))
     if origin is tuple:
-        return f"list of {_kind(inner[0])}"
+        kind = _kind(inner[0])
+        return "list of tables" if kind == "table" else f"list of {kind}s"
     if origin is dict:
         return f"table of {_kind(inner[1])}"
     if inspect.isclass(kind) and issubclass(kind, BaseModel):
@@ -115,8 +116,15 @@ def _default(field: FieldInfo) -> str:
 
 def _rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
     for key, field in model.model_fields.items():
-        told = field.description or ("" if not _is_table(field) else "see its table below")
-        yield code(field.alias or key), _value(field), _default(field), cell(told)
+        shown = field.alias or key
+        name = key if key in LAYOUT.tables else shown
+        told = cell(field.description or "")
+        if name in LAYOUT.tables and _is_table(field):
+            told += f"{': ' if told else ''}[its keys](#{name})"
+        elif key == "program":
+            kinds = ", ".join(f"[{kind}](#{kind})" for kind in sorted(LAYOUT.kinds))
+            told += f", by its kind: {kinds}"
+        yield code(shown), _value(field), _default(field), told
 
 
 def page() -> str:
