@@ -14,8 +14,14 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 # A program, and what it prints if the page shows that next.
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.S | re.M)
+SLOW = {"side-by-side 3"}  # seconds
 BLOCKS = [
-    pytest.param(code, shown, id=f"{page.stem} {number}")
+    pytest.param(
+        code,
+        shown,
+        id=f"{page.stem} {number}",
+        marks=[pytest.mark.slow] if f"{page.stem} {number}" in SLOW else [],
+    )
     for page in PAGES
     for number, (code, shown) in enumerate(BLOCK.findall(page.read_text("utf-8")))
 ]
@@ -57,6 +63,7 @@ def test_what_they_name_is_there(page: Path) -> None:
     assert [n for n in re.findall(r"`(?:mm/)?(\w+\.pxd)`", text) if n not in headers] == []
 
 
+@pytest.mark.slow
 def test_the_fixture_of_pytest_works(tmp_path: Path) -> None:
     """docs/check.md."""
     page = (ROOT / "docs" / "check.md").read_text("utf-8")

@@ -27,7 +27,7 @@ from swapfast.cli.commands import swapfast
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.S | re.M)
-SLOW = {"README", "cluster", "compare", "my-kernel", "size", "tutorial"}  # seconds
+SLOW = {"README", "check", "cluster", "compare", "my-kernel", "size", "tutorial"}  # seconds
 # Pages whose terminal is another's: a shell's, typed by hand, and what another test compares.
 OTHERS = {"shell", "shell-memory", "argument"}
 

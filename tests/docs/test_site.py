@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tools.reference import library
+
 ROOT = Path(__file__).parents[2]
 NEEDED = ("mkdocs", "material", "mkdocstrings")
 WRITTEN = ("docs", "mkdocs.yml", "swapfast", "tools", *(p.name for p in ROOT.glob("*.md")))
@@ -64,6 +66,11 @@ def test_it_builds_and_fetches_nothing(tmp_path: Path) -> None:
     assert {"index.html", "scopes.html", "reference/api/machine.html"} <= set(shown)
     for name, path in shown.items():
         assert FETCHED.findall(path.read_text("utf-8")) == [], name
+    told = "".join(p.read_text("utf-8") for n, p in shown.items() if n.startswith("reference/api/"))
+    names = [n for _, parts in library.PARTS.values() for p in parts for n, _ in library.public(p)]
+    headings = {found.rpartition(".")[2] for found in re.findall(r'id="(swapfast[\w.]+)"', told)}
+    assert len(names) > 150 and [name for name in names if name not in headings] == []
+    assert "doc-symbol-heading doc-symbol-module" not in told  # in place of a function
     machine = shown["reference/api/machine.html"].read_text("utf-8")
     assert 'id="swapfast.Machine.vmstat"' in machine and "private bytes that its parent" in machine
     compiled = shown["reference/api/replay.html"].read_text("utf-8")

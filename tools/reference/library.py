@@ -1,6 +1,6 @@
 """Every public class and function, a page for each part of the library.
 
-- ``PARTS``: what is public: page -> its modules.
+- ``PARTS``: what is public: page -> its modules; ``module:Name,Name`` are some of its names.
 - ``pages()``: Markdown with a directive of mkdocstrings for each name; ``untold()``.
 - ``public(module)``: names that a module gives away, those with a text of their own.
 """
@@ -15,10 +15,16 @@ from typing import Any
 __all__ = ["PARTS", "pages", "public", "untold"]
 
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "machine": ("The machine", ("swapfast", "swapfast.kernel.options", "swapfast.errors")),
+    "machine": ("The machine", ("swapfast", "swapfast.kernel.options:KernelOptions")),
     "together": ("Programs side by side", ("swapfast.together", "swapfast.latency")),
-    "devices": ("Devices", ("swapfast.devices", "swapfast.distributions")),
-    "traces": ("Traces", ("swapfast.traces", "swapfast.traces.format", "swapfast.traces.kinds")),
+    "devices": (
+        "Devices",
+        ("swapfast.devices", "swapfast.distributions:Distribution,parse_distribution"),
+    ),
+    "traces": (
+        "Traces",
+        ("swapfast.traces", "swapfast.traces.format:Format,Head,Options", "swapfast.traces.kinds"),
+    ),
     "replay": ("Replay, curves, sizes", ("swapfast.replay", "swapfast.mrc", "swapfast.capacity")),
     "replacement": ("Policies alone", ("swapfast.replacement",)),
     "scenario": ("Scenarios", ("swapfast.scenario",)),
@@ -40,10 +46,11 @@ PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def public(module: str) -> Iterator[tuple[str, Any]]:
-    """Classes and functions of ``__all__``, in its order."""
+def public(part: str) -> Iterator[tuple[str, Any]]:
+    """Classes and functions of ``__all__``, in its order, or those that a part names."""
+    module, _, chosen = part.partition(":")
     loaded = import_module(module)
-    for name in loaded.__all__:
+    for name in chosen.split(",") if chosen else loaded.__all__:
         value = getattr(loaded, name)
         if inspect.isclass(value) or inspect.isroutine(value):
             yield name, value
@@ -60,10 +67,11 @@ def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 def untold() -> Iterator[str]:
     """Public names without a docstring."""
     for _, modules in PARTS.values():
-        for module in modules:
+        for part in modules:
+            module = part.partition(":")[0]
             if not import_module(module).__doc__:
                 yield module
-            for name, value in public(module):
+            for name, value in public(part):
                 if not value.__doc__ or value.__doc__.startswith(f"{name}("):  # dataclass's own
                     yield f"{module}.{name}"
                 for member, thing in _members(name, value):
@@ -83,16 +91,19 @@ def pages() -> dict[str, str]:
     for part, (title, modules) in PARTS.items():
         text = f"# {title}\n\n"
         names = []
-        for module in modules:
+        for piece in modules:
+            module = piece.partition(":")[0]
             text += f"## {module}\n\n"
             text += f"::: {module}\n    options:\n      members: false\n      heading_level: 3\n"
             text += "      show_root_heading: false\n      show_root_toc_entry: false\n\n"
-            for name, value in public(module):
+            for name, value in public(piece):
                 home = _home(module, name, value)
                 if home not in seen:
                     seen.add(home)
                     names.append(name)
-                    text += f"::: {module}.{name}\n    options:\n      heading_level: 3\n\n"
+                    # A function with the name of its module is hidden by it where it is given away.
+                    path = home if home.endswith(f".{name}.{name}") else f"{module}.{name}"
+                    text += f"::: {path}\n    options:\n      heading_level: 3\n\n"
         found[f"reference/api/{part}.md"] = text
         lines.append(f"- [{title}](api/{part}.md): {', '.join(f'`{name}`' for name in names)}")
     return {"reference/library.md": "\n".join(lines) + "\n", **found}
