@@ -30,7 +30,9 @@ FETCHED = re.compile(
 def built(folder: Path, to: Path) -> subprocess.CompletedProcess[str]:
     missing = [name for name in NEEDED if util.find_spec(name) is None]
     if missing:
-        pytest.skip(f"{', '.join(missing)} is not installed; `make docs` installs it")
+        pytest.skip(
+            f"not installed: {', '.join(missing)}; `make docs` installs what builds the site"
+        )
     return subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(to)],
         cwd=folder,
