@@ -4,6 +4,8 @@
 #   make test    set up, then the tests                   make test ARGS="-m slow": the slow ones
 #   make setup   the set-up alone: .venv with swapfast in it, its core compiled in place
 #   make lint    the style checks alone
+#   make docs    the documentation as a site, into build/site; broken links and missing texts are errors
+#   make pictures  the pictures of the documentation, docs/*.svg, but for that of make scale
 #   make bench   the benchmarks and their peers: a table, and bench.json
 #   make scale   what a unit costs by how many there are: a table, scale.json, docs/scale.svg
 #   make gate    instruction counts against the last commit on origin/main (needs valgrind)
@@ -23,7 +25,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test lint bench scale gate sanitize fuzz crash soak wheel clean
+.PHONY: help setup setup-test run test lint docs pictures bench scale gate sanitize fuzz crash soak wheel clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec echo "$$p"; \
@@ -67,6 +69,13 @@ test: setup-test
 
 lint: setup-test
 	@"$(VENV)" -m pytest -q tests/test_style.py $(ARGS)
+
+docs: setup .venv/ready-docs
+	@NO_MKDOCS_2_WARNING=1 "$(VENV)" -m mkdocs build --strict $(ARGS)
+	@echo "swapfast: build/site/index.html"
+
+pictures: setup
+	@"$(VENV)" -m tools.pictures
 
 bench: setup-test .venv/ready-bench
 	@"$(VENV)" -m bench --json bench.json $(ARGS)
@@ -130,6 +139,11 @@ clean:
 	@echo "swapfast: installing what builds and checks wheels"
 	@$(CACHE); $(PIP) install 'swapfast[wheel]'
 	@touch .venv/ready-wheel
+
+.venv/ready-docs: .venv/ready
+	@echo "swapfast: installing what builds the documentation"
+	@$(CACHE); $(PIP) install 'swapfast[docs]'
+	@touch .venv/ready-docs
 
 # Without a wheel for this Python and machine there is no guided part, and the rest is done.
 .venv/ready-fuzz: .venv/ready-test

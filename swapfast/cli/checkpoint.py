@@ -71,7 +71,13 @@ QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress.")
 @click.option("--at", type=click.IntRange(0), metavar="N", help="Stop after N references.")
 @EVERY
 @KIND
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="6.18", show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="6.18",
+    show_default=True,
+    help="The kernel.",
+)
 @click.option(
     "--policy",
     "-p",

@@ -100,7 +100,14 @@ def swaps(paths: tuple[Path, ...], as_json: bool) -> None:
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--min-length", "-n", type=click.IntRange(1, 4096), default=4, show_default=True)
+@click.option(
+    "--min-length",
+    "-n",
+    type=click.IntRange(1, 4096),
+    default=4,
+    show_default=True,
+    help="Shorter ones are left out.",
+)
 @click.option("--offsets", "-t", is_flag=True, help="Decimal offset before each string.")
 @click.option("--beyond-header", is_flag=True, help="Leave the header page out.")
 def strings(path: Path, min_length: int, offsets: bool, beyond_header: bool) -> None:

@@ -33,8 +33,20 @@ LETTER_SWAPFILE = 512 << 20
 @click.option("--no-swapon", is_flag=True, help="With --newswap: leave /s1 off.")
 @click.option("--no-neighbour", is_flag=True, help="With --newswap: no second login with /s2 on.")
 @click.option("--memory", default="2GiB", show_default=True, help="RAM; sizes scale with it.")
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="2.6.25", show_default=True)
-@click.option("--bits", type=click.Choice(["32", "64"]), default="64", show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="2.6.25",
+    show_default=True,
+    help="The kernel.",
+)
+@click.option(
+    "--bits",
+    type=click.Choice(["32", "64"]),
+    default="64",
+    show_default=True,
+    help="Of an address.",
+)
 @click.option(
     "--sysinfo",
     type=click.Choice(["global", "namespaced"]),

@@ -61,7 +61,13 @@ COUNTERS = (
 @click.option("--profile", metavar="KERNEL", help=f"{PROFILE_HELP}; default: the policy's.")
 @click.option("--page-cluster", type=click.IntRange(0, 5), help="log2 of the read-ahead window.")
 @click.option("--swap", metavar="SIZE", help="Swap area; default: never more than half full.")
-@click.option("--swappiness", type=click.IntRange(0, 200), default=60, show_default=True)
+@click.option(
+    "--swappiness",
+    type=click.IntRange(0, 200),
+    default=60,
+    show_default=True,
+    help="/proc/sys/vm/swappiness.",
+)
 @click.option(
     "--statistics",
     type=click.Choice(STATISTICS),

@@ -98,7 +98,13 @@ __all__ = ["validate"]
     callback=no_stream,
     help="Picture of predicted and measured.",
 )
-@click.option("--worst", type=click.IntRange(0, 1000), default=5, show_default=True)
+@click.option(
+    "--worst",
+    type=click.IntRange(0, 1000),
+    default=5,
+    show_default=True,
+    help="How many of the cells with the largest errors are shown.",
+)
 @click.option(
     "--scenarios",
     type=click.Path(dir_okay=False, path_type=Path),

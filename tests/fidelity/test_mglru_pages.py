@@ -1,4 +1,4 @@
-"""The tables that docs/mglru.md and README.md show of the multi-generational LRU, computed again.
+"""Tables of the multi-generational LRU, computed again: docs/mglru.md and docs/fidelity.md.
 
 The truths and most traces lie beside the checkout; what is not there is not compared.
 """
@@ -77,11 +77,11 @@ def errors() -> list[list[str]]:
 def test_the_page_of_errors() -> None:
     rows = errors()
     assert table(ROOT / "docs" / "mglru.md", "measured on") == rows
-    readme = (ROOT / "README.md").read_text("utf-8")
+    fidelity = (ROOT / "docs" / "fidelity.md").read_text("utf-8")
     told = {row[0]: row[2:4] for row in rows}
     for label, rule in (("zram", 0), ("disk", 1)):
         for kind in ("synthetic", "real"):
-            assert told[f"{label}: {kind}"][rule] in readme
+            assert told[f"{label}: {kind}"][rule] in fidelity
 
 
 @needs_truth
@@ -121,7 +121,7 @@ def trace(name: str) -> Trace:
 
 
 def beside() -> list[list[str]]:
-    """Rows of README.md."""
+    """Rows of docs/fidelity.md."""
     return [
         [
             name,
@@ -136,8 +136,8 @@ def beside() -> list[list[str]]:
 
 @needs_truth
 @pytest.mark.slow
-def test_the_table_of_the_readme() -> None:
-    assert table(ROOT / "README.md", "trace") == beside()
+def test_the_table_of_both() -> None:
+    assert table(ROOT / "docs" / "fidelity.md", "trace") == beside()
 
 
 @needs_truth

@@ -20,9 +20,9 @@ _THINGS = ("set", "reclaim", "swapon", "swapoff", "kill", "checkpoint")
 class SetAction(Strict):
     """``set``: write to a file of a cgroup."""
 
-    cgroup: str
-    file: str
-    value: Setting
+    cgroup: str = Field(description="its path")
+    file: str = Field(description="of the cgroup, like 'memory.max'")
+    value: Setting = Field(description="what is written; amounts may be like '64MiB'")
 
     @model_validator(mode="after")
     def _there(self) -> SetAction:
@@ -33,27 +33,31 @@ class SetAction(Strict):
 class ReclaimAction(Strict):
     """``reclaim``: write to memory.reclaim."""
 
-    cgroup: str
-    amount: Size = Field(alias="bytes")
+    cgroup: str = Field(description="its path")
+    amount: Size = Field(alias="bytes", description="to reclaim")
 
 
 class CheckpointAction(Strict):
     """``checkpoint``: of a login in a swap namespace of its own, to a folder that is removed."""
 
-    login: str
-    kind: Literal["in-place", "pinned", "incremental", "snapshot"] = "pinned"
+    login: str = Field(description="in a swap namespace of its own")
+    kind: Literal["in-place", "pinned", "incremental", "snapshot"] = Field(
+        default="pinned", description="of `swapfast.SwapNamespace.checkpoint`"
+    )
 
 
 class ActionTable(Strict):
     """``[[action]]``: a time, and one thing to do."""
 
-    at: Duration
-    set: SetAction | None = None
-    reclaim: ReclaimAction | None = None
+    at: Duration = Field(description="simulated time at which it happens")
+    set: SetAction | None = Field(default=None, description="write to a file of a cgroup")
+    reclaim: ReclaimAction | None = Field(default=None, description="write to memory.reclaim")
     swapon: str | None = Field(default=None, description="a swapfile")
     swapoff: str | None = Field(default=None, description="a swapfile")
     kill: str | None = Field(default=None, description="a program")
-    checkpoint: CheckpointAction | None = None
+    checkpoint: CheckpointAction | None = Field(
+        default=None, description="checkpoint a login's swap namespace"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> ActionTable:

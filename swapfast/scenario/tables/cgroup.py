@@ -61,7 +61,7 @@ class CgroupTable(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
 
-    path: str = Field(pattern=CGROUP_PATH)
+    path: str = Field(pattern=CGROUP_PATH, description="like '/pods/web'; parents are made")
     count: int | None = Field(default=None, ge=1, le=MOST_COPIES, description="copies, '{i}'")
     watch: bool = Field(default=False, description="its series are kept, and its latencies")
     kind: str | None = Field(

@@ -50,11 +50,17 @@ def parse_start(text: str) -> tuple[int, int]:
 class Login(Strict):
     """``[[login]]``: a task, in a child swap namespace unless ``namespace = false``."""
 
-    name: str = Field(pattern=COUNTED)
-    namespace: bool = True
-    swapon: tuple[str, ...] = Field(default=(), max_length=MOST_ITEMS)
-    priority: int | None = Field(default=None, ge=0, le=32767)
-    program: tuple[Program, ...] = Field(default=(), max_length=MOST_ITEMS)
+    name: str = Field(pattern=COUNTED, description="of the login; '{i}' is the number of a copy")
+    namespace: bool = Field(default=True, description="in a child swap namespace of its own")
+    swapon: tuple[str, ...] = Field(
+        default=(), max_length=MOST_ITEMS, description="swapfiles that it turns on, in order"
+    )
+    priority: int | None = Field(
+        default=None, ge=0, le=32767, description="of its swapon calls; the kernel's by default"
+    )
+    program: tuple[Program, ...] = Field(
+        default=(), max_length=MOST_ITEMS, description="what it runs"
+    )
     cgroup: str | None = Field(default=None, pattern=CGROUP_PATH, description="who pays")
     count: int | None = Field(default=None, ge=1, le=MOST_COPIES, description="copies, '{i}'")
     start: str = Field(default="0s", description="'2s', or drawn: 'random 0s..20s'")

@@ -28,10 +28,17 @@ class MachineModel(Strict):
     cache: Size | None = Field(
         default=None, description="page cache at boot; a 32nd of the memory by default"
     )
-    bits: Literal[32, 64] = 64
-    overcommit: Literal[0, 1, 2] = 0
-    swappiness: int = Field(default=60, ge=0, le=200)
-    page_cluster: int | None = Field(default=None, ge=0, le=5)
+    bits: Literal[32, 64] = Field(default=64, description="of an address")
+    overcommit: Literal[0, 1, 2] = Field(
+        default=0, description="/proc/sys/vm/overcommit_memory: guess, always, never"
+    )
+    swappiness: int = Field(default=60, ge=0, le=200, description="/proc/sys/vm/swappiness")
+    page_cluster: int | None = Field(
+        default=None,
+        ge=0,
+        le=5,
+        description="log2 of the swap read-ahead window; the kernel's by default",
+    )
     lru_gen: int | None = Field(
         default=None, ge=0, le=7, description="6.18-mglru: /sys/kernel/mm/lru_gen/enabled"
     )

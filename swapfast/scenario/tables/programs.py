@@ -40,8 +40,10 @@ class _Program(Strict):
 class LtpProgram(_Program):
     """``kind = "ltp"``: the simulated LTP of 2008."""
 
-    kind: Literal["ltp"]
-    tests: tuple[str, ...] | None = Field(default=None, max_length=MOST_ITEMS)
+    kind: Literal["ltp"] = Field(description="the simulated LTP")
+    tests: tuple[str, ...] | None = Field(
+        default=None, max_length=MOST_ITEMS, description="by name; all by default"
+    )
     scale: float | None = Field(
         default=None, gt=0, le=1, description="of LTP's sizes; the memory's share of 2 GiB"
     )
@@ -98,17 +100,21 @@ class _Looped(_Memory):
 class TraceProgram(_Looped):
     """``kind = "trace"``: a page trace of a real program."""
 
-    kind: Literal["trace"]
+    kind: Literal["trace"] = Field(description="a page trace")
     path: str | None = Field(
         default=None, pattern=r"^[^\x00]+$", description="the file; the bundled trace by default"
     )
 
 
 class _Pattern(Strict):
-    pattern: str
+    pattern: str = Field(description="of the references: a name of `swapfast.traces.GENERATORS`")
     refs: int = Field(ge=1, le=HOLD, description="they are made before the first is played")
-    write_ratio: float = Field(default=0.3, ge=0, le=1)
-    options: dict[str, float] = Field(default_factory=dict, max_length=MOST_ITEMS)
+    write_ratio: float = Field(default=0.3, ge=0, le=1, description="share that writes")
+    options: dict[str, float] = Field(
+        default_factory=dict,
+        max_length=MOST_ITEMS,
+        description="of the pattern, like {width = 0.1}",
+    )
 
     @field_validator("pattern")
     @classmethod
@@ -126,9 +132,9 @@ class _Pattern(Strict):
 class GeneratorProgram(_Pattern, _Looped):
     """``kind = "generator"``: a seeded synthetic program."""
 
-    kind: Literal["generator"]
-    pages: int = Field(ge=1, le=1 << 28)
-    seed: int = Field(default=0, ge=0)
+    kind: Literal["generator"] = Field(description="references drawn from a pattern")
+    pages: int = Field(ge=1, le=1 << 28, description="of 4096 bytes")
+    seed: int = Field(default=0, ge=0, description="of its references, beside that of the run")
     fill: bool = Field(default=True, description="every page is written first, in order")
 
 
@@ -136,11 +142,17 @@ class PhaseTable(Strict):
     """``[[login.program.phase]]``: a pattern of references, or a rest."""
 
     name: str = Field(default="", description="under which its times are told")
-    pattern: str | None = None
-    refs: int | None = Field(default=None, ge=1, le=HOLD)
-    write_ratio: float = Field(default=0.3, ge=0, le=1)
-    options: dict[str, float] = Field(default_factory=dict, max_length=MOST_ITEMS)
-    think: Duration | None = Field(default=None, ge=1, lt=1 << 32)
+    pattern: str | None = Field(default=None, description="none: the program only rests")
+    refs: int | None = Field(default=None, ge=1, le=HOLD, description="references of the phase")
+    write_ratio: float = Field(default=0.3, ge=0, le=1, description="share that writes")
+    options: dict[str, float] = Field(
+        default_factory=dict,
+        max_length=MOST_ITEMS,
+        description="of the pattern, like {width = 0.1}",
+    )
+    think: Duration | None = Field(
+        default=None, ge=1, lt=1 << 32, description="of a reference; the program's by default"
+    )
     idle: Duration = Field(default=0, description="it rests so long before")
 
     @model_validator(mode="after")
@@ -161,9 +173,11 @@ class PhaseTable(Strict):
 class PhasesProgram(_Memory):
     """``kind = "phases"``: one pattern after the other, on the same pages."""
 
-    kind: Literal["phases"]
-    pages: int = Field(ge=1, le=1 << 28)
-    phase: tuple[PhaseTable, ...] = Field(min_length=1, max_length=MOST_ITEMS)
+    kind: Literal["phases"] = Field(description="patterns one after the other")
+    pages: int = Field(ge=1, le=1 << 28, description="of 4096 bytes")
+    phase: tuple[PhaseTable, ...] = Field(
+        min_length=1, max_length=MOST_ITEMS, description="one after the other"
+    )
     repeat: int | Forever = Field(default=1, description="how often all of them come")
     fill: bool = Field(default=True, description="every page is written first, in order")
 
@@ -184,8 +198,8 @@ class PhasesProgram(_Memory):
 class LaunchProgram(_Memory):
     """``kind = "launch"``: every page is written once, in order, and that is all."""
 
-    kind: Literal["launch"]
-    pages: int = Field(ge=1, le=1 << 28)
+    kind: Literal["launch"] = Field(description="every page written once")
+    pages: int = Field(ge=1, le=1 << 28, description="of 4096 bytes")
 
 
 Program = Annotated[

@@ -49,13 +49,13 @@ class RunTable(Strict):
 class Plot(Strict):
     """``[[plot]]``: a picture of a report."""
 
-    kind: Literal["bars", "lines", "scatter"]
-    title: str = Field(default="", max_length=200)
+    kind: Literal["bars", "lines", "scatter"] = Field(description="what is drawn")
+    title: str = Field(default="", max_length=200, description="above the picture")
     metric: str | None = Field(default=None, description="bars: one a scope, with its spread")
     series: str | None = Field(default=None, description="lines: of what, like 'tiers.zram'")
     column: str | None = Field(default=None, description="lines: which column of it")
     x: str | None = Field(default=None, description="scatter: a metric; a point a seed")
-    y: str | None = None
+    y: str | None = Field(default=None, description="scatter: the other metric")
 
     @model_validator(mode="after")
     def _whole(self) -> Plot:

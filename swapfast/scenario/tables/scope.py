@@ -30,9 +30,11 @@ _SETTINGS = ("map", "order", "tiers")
 class DemoteTable(Strict):
     """``demote``: when pages in swap move from one tier, or area, to another."""
 
-    when: Literal["on-full", "proactive", "on-refault"]
+    when: Literal["on-full", "proactive", "on-refault"] = Field(
+        description="the source is full; before it is; or a page is read and goes up"
+    )
     source: str = Field(alias="from", description="a tier, or a swapfile")
-    target: str = Field(alias="to")
+    target: str = Field(alias="to", description="a tier, or a swapfile")
     batch: int = Field(default=64, ge=1, le=4096, description="pages that move at a time")
     high: float = Field(default=0.9, gt=0, le=1, description="proactive: begins at so much of it")
     low: float = Field(default=0.75, ge=0, le=1, description="proactive: ends there")
@@ -50,8 +52,12 @@ class DemoteTable(Strict):
 class ScopeTable(Strict):
     """``[[scope]]``: one column of a comparison."""
 
-    name: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f|{}]+$")
-    kind: Literal["shared", "swap_ns", "private", "priority", "tiers", "tiers-amount"]
+    name: str = Field(
+        min_length=1, max_length=64, pattern=r"^[^\x00-\x1f|{}]+$", description="of the column"
+    )
+    kind: Literal["shared", "swap_ns", "private", "priority", "tiers", "tiers-amount"] = Field(
+        description="the mechanism, see docs/scopes.md"
+    )
     map: dict[str, tuple[str, ...]] | Literal["each"] | None = Field(
         default=None,
         description="swapfiles by login (swap_ns) or cgroup (private); 'each': all swapfiles are "
@@ -73,10 +79,14 @@ class ScopeTable(Strict):
         max_length=MOST_ITEMS,
         description="what is written to files of cgroups",
     )
-    demote: DemoteTable | None = None
+    demote: DemoteTable | None = Field(default=None, description="pages in swap move")
     allowed_aware: bool | None = Field(default=None, description="the machine's by default")
-    swap_cluster: Literal["per-owner", "per-cpu", "per-cpu-device", "per-cpu-tier"] | None = None
-    oom_scope: Literal["kernel", "namespace", "owner-of-full-area"] | None = None
+    swap_cluster: Literal["per-owner", "per-cpu", "per-cpu-device", "per-cpu-tier"] | None = Field(
+        default=None, description="the machine's by default"
+    )
+    oom_scope: Literal["kernel", "namespace", "owner-of-full-area"] | None = Field(
+        default=None, description="the machine's by default"
+    )
 
     @field_validator("files")
     @classmethod

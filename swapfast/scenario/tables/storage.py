@@ -21,7 +21,7 @@ class DeviceTable(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=NAME, description="by which swapfiles name it")
     preset: str = Field(default="lab", description=f"one of {', '.join(PRESETS)}")
 
     @property
@@ -38,16 +38,20 @@ class DeviceTable(BaseModel):
 class Swapfile(Strict):
     """``[[swapfile]]``: a file to make."""
 
-    name: str = Field(pattern=COUNTED)
-    size: Size
-    label: str | None = Field(default=None, max_length=15)
+    name: str = Field(pattern=COUNTED, description="of the file; '{i}' is the number of a copy")
+    size: Size = Field(description="with its header; 10 pages at least")
+    label: str | None = Field(
+        default=None, max_length=15, description="in its header, as swaplabel shows it"
+    )
     wipe: Literal["none", "on-free", "on-swapoff"] = Field(
         default="none", description="whether old bytes in it are overwritten"
     )
     device: str | None = Field(
         default=None, description="by default a disk with nothing else on it"
     )
-    priority: int | None = Field(default=None, ge=0, le=32767)
+    priority: int | None = Field(
+        default=None, ge=0, le=32767, description="the kernel's by default"
+    )
     count: int | None = Field(default=None, ge=1, le=MOST_COPIES, description="copies, '{i}'")
 
     @field_validator("size")
@@ -61,5 +65,5 @@ class Swapfile(Strict):
 class Tier(Strict):
     """``[[tier]]``: areas from a priority on, up to the next tier's."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_]{1,32}$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_]{1,32}$", description="as scopes name it")
     priority: int = Field(ge=-1, le=32767, description="the lowest tier begins at -1")

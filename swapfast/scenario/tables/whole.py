@@ -44,7 +44,7 @@ SHARED = ScopeTable(name="shared", kind="shared")
 class Scenario(Strict):
     """A whole scenario file."""
 
-    title: str = Field(default="scenario", max_length=500)
+    title: str = Field(default="scenario", max_length=500, description="above what is shown")
     run: RunTable | None = None
     machine: MachineModel = Field(default_factory=MachineModel)
     device: tuple[DeviceTable, ...] = Field(default=(), max_length=MOST_ITEMS)
