@@ -42,6 +42,7 @@ PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "swapfile": ("Swapfiles", ("swapfast.swapfile",)),
     "shell": ("Shells", ("swapfast.shell",)),
     "ltp": ("The simulated LTP", ("swapfast.ltp",)),
+    "testing": ("Speed in CI", ("swapfast.testing",)),
     "other": ("Small tools", ("swapfast.publish", "swapfast.units", "swapfast.running")),
 }
 
