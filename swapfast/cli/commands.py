@@ -16,6 +16,7 @@ from swapfast import __version__
 from swapfast.cli.check import check
 from swapfast.cli.checkpoint import checkpoint, compact, restart
 from swapfast.cli.compare import compare_
+from swapfast.cli.doctor import doctor
 from swapfast.cli.files import mkswap, strings, swaps
 from swapfast.cli.images import export, inspect, verify
 from swapfast.cli.ltp import ltp
@@ -96,6 +97,7 @@ def swapfast() -> None:
       swapfast replay sort.npz --memory 50%          what a program's trace costs
       swapfast mrc sort.npz --plot curve.png         how much memory it needs
       swapfast restart job.ckpt sort.npz             a job goes on after its checkpoint
+      swapfast doctor                                what this machine has, and lacks
     """
 
 
@@ -103,6 +105,6 @@ for command in (
     *(run, scenario, compare_, sweep, report, check, size),
     *(ltp, shell, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
-    *(record, trace, mkswap, swaps, strings),
+    *(record, trace, mkswap, swaps, strings, doctor),
 ):
     swapfast.add_command(command)

@@ -38,7 +38,17 @@ def python(*arguments: str, folder: Path) -> str:
 
 def test_there_are_pages() -> None:
     how_to = [f"add-a-{what}" for what in ("device", "policy", "reader", "rule")]
-    others = ["argument", "cgroups", "check", "compare", "demotion", "measure", "mglru", "record"]
+    others = [
+        "argument",
+        "cgroups",
+        "check",
+        "command-line",
+        "compare",
+        "demotion",
+        "measure",
+        "mglru",
+        "record",
+    ]
     more = ["scale", "scenarios", "scopes", "shell-memory", "shell", "side-by-side", "size"]
     assert [p.stem for p in PAGES] == [*how_to, *others, *more, "sweep", "traces"]
     assert len(BLOCKS) == 25
