@@ -8,14 +8,14 @@ import click
 import numpy as np
 
 from swapfast.cli.cautions import warn
-from swapfast.cli.options import PID
+from swapfast.cli.options import PID, shares_of
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
 from swapfast.publish import target
 from swapfast.replacement import POLICIES
 from swapfast.traces import open_trace
 from swapfast.traces.format import Pid
-from swapfast.units import PAGE_SIZE, format_count, format_size, parse_share
+from swapfast.units import PAGE_SIZE, format_count, format_size
 
 __all__ = ["mrc"]
 
@@ -92,7 +92,7 @@ def mrc(
             warn(loaded, "curve")
             wanted = None
             if sizes is not None:
-                wanted = [_size(s.strip(), loaded.pages) for s in sizes.split(",")]
+                wanted = shares_of("--sizes", sizes, loaded.pages)
             curves = []
             for name in (p.strip() for p in policy.split(",")):
                 what = f"{name}, {trace.name}"
@@ -127,13 +127,6 @@ def _rate(text: str) -> float:
             "like '1%'"
         )
     return value
-
-
-def _size(text: str, pages: int) -> int:
-    try:
-        return parse_share(text, pages)
-    except ValueError as error:
-        raise ValueError(f"--sizes {text:.40}: {error}") from None
 
 
 def _check_plot(plot: Path, trace: Path) -> None:
