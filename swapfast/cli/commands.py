@@ -16,10 +16,12 @@ from swapfast import __version__
 from swapfast.cli.check import check
 from swapfast.cli.checkpoint import checkpoint, compact, restart
 from swapfast.cli.compare import compare_
+from swapfast.cli.completion import completion
 from swapfast.cli.doctor import doctor
 from swapfast.cli.files import mkswap, strings, swaps
 from swapfast.cli.images import export, inspect, verify
 from swapfast.cli.ltp import ltp
+from swapfast.cli.man import man
 from swapfast.cli.measure import measure
 from swapfast.cli.mrc import mrc
 from swapfast.cli.output import EXIT_INTERRUPT, EXIT_SYSTEM
@@ -105,6 +107,7 @@ for command in (
     *(run, scenario, compare_, sweep, report, check, size),
     *(ltp, shell, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
-    *(record, trace, mkswap, swaps, strings, doctor),
+    *(record, trace, mkswap, swaps, strings),
+    *(doctor, completion, man),
 ):
     swapfast.add_command(command)

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from swapfast.cli.cautions import warn
+from swapfast.cli.names import FORMAT, POLICIES_ALONE
 from swapfast.cli.options import PID, shares_of
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
@@ -30,6 +31,7 @@ ROWS = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # % of the pages, as 
     default="lru",
     show_default=True,
     metavar="A,B,C",
+    shell_complete=POLICIES_ALONE,
     help=f"Of {', '.join(POLICIES)}.",
 )
 @click.option(
@@ -49,7 +51,13 @@ ROWS = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # % of the pages, as 
     type=click.Path(path_type=Path),
     help="Picture of the curves; needs the Python package matplotlib.",
 )
-@click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
+@click.option(
+    "--format",
+    "format_",
+    metavar="NAME",
+    shell_complete=FORMAT,
+    help="Trace format, if not to be guessed.",
+)
 @click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
 @click.option("--json", "as_json", is_flag=True, help="Every point as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")

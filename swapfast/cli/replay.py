@@ -9,6 +9,7 @@ from typing import Unpack, cast
 import click
 
 from swapfast.cli.cautions import warn
+from swapfast.cli.names import FORMAT, POLICY, PROFILE
 from swapfast.cli.options import PID, PROFILE_HELP, profile_of, shares_of, size_of
 from swapfast.cli.output import (
     EXIT_NO,
@@ -43,8 +44,15 @@ __all__ = ["replay"]
     metavar="SIZE|SHARE,...",
     help="What the program may use: '64MiB', or '50%' of the trace's pages; or several: '25%,50%'.",
 )
-@click.option("--policy", "-p", metavar="NAME", help=f"One of {', '.join(policies())}.")
-@click.option("--profile", metavar="KERNEL", help=f"{PROFILE_HELP}; default: the policy's.")
+@click.option(
+    "--policy", "-p", metavar="NAME", shell_complete=POLICY, help=f"One of {', '.join(policies())}."
+)
+@click.option(
+    "--profile",
+    metavar="KERNEL",
+    shell_complete=PROFILE,
+    help=f"{PROFILE_HELP}; default: the policy's.",
+)
 @click.option("--page-cluster", type=click.IntRange(0, 5), help="log2 of the read-ahead window.")
 @click.option("--swap", metavar="SIZE", help="Swap area; default: never more than half full.")
 @click.option("--swappiness", type=click.IntRange(0, 200), default=60, show_default=True)
@@ -90,7 +98,13 @@ __all__ = ["replay"]
     show_default=True,
     help="For when statistics are refreshed and the TLB is flushed.",
 )
-@click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
+@click.option(
+    "--format",
+    "format_",
+    metavar="NAME",
+    shell_complete=FORMAT,
+    help="Trace format, if not to be guessed.",
+)
 @click.option("--instructions", is_flag=True, help="Replay instruction fetches too.")
 @click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
 @JSON
