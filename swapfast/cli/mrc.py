@@ -13,7 +13,7 @@ from swapfast.cli.options import PID, shares_of
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
 from swapfast.publish import target
-from swapfast.replacement import POLICIES
+from swapfast.replacement import POLICIES, is_own
 from swapfast.traces import open_trace
 from swapfast.traces.format import Pid
 from swapfast.units import PAGE_SIZE, format_count, format_size
@@ -32,7 +32,7 @@ ROWS = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # % of the pages, as 
     show_default=True,
     metavar="A,B,C",
     shell_complete=POLICIES_ALONE,
-    help=f"Of {', '.join(POLICIES)}.",
+    help=f"Of {', '.join(POLICIES)}; or file.py:Class, module:Class.",
 )
 @click.option(
     "--sizes",
@@ -82,6 +82,7 @@ def mrc(
     Examples:
       swapfast mrc sort.npz
       swapfast mrc sort.npz --policy lru,sieve,opt --plot curves.png
+      swapfast mrc sort.npz --policy lru,mine.py:Mru --sizes 25%,50%
       swapfast mrc huge.npy --sample 1% --json
 
     Exit code: 0 done, 2 bad trace or option, 3 a file is missing.
@@ -165,7 +166,15 @@ def _show(curves: list[Curve], wanted: list[int] | None) -> None:
     for curve in curves:
         how = f"; {curve.rate:.3g} of the pages looked at" if curve.rate < 1 else ""
         touches = f"{format_count(curve.first)} first touches among the misses"
-        console.say(f"{curve.policy}: {touches}; {curve.wall_s:.3f} s{how}")
+        console.say(f"{curve.policy}: {touches}; {curve.wall_s:.3f} s{how}{_rate_of(curve)}")
+
+
+def _rate_of(curve: Curve) -> str:
+    """Of a policy in Python, which is slow."""
+    if not is_own(curve.policy) or curve.wall_s <= 0:
+        return ""
+    refs = curve.refs * len(curve.sizes)
+    return f", {refs / curve.wall_s / 1e6:.3g} M references/s in Python"
 
 
 def _cell(curve: Curve, row: int) -> str:

@@ -45,7 +45,11 @@ __all__ = ["replay"]
     help="What the program may use: '64MiB', or '50%' of the trace's pages; or several: '25%,50%'.",
 )
 @click.option(
-    "--policy", "-p", metavar="NAME", shell_complete=POLICY, help=f"One of {', '.join(policies())}."
+    "--policy",
+    "-p",
+    metavar="NAME",
+    shell_complete=POLICY,
+    help=f"One of {', '.join(policies())}; or file.py:Class, module:Class.",
 )
 @click.option(
     "--profile",
@@ -139,6 +143,7 @@ def replay(
       swapfast replay sort.npz --memory 64MiB
       swapfast replay sort.npz -m 50% --policy sieve --json
       swapfast replay sort.npz -m 25%,50%,75%
+      swapfast replay sort.npz -m 50% --policy mine.py:Mru
       swapfast replay sort.npz -m 50% --policy linux-6.18 --page-cluster 0
       swapfast replay sort.npz -m 50% --policy linux-6.18-mglru --device zram
       swapfast replay sort.npz -m 50% --profile host

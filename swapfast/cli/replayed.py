@@ -48,7 +48,7 @@ def show(result: ReplayResult) -> None:
     spent = ", ".join(f"{name} {format_ns(ns)}" for name, ns in result.simulated.items() if ns > 0)
     if spent:
         console.say(f"simulated time {result.simulated_s:.3f} s: {spent}")
-    console.say(f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.1f} M references/s")
+    console.say(f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.3g} M references/s")
 
 
 def show_several(results: list[ReplayResult]) -> None:
@@ -78,7 +78,7 @@ def show_several(results: list[ReplayResult]) -> None:
         console.say((done, "yellow"))
     wall, done_refs = sum(r.wall_s for r in results), sum(r.refs_done for r in results)
     rate = done_refs / wall / 1e6 if wall > 0 else 0.0
-    console.say(f"replayed in {wall:.3f} s: {rate:.1f} M references/s")
+    console.say(f"replayed in {wall:.3f} s: {rate:.3g} M references/s")
 
 
 def _kernel(result: ReplayResult) -> str:
