@@ -172,7 +172,7 @@ def gather(todo: Plan, jobs: int, quiet: bool) -> tuple[list[Run], bool]:
             for run in run_cells(cells, jobs=jobs, progress=step if here else None):
                 found[run.key] = run
                 label = f"{run.scope}, seed {run.seed}"
-                step(f"{len(found)} of {len(cells)} runs: {label}", len(found), len(cells))
+                step(f"{len(found)} of {len(cells)} runs: {label}", len(found), len(cells), "runs")
         except KeyboardInterrupt:
             whole = False
     runs = [found[cell.key] for cell in cells if cell.key in found]

@@ -112,7 +112,7 @@ def mrc(
                         sizes=wanted,
                         rate=rate,
                         threads=threads,
-                        progress=lambda done, of, what=what: step(what, done, of),  # type: ignore[misc]
+                        progress=lambda done, of, what=what: step(what, done, of, "references"),  # type: ignore[misc]
                     )
                 )
         if plot is not None:

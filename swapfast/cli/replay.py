@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Unpack, cast
 
@@ -170,10 +171,10 @@ def replay(
             )
             warn(loaded, "replay")
             limits = shares_of("--memory", memory, loaded.pages)
-            results = _each(
+            results, cpu_s = _each(
                 loaded, limits, step, profile=profile, swap=area, device=device, **kernel
             )
-        _tell(results, len(limits) > 1, as_json)
+        _tell(results, len(limits) > 1, as_json, cpu_s)
         last = results[-1]
         if last.interrupted:
             interrupted(last.refs_done, last.refs, "references")
@@ -189,13 +190,15 @@ def _each(
     swap: int | None,
     device: str | None,
     **kernel: Unpack[Keywords],
-) -> list[ReplayResult]:
-    """A replay with each memory, in pages; Ctrl-C ends the last."""
+) -> tuple[list[ReplayResult], float]:
+    """A replay with each memory, in pages, and processor time; Ctrl-C ends the last."""
     results: list[ReplayResult] = []
+    cpu_s = 0.0
     name = Path(trace.origin).name
     for limit in limits:
         size = f" in {format_size(limit * PAGE_SIZE)}" if len(limits) > 1 else ""
         what = f"replaying {name}{size}"
+        begin = time.process_time()
         try:
             with counting():
                 result = replay_trace(
@@ -204,26 +207,27 @@ def _each(
                     profile=profile,
                     swap=swap,
                     device=device,
-                    progress=lambda done, of, what=what: step(what, done, of),  # type: ignore[misc]
+                    progress=lambda done, of, what=what: step(what, done, of, "references"),  # type: ignore[misc]
                     **kernel,
                 )
         except Interrupted as stop:
             result = cast(ReplayResult, stop.result)
+        cpu_s += time.process_time() - begin
         results.append(result)
         if result.interrupted:
             break
-    return results
+    return results, cpu_s
 
 
-def _tell(results: list[ReplayResult], several: bool, as_json: bool) -> None:
+def _tell(results: list[ReplayResult], several: bool, as_json: bool, cpu_s: float) -> None:
     if as_json and several:
         emit_json({"replays": [result.as_dict() for result in results]})
     elif as_json:
         emit_json(results[0].as_dict())
     elif several:
-        show_several(results)
+        show_several(results, cpu_s)
     else:
-        show(results[0])
+        show(results[0], cpu_s)
 
 
 def _killed(results: list[ReplayResult]) -> None:

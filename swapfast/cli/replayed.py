@@ -27,7 +27,7 @@ COUNTERS = (
 )
 
 
-def show(result: ReplayResult) -> None:
+def show(result: ReplayResult, cpu_s: float) -> None:
     """The counters as a table."""
     share = result.memory_pages / result.pages
     console.say((result.trace, "bold"))
@@ -48,10 +48,10 @@ def show(result: ReplayResult) -> None:
     spent = ", ".join(f"{name} {format_ns(ns)}" for name, ns in result.simulated.items() if ns > 0)
     if spent:
         console.say(f"simulated time {result.simulated_s:.3f} s: {spent}")
-    console.say(f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.3g} M references/s")
+    _took(result.wall_s, cpu_s, result.refs_done)
 
 
-def show_several(results: list[ReplayResult]) -> None:
+def show_several(results: list[ReplayResult], cpu_s: float) -> None:
     """The counters that are asked for most, a row for each memory."""
     first, last = results[0], results[-1]
     console.say((first.trace, "bold"))
@@ -77,8 +77,14 @@ def show_several(results: list[ReplayResult]) -> None:
         )
         console.say((done, "yellow"))
     wall, done_refs = sum(r.wall_s for r in results), sum(r.refs_done for r in results)
-    rate = done_refs / wall / 1e6 if wall > 0 else 0.0
-    console.say(f"replayed in {wall:.3f} s: {rate:.3g} M references/s")
+    _took(wall, cpu_s, done_refs)
+
+
+def _took(wall_s: float, cpu_s: float, refs: int) -> None:
+    """Real time, processor time, and the rate in real time."""
+    per_s = refs / wall_s / 1e6 if wall_s > 0 else 0.0
+    times = f"{wall_s:.3f} s, {cpu_s:.3f} s of processor"
+    console.say(f"replayed in {times}: {per_s:.3g} M references/s")
 
 
 def _kernel(result: ReplayResult) -> str:

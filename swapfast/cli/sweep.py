@@ -127,7 +127,7 @@ def _run(
                 for run in _runs(todo, jobs, dask):
                     log.add(run)
                     added.append(run.light)
-                    step(f"{len(added)} of {len(todo)} runs", len(added), len(todo))
+                    step(f"{len(added)} of {len(todo)} runs", len(added), len(todo), "runs")
         except KeyboardInterrupt:
             return added, False
     return added, True
