@@ -22,6 +22,7 @@ from swapfast.kernel.options import Keywords, not_default
 from swapfast.kernel.profile import PROFILES
 from swapfast.machine import Machine
 from swapfast.replacement import POLICIES, Counts, is_own, simulate
+from swapfast.results import Shown
 from swapfast.units import PAGE_SIZE, parse_share, parse_size
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def policies() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayResult:
+class ReplayResult(Shown):
     """What one replay counted.
 
     Attributes

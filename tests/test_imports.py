@@ -25,6 +25,8 @@ OPTIONAL = {
     "distributed",
     "hypothesis",
     "matplotlib",
+    "pandas",
+    "polars",
     "pydantic",
     "pytest",
     "rich",

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from swapfast.errors import said
+from swapfast.results import Shown
 
 __all__ = ["Diagnosis", "Finding", "State", "found_by", "parted"]
 
@@ -49,7 +50,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Shown):
     """All that was found.
 
     Attributes
@@ -64,6 +65,10 @@ class Diagnosis:
     def sound(self) -> bool:
         """Whether everything is there that nothing works without."""
         return all(one.state != "missing" for one in self.findings if one.needed)
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each finding."""
+        return [asdict(one) for one in self.findings]
 
     def as_dict(self) -> dict[str, Any]:
         """The same, for JSON."""

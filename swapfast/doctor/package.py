@@ -30,6 +30,7 @@ EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
     "cli": (("click", "rich", "pydantic", "tomli-w"), "the command line and scenarios"),
     "plot": (("matplotlib",), "--plot, report, pictures in notebooks"),
     "zstd": (("zstandard",), "traces that are packed by zstd"),
+    "frame": (("pandas",), "to_frame() of results"),
     "dask": (("distributed",), "sweep on a cluster"),
 }
 PLACES = ("/dev/shm",)

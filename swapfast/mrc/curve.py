@@ -27,6 +27,7 @@ from swapfast.replacement import (
     needs_whole,
     own_policy,
 )
+from swapfast.results import Shown
 
 if TYPE_CHECKING:
     from swapfast.traces import Trace
@@ -41,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Shown):
     """Faults at each memory size.
 
     Attributes
@@ -98,6 +99,21 @@ class Curve:
             self.rate,
             self.wall_s,
         )
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each size."""
+        columns = {
+            "size_pages": self.sizes.tolist(),
+            "faults": self.faults.tolist(),
+            "miss_ratio": self.miss_ratio.tolist(),
+        }
+        if self.error is not None:
+            columns["standard_error"] = self.error.tolist()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def line(self) -> tuple[str, str, list[float], list[float]]:
+        """Misses against memory."""
+        return "memory, pages", "miss ratio", self.sizes.tolist(), self.miss_ratio.tolist()
 
     def as_dict(self) -> dict[str, Any]:
         """The same, for JSON."""

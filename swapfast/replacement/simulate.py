@@ -14,6 +14,7 @@ from swapfast.errors import Interrupted
 from swapfast.replacement._replay import Simulation, names, needs_whole
 from swapfast.replacement.named import is_own, own_policy
 from swapfast.replacement.python_policy import PythonPolicy, PythonSimulation
+from swapfast.results import Shown
 
 if TYPE_CHECKING:
     from swapfast.traces import Trace
@@ -25,7 +26,7 @@ CHUNK_OWN = 1 << 15  # the same of a policy in Python
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Shown):
     """What a simulation counted.
 
     Attributes
