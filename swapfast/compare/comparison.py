@@ -147,7 +147,7 @@ class Comparison(Shown):
             {
                 "column": column.name,
                 "scope": column.scope,
-                **dict(column.params),
+                "params": " ".join(f"{key}={value}" for key, value in column.params),
                 "seed": seed,
                 "metric": row.metric,
                 "unit": row.unit,
