@@ -21,6 +21,7 @@ from typing import Any
 
 from swapfast.errors import KernelPanic
 from swapfast.machine import Machine
+from swapfast.results import Shown
 from swapfast.traces import Trace
 from swapfast.units import PAGE_SIZE
 
@@ -64,8 +65,18 @@ class Point:
         return self.slowdown is not None and self.slowdown <= slowdown
 
 
+class _OfCurve(Shown):
+    """A result that is shown by its curve."""
+
+    curve: tuple[Point, ...]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each memory."""
+        return [asdict(point) for point in self.curve]
+
+
 @dataclass(frozen=True)
-class Need:
+class Need(_OfCurve):
     """The least memory limit of one program.
 
     Attributes
@@ -93,7 +104,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Shared:
+class Shared(_OfCurve):
     """The least machine for programs side by side.
 
     Attributes

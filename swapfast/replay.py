@@ -21,7 +21,8 @@ from swapfast.errors import Interrupted, TaskKilled
 from swapfast.kernel.options import Keywords, not_default
 from swapfast.kernel.profile import PROFILES
 from swapfast.machine import Machine
-from swapfast.replacement import POLICIES, Counts, simulate
+from swapfast.replacement import POLICIES, Counts, is_own, simulate
+from swapfast.results import Shown
 from swapfast.units import PAGE_SIZE, parse_share, parse_size
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def policies() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayResult:
+class ReplayResult(Shown):
     """What one replay counted.
 
     Attributes
@@ -145,7 +146,8 @@ def replay(
     progress : callable, optional
         Called as ``progress(references done, all)``.
     policy : str, optional
-        One of ``policies()``; the profile's by default.
+        One of ``policies()``, or "file.py:Class" (see `swapfast.replacement.own_policy`); the
+        profile's by default.
     page_cluster : int, optional
         log2 of the swap read-ahead window, 0 to 5; 3 by default, 0 for policies that are no
         kernel's.
@@ -173,13 +175,13 @@ lru_drain, seed : optional
     policy = kernel.get("policy")
     asked = not_default(kernel) - {"policy", "swappiness", "seed"}
     machine_asked = bool(asked or profile or swap is not None or device or offset)
-    if policy in POLICIES and not (machine_asked and policy in _core.policy_names()):
+    if _stands_alone(policy, machine_asked):
         if machine_asked:
             raise ValueError(
                 f"policy {policy} stands alone: it takes no profile, page_cluster, swap, device, "
                 "offset, times, statistics, tlb, readahead, plug or lru_gen"
             )
-        return _replay_alone(trace, parse_share(memory, trace.pages), policy, progress)
+        return _replay_alone(trace, parse_share(memory, trace.pages), str(policy), progress)
     profile, policy, page_cluster = _choose(profile, policy, kernel.get("page_cluster"))
     limit = parse_share(memory, trace.pages)
     kernel["page_cluster"] = page_cluster
@@ -241,6 +243,11 @@ lru_drain, seed : optional
     return result
 
 
+def _stands_alone(policy: str | None, machine_asked: bool) -> bool:
+    of_both = machine_asked and policy in _core.policy_names()
+    return is_own(policy) or (policy in POLICIES and not of_both)
+
+
 def _machine(
     pages: int,
     limit: int,
@@ -273,7 +280,7 @@ def _replay_alone(
         pages=trace.pages,
         refs_done=counts.refs,
         memory_pages=frames,
-        policy=policy,
+        policy=counts.policy,
         profile="none",
         page_cluster=0,
         pgfault=counts.misses,

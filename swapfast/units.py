@@ -3,6 +3,7 @@
 - ``parse_size(text)``: bytes of "64MiB", "512M", "4096", "1.5GiB", "10kB".
 - ``parse_duration(text)``: nanoseconds of "80us", "1.5 ms", 3500.
 - ``parse_share("50%", of)``: a share of some pages, or a size.
+- ``without_unit(text)``: what is wrong with a memory of "50", which is less than a page.
 - ``format_size(size)``: "64 MiB", rounded and worded as mkswap(8) prints it.
 - ``format_count(n)``, ``format_ns(ns)``: numbers for tables.
 """
@@ -19,6 +20,7 @@ __all__ = [
     "parse_duration",
     "parse_share",
     "parse_size",
+    "without_unit",
 ]
 
 PAGE_SIZE = 4096
@@ -109,6 +111,24 @@ def format_size(size: int) -> str:
     return f"{whole}.{tenths} {unit}" if tenths else f"{whole} {unit}"
 
 
+def without_unit(text: str | int, *, share: bool = True) -> str | None:
+    """A sentence about a size that is surely meant in another unit; None: it may be meant so.
+
+    Parameters
+    ----------
+    text : str or int
+        As it was written. A number from 1 to a page without a unit is what nobody wants.
+    share : bool
+        A percentage would be understood, too.
+    """
+    word = text.strip() if isinstance(text, str) else ""
+    if re.fullmatch(r"[0-9]{1,4}", word) is None or not 0 < int(word) < PAGE_SIZE:
+        return None
+    number = int(word)
+    could = f"{number}% or {number}MiB" if share and number <= 100 else f"{number}MiB"
+    return f"{word} is {number} bytes, less than a page; did you mean {could}?"
+
+
 def parse_share(text: str | int, of_pages: int) -> int:
     """Pages of "50%" of ``of_pages`` (rounded down), or of a size like "64MiB".
 
@@ -123,6 +143,9 @@ def parse_share(text: str | int, of_pages: int) -> int:
 
         pages = int(Fraction(match[1]) * of_pages / 100)
     else:
+        hint = without_unit(text)
+        if hint is not None:
+            raise ValueError(hint)
         pages = parse_size(text) // PAGE_SIZE
     if pages < 1:
         raise ValueError(f"{text!r} is less than one page of {PAGE_SIZE} bytes")

@@ -26,6 +26,8 @@ OPTIONAL = {
     "distributed",
     "hypothesis",
     "matplotlib",
+    "pandas",
+    "polars",
     "pydantic",
     "pytest",
     "rich",

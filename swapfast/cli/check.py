@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from swapfast.cli.compare import JOBS, SEEDS, SET, gather
+from swapfast.cli.names import SCENARIO
 from swapfast.cli.options import no_stream, replaced_by
 from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, interrupted, reported
 from swapfast.compare.cells import Work
@@ -25,7 +26,7 @@ ANY_CHANGE = (Bound.parse("*>+0%"), Bound.parse("*<-0%"))
 
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=SCENARIO)
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),

@@ -326,7 +326,7 @@ def _run(
         mapping.name = f"trace at {at}"
         if every and at % every == 0 and at < end:
             series.take(mapping)
-        step("running", at, end)
+        step("running", at, end, "references")
     mapping.name = f"trace at {max(at, end)}"
 
 

@@ -16,10 +16,13 @@ from swapfast import __version__
 from swapfast.cli.check import check
 from swapfast.cli.checkpoint import checkpoint, compact, restart
 from swapfast.cli.compare import compare_
+from swapfast.cli.completion import completion
+from swapfast.cli.doctor import doctor
 from swapfast.cli.files import mkswap, strings, swaps
 from swapfast.cli.gate import gate
 from swapfast.cli.images import export, inspect, verify
 from swapfast.cli.ltp import ltp
+from swapfast.cli.man import man
 from swapfast.cli.measure import measure
 from swapfast.cli.mrc import mrc
 from swapfast.cli.output import EXIT_INTERRUPT, EXIT_SYSTEM
@@ -97,6 +100,7 @@ def swapfast() -> None:
       swapfast replay sort.npz --memory 50%          what a program's trace costs
       swapfast mrc sort.npz --plot curve.png         how much memory it needs
       swapfast restart job.ckpt sort.npz             a job goes on after its checkpoint
+      swapfast doctor                                what this machine has, and lacks
     """
 
 
@@ -105,5 +109,6 @@ for command in (
     *(ltp, shell, replay, mrc, validate, measure),
     *(checkpoint, restart, compact, inspect, verify, export),
     *(record, trace, mkswap, swaps, strings, gate),
+    *(doctor, completion, man),
 ):
     swapfast.add_command(command)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from swapfast.cli.names import PROFILES_LISTED, SCENARIO
 from swapfast.cli.options import no_stream, replaced_by
 from swapfast.cli.output import (
     EXIT_NO,
@@ -54,7 +55,7 @@ SET = click.option(
 
 
 @click.command("compare")
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=SCENARIO)
 @click.option("--scope", "scopes", multiple=True, metavar="A,B", help="Only these scopes.")
 @click.option(
     "--device",
@@ -64,7 +65,12 @@ SET = click.option(
     help="Columns for each preset: it replaces every device but compressed memory.",
 )
 @click.option(
-    "--profile", "profiles", multiple=True, metavar="KERNEL,...", help="Columns for each kernel."
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="KERNEL,...",
+    shell_complete=PROFILES_LISTED,
+    help="Columns for each kernel.",
 )
 @SEEDS
 @click.option("--baseline", metavar="NAME", help="A scope or a column; default: the first.")
@@ -166,7 +172,7 @@ def gather(todo: Plan, jobs: int, quiet: bool) -> tuple[list[Run], bool]:
             for run in run_cells(cells, jobs=jobs, progress=step if here else None):
                 found[run.key] = run
                 label = f"{run.scope}, seed {run.seed}"
-                step(f"{len(found)} of {len(cells)} runs: {label}", len(found), len(cells))
+                step(f"{len(found)} of {len(cells)} runs: {label}", len(found), len(cells), "runs")
         except KeyboardInterrupt:
             whole = False
     runs = [found[cell.key] for cell in cells if cell.key in found]

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from swapfast import flags as f
+from swapfast.cli.names import TEST
 from swapfast.cli.options import size_of
 from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, progress, reported
 from swapfast.kernel.options import LEAST_PAGES
@@ -62,7 +63,14 @@ LETTER_SWAPFILE = 512 << 20
     help="Before the path is looked at, or after the same-file test.",
 )
 @click.option("--contents", is_flag=True, help="Move real bytes (needs as much RAM as --memory).")
-@click.option("--test", "-t", "tests", multiple=True, help="Only this test; may be given again.")
+@click.option(
+    "--test",
+    "-t",
+    "tests",
+    multiple=True,
+    shell_complete=TEST,
+    help="Only this test; may be given again.",
+)
 @click.option("--list", "list_", is_flag=True, help="Name the tests and stop.")
 @click.option("--verbose", "-v", is_flag=True, help="Every line that a test prints.")
 @JSON

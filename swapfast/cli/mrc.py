@@ -8,14 +8,15 @@ import click
 import numpy as np
 
 from swapfast.cli.cautions import warn
-from swapfast.cli.options import PID
+from swapfast.cli.names import FORMAT, POLICIES_ALONE
+from swapfast.cli.options import PID, shares_of
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
 from swapfast.publish import target
-from swapfast.replacement import POLICIES
+from swapfast.replacement import POLICIES, is_own
 from swapfast.traces import open_trace
 from swapfast.traces.format import Pid
-from swapfast.units import PAGE_SIZE, format_count, format_size, parse_share
+from swapfast.units import PAGE_SIZE, format_count, format_size
 
 __all__ = ["mrc"]
 
@@ -30,7 +31,8 @@ ROWS = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # % of the pages, as 
     default="lru",
     show_default=True,
     metavar="A,B,C",
-    help=f"Of {', '.join(POLICIES)}.",
+    shell_complete=POLICIES_ALONE,
+    help=f"Of {', '.join(POLICIES)}; or file.py:Class, module:Class.",
 )
 @click.option(
     "--sizes",
@@ -49,7 +51,13 @@ ROWS = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # % of the pages, as 
     type=click.Path(path_type=Path),
     help="Picture of the curves; needs the Python package matplotlib.",
 )
-@click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
+@click.option(
+    "--format",
+    "format_",
+    metavar="NAME",
+    shell_complete=FORMAT,
+    help="Trace format, if not to be guessed.",
+)
 @click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
 @click.option("--json", "as_json", is_flag=True, help="Every point as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
@@ -74,6 +82,7 @@ def mrc(
     Examples:
       swapfast mrc sort.npz
       swapfast mrc sort.npz --policy lru,sieve,opt --plot curves.png
+      swapfast mrc sort.npz --policy lru,mine.py:Mru --sizes 25%,50%
       swapfast mrc huge.npy --sample 1% --json
 
     Exit code: 0 done, 2 bad trace or option, 3 a file is missing.
@@ -92,7 +101,7 @@ def mrc(
             warn(loaded, "curve")
             wanted = None
             if sizes is not None:
-                wanted = [_size(s.strip(), loaded.pages) for s in sizes.split(",")]
+                wanted = shares_of("--sizes", sizes, loaded.pages)
             curves = []
             for name in (p.strip() for p in policy.split(",")):
                 what = f"{name}, {trace.name}"
@@ -103,7 +112,7 @@ def mrc(
                         sizes=wanted,
                         rate=rate,
                         threads=threads,
-                        progress=lambda done, of, what=what: step(what, done, of),  # type: ignore[misc]
+                        progress=lambda done, of, what=what: step(what, done, of, "references"),  # type: ignore[misc]
                     )
                 )
         if plot is not None:
@@ -127,13 +136,6 @@ def _rate(text: str) -> float:
             "like '1%'"
         )
     return value
-
-
-def _size(text: str, pages: int) -> int:
-    try:
-        return parse_share(text, pages)
-    except ValueError as error:
-        raise ValueError(f"--sizes {text:.40}: {error}") from None
 
 
 def _check_plot(plot: Path, trace: Path) -> None:
@@ -164,7 +166,15 @@ def _show(curves: list[Curve], wanted: list[int] | None) -> None:
     for curve in curves:
         how = f"; {curve.rate:.3g} of the pages looked at" if curve.rate < 1 else ""
         touches = f"{format_count(curve.first)} first touches among the misses"
-        console.say(f"{curve.policy}: {touches}; {curve.wall_s:.3f} s{how}")
+        console.say(f"{curve.policy}: {touches}; {curve.wall_s:.3f} s{how}{_rate_of(curve)}")
+
+
+def _rate_of(curve: Curve) -> str:
+    """Of a policy in Python, which is slow."""
+    if not is_own(curve.policy) or curve.wall_s <= 0:
+        return ""
+    refs = curve.refs * len(curve.sizes)
+    return f", {refs / curve.wall_s / 1e6:.3g} M references/s in Python"
 
 
 def _cell(curve: Curve, row: int) -> str:

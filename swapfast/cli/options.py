@@ -2,6 +2,7 @@
 
 - ``size_of(option, text, ...)``: bytes of "64MiB".
 - ``share_of(option, text, pages)``: pages of "50%" or "64MiB".
+- ``shares_of(option, text, pages)``: the same of "25%,50%,75%".
 - ``profile_of(name)``: a profile; "host" chooses it by looking at this machine. ``PROFILE_HELP``.
 - ``replaced_by(sets)``: keys of a scenario and their values, of "KEY=VALUE".
 - ``npz_name(option, path)``: refuses names that promise another format.
@@ -18,7 +19,7 @@ import click
 from swapfast.kernel.profile import PROFILES
 from swapfast.running import choose
 from swapfast.traces.format import ALL, Pid
-from swapfast.units import PAGE_SIZE, format_size, parse_share, parse_size
+from swapfast.units import PAGE_SIZE, format_size, parse_share, parse_size, without_unit
 
 __all__ = [
     "HOST",
@@ -30,6 +31,7 @@ __all__ = [
     "profile_of",
     "replaced_by",
     "share_of",
+    "shares_of",
     "size_of",
 ]
 
@@ -87,6 +89,9 @@ def size_of(
     ValueError
         No size, or out of bounds.
     """
+    hint = without_unit(text, share=False)
+    if least and hint is not None:
+        raise ValueError(f"{option} {text}: {hint}")
     try:
         size = parse_size(text)
     except ValueError as error:
@@ -107,6 +112,9 @@ def share_of(option: str, text: str, pages: int) -> int:
     ValueError
         Neither, less than a page, or more than a machine can have.
     """
+    hint = without_unit(text)
+    if hint is not None:
+        raise ValueError(f"{option} {text}: {hint}")
     try:
         found = parse_share(text, pages)
     except ValueError as error:
@@ -122,6 +130,17 @@ def share_of(option: str, text: str, pages: int) -> int:
             f"({format_size(MOST_PAGES * PAGE_SIZE)})"
         )
     return found
+
+
+def shares_of(option: str, text: str, pages: int) -> list[int]:
+    """Pages of each size of a list, in its order; each once.
+
+    Raises
+    ------
+    ValueError
+        As `share_of`, of the one that is wrong.
+    """
+    return list(dict.fromkeys(share_of(option, one.strip(), pages) for one in text.split(",")))
 
 
 def profile_of(name: str) -> tuple[str, int | None]:

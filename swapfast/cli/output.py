@@ -2,6 +2,7 @@
 
 - ``console``: the screen on stdout; nothing printed there is a command.
 - ``progress(quiet)``: a bar on stderr while it is a terminal; nothing otherwise.
+- ``rate(per_s, unit)``: how many a second, for a person.
 - ``counting()``: a block in which Ctrl-C waits for the next step, where counts are whole.
 - ``JSON``: the option ``--json``; ``emit_json(facts)``: one JSON document on stdout.
 - ``echo(text)``: a line on stdout without any style.
@@ -15,14 +16,24 @@ import math
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from swapfast.errors import KernelPanic, TaskKilled
 from swapfast.screen import Screen, pipe_closed, write_no_more
@@ -36,6 +47,7 @@ __all__ = [
     "emit_json",
     "interrupted",
     "progress",
+    "rate",
     "reported",
     "tell",
 ]
@@ -49,7 +61,30 @@ console = Screen()
 
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 
-Step = Callable[[str, int, int], None]
+
+class Step(Protocol):
+    """What moves a bar."""
+
+    def __call__(self, what: str, done: int, of: int, unit: str = "") -> None:
+        """Say what is done, and how far; with a unit, how many of them a second."""
+
+
+class _Rate(ProgressColumn):
+    """How many a second, where it is known of what."""
+
+    def render(self, task: Task) -> Text:
+        unit = task.fields.get("unit", "")
+        if not unit or not task.speed:
+            return Text("")
+        return Text(rate(task.speed, unit))
+
+
+def rate(per_s: float, unit: str) -> str:
+    """``"12.3 M references/s"``."""
+    for prefix, size in (("G ", 1e9), ("M ", 1e6), ("k ", 1e3)):
+        if per_s >= size:
+            return f"{per_s / size:.3g} {prefix}{unit}/s"
+    return f"{per_s:.3g} {unit}/s"
 
 
 # ---------------------------------------------------------------- while it runs
@@ -57,13 +92,16 @@ Step = Callable[[str, int, int], None]
 
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Step]:
-    """A function ``step(what, done, of)`` that moves a bar on the terminal.
+    """A function ``step(what, done, of, unit)`` that moves a bar on the terminal.
+
+    The bar has the time that is left, and with a unit the rate. Both begin anew where less is done
+    than before.
 
     Within `counting`, a step is where Ctrl-C takes effect.
     """
     if quiet or sys.stderr is None or not sys.stderr.isatty():
 
-        def step(what: str, done: int, of: int) -> None:
+        def step(what: str, done: int, of: int, unit: str = "") -> None:
             _Waiting.check()
 
         yield step
@@ -73,13 +111,21 @@ def progress(quiet: bool = False) -> Iterator[Step]:
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        _Rate(),
         console=Console(stderr=True, emoji=False),
         transient=True,
     ) as bar:
         task = bar.add_task("", total=None)
 
-        def move(what: str, done: int, of: int) -> None:
-            bar.update(task, description=visible(what), completed=done, total=of or None)
+        last = 0
+
+        def move(what: str, done: int, of: int, unit: str = "") -> None:
+            nonlocal last
+            if done < last:  # something else begins
+                bar.reset(task, unit=unit)
+            last = done
+            bar.update(task, description=visible(what), completed=done, total=of or None, unit=unit)
             _Waiting.check()
 
         yield move

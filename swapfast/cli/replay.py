@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Unpack, cast
 
 import click
 
 from swapfast.cli.cautions import warn
-from swapfast.cli.options import PID, PROFILE_HELP, profile_of, share_of, size_of
+from swapfast.cli.names import FORMAT, POLICY, PROFILE
+from swapfast.cli.options import PID, PROFILE_HELP, profile_of, shares_of, size_of
 from swapfast.cli.output import (
     EXIT_NO,
     JSON,
-    console,
+    Step,
     counting,
     emit_json,
     interrupted,
     progress,
     reported,
 )
+from swapfast.cli.replayed import show, show_several
 from swapfast.devices import PRESETS
 from swapfast.errors import Interrupted
 from swapfast.kernel.choices import LRU_GEN_RULES, PLUG, READAHEAD, STATISTICS, TLB
 from swapfast.kernel.options import Keywords
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
-from swapfast.traces import open_trace
+from swapfast.traces import Trace, open_trace
 from swapfast.traces.format import Pid
-from swapfast.units import PAGE_SIZE, format_count, format_ns, format_size
+from swapfast.units import PAGE_SIZE, format_size
 
 __all__ = ["replay"]
-
-COUNTERS = (
-    ("pgfault", "faults"),
-    ("pgmajfault", "faults that read swap"),
-    ("pswpin", "swapped in"),
-    ("pswpout", "swapped out"),
-    ("pgscan", "scanned by reclaim"),
-    ("pgsteal", "reclaimed"),
-    ("pgactivate", "activated"),
-    ("pgdeactivate", "deactivated"),
-    ("workingset_refault_anon", "refaults"),
-    ("workingset_activate_anon", "refaults activated"),
-    ("swap_ra", "read ahead"),
-    ("swap_ra_hit", "read ahead and used"),
-)
 
 
 @click.command()
@@ -54,11 +42,22 @@ COUNTERS = (
     "--memory",
     "-m",
     required=True,
-    metavar="SIZE|SHARE",
-    help="What the program may use: '64MiB', or '50%' of the trace's pages.",
+    metavar="SIZE|SHARE,...",
+    help="What the program may use: '64MiB', or '50%' of the trace's pages; or several: '25%,50%'.",
 )
-@click.option("--policy", "-p", metavar="NAME", help=f"One of {', '.join(policies())}.")
-@click.option("--profile", metavar="KERNEL", help=f"{PROFILE_HELP}; default: the policy's.")
+@click.option(
+    "--policy",
+    "-p",
+    metavar="NAME",
+    shell_complete=POLICY,
+    help=f"One of {', '.join(policies())}; or file.py:Class, module:Class.",
+)
+@click.option(
+    "--profile",
+    metavar="KERNEL",
+    shell_complete=PROFILE,
+    help=f"{PROFILE_HELP}; default: the policy's.",
+)
 @click.option("--page-cluster", type=click.IntRange(0, 5), help="log2 of the read-ahead window.")
 @click.option("--swap", metavar="SIZE", help="Swap area; default: never more than half full.")
 @click.option(
@@ -110,7 +109,13 @@ COUNTERS = (
     show_default=True,
     help="For when statistics are refreshed and the TLB is flushed.",
 )
-@click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
+@click.option(
+    "--format",
+    "format_",
+    metavar="NAME",
+    shell_complete=FORMAT,
+    help="Trace format, if not to be guessed.",
+)
 @click.option("--instructions", is_flag=True, help="Replay instruction fetches too.")
 @click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
 @JSON
@@ -144,6 +149,8 @@ def replay(
     Examples:
       swapfast replay sort.npz --memory 64MiB
       swapfast replay sort.npz -m 50% --policy sieve --json
+      swapfast replay sort.npz -m 25%,50%,75%
+      swapfast replay sort.npz -m 50% --policy mine.py:Mru
       swapfast replay sort.npz -m 50% --policy linux-6.18 --page-cluster 0
       swapfast replay sort.npz -m 50% --policy linux-6.18-mglru --device zram
       swapfast replay sort.npz -m 50% --profile host
@@ -169,53 +176,71 @@ def replay(
                 progress=lambda done, of: step(f"reading {trace.name}", done, of),
             )
             warn(loaded, "replay")
-            limit = share_of("--memory", memory, loaded.pages)
-            try:
-                with counting():
-                    result = replay_trace(
-                        loaded,
-                        limit * PAGE_SIZE,
-                        profile=profile,
-                        swap=area,
-                        device=device,
-                        progress=lambda done, of: step(f"replaying {trace.name}", done, of),
-                        **kernel,
-                    )
-            except Interrupted as stop:
-                result = cast(ReplayResult, stop.result)
-        if as_json:
-            emit_json(result.as_dict())
-        else:
-            show(result)
+            limits = shares_of("--memory", memory, loaded.pages)
+            results, cpu_s = _each(
+                loaded, limits, step, profile=profile, swap=area, device=device, **kernel
+            )
+        _tell(results, len(limits) > 1, as_json, cpu_s)
+        last = results[-1]
+        if last.interrupted:
+            interrupted(last.refs_done, last.refs, "references")
+        _killed(results)
+
+
+def _each(
+    trace: Trace,
+    limits: list[int],
+    step: Step,
+    *,
+    profile: str | None,
+    swap: int | None,
+    device: str | None,
+    **kernel: Unpack[Keywords],
+) -> tuple[list[ReplayResult], float]:
+    """A replay with each memory, in pages, and processor time; Ctrl-C ends the last."""
+    results: list[ReplayResult] = []
+    cpu_s = 0.0
+    name = Path(trace.origin).name
+    for limit in limits:
+        size = f" in {format_size(limit * PAGE_SIZE)}" if len(limits) > 1 else ""
+        what = f"replaying {name}{size}"
+        begin = time.process_time()
+        try:
+            with counting():
+                result = replay_trace(
+                    trace,
+                    limit * PAGE_SIZE,
+                    profile=profile,
+                    swap=swap,
+                    device=device,
+                    progress=lambda done, of, what=what: step(what, done, of, "references"),  # type: ignore[misc]
+                    **kernel,
+                )
+        except Interrupted as stop:
+            result = cast(ReplayResult, stop.result)
+        cpu_s += time.process_time() - begin
+        results.append(result)
         if result.interrupted:
-            interrupted(result.refs_done, result.refs, "references")
-        if result.oom:
-            click.echo("swapfast: nothing could be reclaimed: the program was killed", err=True)
-            sys.exit(EXIT_NO)
+            break
+    return results, cpu_s
 
 
-def show(result: ReplayResult) -> None:
-    """The counters as a table."""
-    share = result.memory_pages / result.pages
-    kernel = f"{result.policy}, Linux {result.profile}, page-cluster {result.page_cluster}"
-    if result.profile == "none":
-        kernel = f"{result.policy} alone"
-    console.say((result.trace, "bold"))
-    console.say(
-        f"{format_count(result.refs)} references to {format_count(result.pages)} pages "
-        f"({format_size(result.pages * PAGE_SIZE)}); memory for "
-        f"{format_count(result.memory_pages)} of them ({share:.0%}); {kernel}"
-    )
-    if result.interrupted:
-        console.say((f"interrupted: only the first {format_count(result.refs_done)}", "yellow"))
-    refs = result.refs_done if result.interrupted else result.refs
-    rows = []
-    for name, meaning in COUNTERS:
-        value = getattr(result, name)
-        rate = 1000 * value / refs if refs else 0.0
-        rows.append((f"{name:26} {meaning}", format_count(value), f"{rate:.2f}"))
-    console.table(("", "pages", "per 1000 refs"), rows, left=("",))
-    spent = ", ".join(f"{name} {format_ns(ns)}" for name, ns in result.simulated.items() if ns > 0)
-    if spent:
-        console.say(f"simulated time {result.simulated_s:.3f} s: {spent}")
-    console.say(f"replayed in {result.wall_s:.3f} s: {result.refs_per_s / 1e6:.1f} M references/s")
+def _tell(results: list[ReplayResult], several: bool, as_json: bool, cpu_s: float) -> None:
+    if as_json and several:
+        emit_json({"replays": [result.as_dict() for result in results]})
+    elif as_json:
+        emit_json(results[0].as_dict())
+    elif several:
+        show_several(results, cpu_s)
+    else:
+        show(results[0], cpu_s)
+
+
+def _killed(results: list[ReplayResult]) -> None:
+    """End with "no" where a program was killed."""
+    killed = [format_size(one.memory_pages * PAGE_SIZE) for one in results if one.oom]
+    if not killed:
+        return
+    where = f" in {', '.join(killed)}" if len(results) > 1 else ""
+    click.echo(f"swapfast: nothing could be reclaimed: the program was killed{where}", err=True)
+    sys.exit(EXIT_NO)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from swapfast.cli.compare import JOBS, SEEDS, SET, gather
+from swapfast.cli.names import SCENARIO
 from swapfast.cli.options import no_stream, replaced_by
 from swapfast.cli.output import console, interrupted, reported, tell
 from swapfast.compare.cells import Work
@@ -22,7 +23,7 @@ __all__ = ["report"]
 
 
 @click.command()
-@click.argument("runs")
+@click.argument("runs", shell_complete=SCENARIO)
 @click.option(
     "--output",
     "-o",

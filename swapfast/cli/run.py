@@ -8,6 +8,7 @@ from typing import cast
 
 import click
 
+from swapfast.cli.names import PROFILE, SCENARIO
 from swapfast.cli.options import PROFILE_HELP, no_stream, profile_of, replaced_by
 from swapfast.cli.output import (
     EXIT_NO,
@@ -27,10 +28,13 @@ __all__ = ["run"]
 
 
 @click.command()
-@click.argument("scenario", required=False)
+@click.argument("scenario", required=False, shell_complete=SCENARIO)
 @click.option("--full", is_flag=True, help="The letter's scenario with its own sizes.")
 @click.option(
-    "--profile", metavar="KERNEL", help=f"In place of the scenario's own: {PROFILE_HELP}."
+    "--profile",
+    metavar="KERNEL",
+    shell_complete=PROFILE,
+    help=f"In place of the scenario's own: {PROFILE_HELP}.",
 )
 @click.option("--scope", metavar="NAME", help="Side by side: one of the scenario's scopes.")
 @click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), help="Side by side.")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from swapfast.cli.names import SCENARIO
 from swapfast.cli.options import replaced_by
 from swapfast.cli.output import JSON, console, echo, emit_json, reported
 from swapfast.scenario import Scenario, bundled_names, open_scenario
@@ -78,7 +79,7 @@ def schema() -> None:
 
 
 @scenario.command()
-@click.argument("name")
+@click.argument("name", shell_complete=SCENARIO)
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Replace a key.")
 @JSON
 def show(name: str, sets: tuple[str, ...], as_json: bool) -> None:

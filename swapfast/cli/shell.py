@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from swapfast.cli import names
 from swapfast.cli.options import PROFILE_HELP, no_stream, profile_of, size_of
 from swapfast.cli.output import reported, tell
 from swapfast.kernel.options import LEAST_PAGES
@@ -28,7 +29,12 @@ MEMORY, PROFILE = "64MiB", "6.18"
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- CMD...]")
 @click.option("--newswap", is_flag=True, help="In a child swap namespace.")
 @click.option("--memory", help=f"RAM of the machine.  [default: {MEMORY}]")
-@click.option("--profile", metavar="KERNEL", help=f"{PROFILE_HELP}.  [default: {PROFILE}]")
+@click.option(
+    "--profile",
+    metavar="KERNEL",
+    shell_complete=names.PROFILE,
+    help=f"{PROFILE_HELP}.  [default: {PROFILE}]",
+)
 @click.option(
     "--swap",
     "swaps",
@@ -52,7 +58,10 @@ MEMORY, PROFILE = "64MiB", "6.18"
     help="What the RFC leaves open, like proc_swaps=namespaced; may be given again.",
 )
 @click.option(
-    "--scenario", metavar="FILE", help="The [machine] of a scenario, in place of the options."
+    "--scenario",
+    metavar="FILE",
+    shell_complete=names.SCENARIO,
+    help="The [machine] of a scenario, in place of the options.",
 )
 @click.option(
     "--console",

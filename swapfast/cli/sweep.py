@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from swapfast.cli.compare import JOBS, SEEDS
+from swapfast.cli.names import SCENARIO
 from swapfast.cli.options import no_stream
 from swapfast.cli.output import (
     EXIT_INTERRUPT,
@@ -33,7 +34,7 @@ __all__ = ["sweep"]
 
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=SCENARIO)
 @click.option(
     "--set",
     "sets",
@@ -126,7 +127,7 @@ def _run(
                 for run in _runs(todo, jobs, dask):
                     log.add(run)
                     added.append(run.light)
-                    step(f"{len(added)} of {len(todo)} runs", len(added), len(todo))
+                    step(f"{len(added)} of {len(todo)} runs", len(added), len(todo), "runs")
         except KeyboardInterrupt:
             return added, False
     return added, True

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from swapfast.cli.cautions import warn
+from swapfast.cli.names import FORMAT
 from swapfast.cli.options import PID, npz_name
 from swapfast.cli.output import console, emit_json, progress, reported, tell
 from swapfast.publish import target
@@ -41,7 +42,13 @@ def _formats(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
     type=click.Path(path_type=Path),
     help="Write it as .npz; '-' is standard output.",
 )
-@click.option("--format", "format_", metavar="NAME", help="Trace format, if not to be guessed.")
+@click.option(
+    "--format",
+    "format_",
+    metavar="NAME",
+    shell_complete=FORMAT,
+    help="Trace format, if not to be guessed.",
+)
 @click.option(
     "--formats",
     is_flag=True,

@@ -8,6 +8,7 @@ from typing import cast
 import click
 
 from swapfast.cli.contention import judge_several
+from swapfast.cli.names import PROFILE
 from swapfast.cli.options import PROFILE_HELP, no_stream, profile_of
 from swapfast.cli.output import (
     JSON,
@@ -53,7 +54,12 @@ __all__ = ["validate"]
     metavar="A,B,C",
     help="Policies to judge, separated by commas; default: for each cell that of its kernel.",
 )
-@click.option("--profile", metavar="KERNEL", help=f"The policy of one: {PROFILE_HELP}.")
+@click.option(
+    "--profile",
+    metavar="KERNEL",
+    shell_complete=PROFILE,
+    help=f"The policy of one: {PROFILE_HELP}.",
+)
 @click.option(
     "--lru-gen-rule",
     type=click.Choice(RULES),

@@ -14,6 +14,7 @@ from typing import Any
 from swapfast.compare.columns import Column
 from swapfast.compare.runs import Run
 from swapfast.compare.statistics import Ratio, Summary, paired_ratio, summary
+from swapfast.results import Shown
 from swapfast.scenario import metric_better, metric_unit, named
 
 __all__ = ["Comparison", "Entry", "Row", "chosen", "compare", "unit_of"]
@@ -72,7 +73,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """What came out.
 
     Attributes
@@ -139,6 +140,23 @@ class Comparison:
         rows = {row.metric: row for row in self.rows}
         names = chosen(rows, globs, strict=strict)
         return replace(self, rows=tuple(rows[n] for n in (names if strict else names[:MOST_ROWS])))
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each figure of each run."""
+        return [
+            {
+                "column": column.name,
+                "scope": column.scope,
+                "params": " ".join(f"{key}={value}" for key, value in column.params),
+                "seed": seed,
+                "metric": row.metric,
+                "unit": row.unit,
+                "value": value,
+            }
+            for row in self.rows
+            for column, entry in zip(self.columns, row.entries, strict=True)
+            for seed, value in sorted(entry.values.items())
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values: every metric of every run that is a row."""

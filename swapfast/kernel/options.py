@@ -26,7 +26,7 @@ from swapfast.kernel.choices import (
 )
 from swapfast.kernel.profile import CLASSIC, MGLRU, WATERMARK_SCALE, Profile, find_profile
 from swapfast.kernel.rules import Rules
-from swapfast.units import PAGE_SIZE, parse_size
+from swapfast.units import PAGE_SIZE, parse_size, without_unit
 
 if TYPE_CHECKING:
     from random import Random
@@ -235,6 +235,9 @@ class KernelOptions:
             if name not in DEFAULTS:
                 raise TypeError(f"no option {name!r}; there are {', '.join(DEFAULTS)}")
         kernel = profile if isinstance(profile, Profile) else find_profile(profile)
+        hint = without_unit(memory, share=False)
+        if hint is not None:
+            raise ValueError(f"memory: {hint}")
         pages = parse_size(memory) // PAGE_SIZE
         given: dict[str, Any] = {**DEFAULTS, **keywords}
         cache, lru_gen = given.pop("cache"), given["lru_gen"]

@@ -2,6 +2,7 @@
 
 - ``refusals(plan, host)``: all that apply, in order; empty means go.
 - ``CHECKS``: the functions, ``check(plan, host) -> sentence or None``.
+- ``host_refusals(host)``: those that hold for any plan.
 
 Nothing is changed by looking. Every check is there because the run would disturb others, or
 because its counters would not be those of the trace alone.
@@ -18,7 +19,7 @@ from swapfast.measure.host import Host
 from swapfast.publish import target
 from swapfast.units import PAGE_SIZE, format_size
 
-__all__ = ["CHECKS", "refusals"]
+__all__ = ["CHECKS", "host_refusals", "refusals"]
 
 SPARE_DISK = 256 << 20  # bytes left to others
 SPARE_MEMORY = 512 << 20  # bytes left to others, and for the interpreter that replays
@@ -26,7 +27,7 @@ SPARE_MEMORY = 512 << 20  # bytes left to others, and for the interpreter that r
 NO_SWAPFILE = {"9p", "btrfs", "cifs", "nfs", "nfs4", "overlay", "ramfs", "tmpfs", "virtiofs", "zfs"}
 
 
-def not_root(plan: Planned, host: Host) -> str | None:
+def not_root(plan: object, host: Host) -> str | None:
     """Swapon, sysctls and groups are root's."""
     return None if host.uid == 0 else "not root; run it with sudo"
 
@@ -38,14 +39,14 @@ def no_controller(plan: Planned, host: Host) -> str | None:
     return "no memory controller under /sys/fs/cgroup; boot a kernel with CONFIG_MEMCG, or mount it"
 
 
-def wrong_page_size(plan: Planned, host: Host) -> str | None:
+def wrong_page_size(plan: object, host: Host) -> str | None:
     """Traces are of 4096-byte pages."""
     if host.page_size == PAGE_SIZE:
         return None
     return f"pages of {host.page_size} bytes; use a kernel with pages of {PAGE_SIZE}"
 
 
-def other_swap(plan: Planned, host: Host) -> str | None:
+def other_swap(plan: object, host: Host) -> str | None:
     """With a second area on, pages and counters would mix."""
     areas = host.swaps()
     if not areas:
@@ -53,7 +54,7 @@ def other_swap(plan: Planned, host: Host) -> str | None:
     return f"other swap is on; turn it off for the measurement: swapoff {' '.join(areas)}"
 
 
-def zswap(plan: Planned, host: Host) -> str | None:
+def zswap(plan: object, host: Host) -> str | None:
     """Zswap keeps in memory what should be swapped out."""
     if host.text("sys/module/zswap/parameters/enabled") not in ("Y", "1"):
         return None
@@ -70,7 +71,7 @@ def no_multi_gen_lru(plan: Planned, host: Host) -> str | None:
     )
 
 
-def unknown_lru(plan: Planned, host: Host) -> str | None:
+def unknown_lru(plan: object, host: Host) -> str | None:
     """Without sysfs every kernel looks like one of the classic LRU."""
     if host.path("sys/kernel/mm").is_dir():
         return None
@@ -182,6 +183,20 @@ CHECKS: tuple[Check, ...] = (
     disk_too_small,
     memory_too_small,
 )
+# They ask the host alone.
+OF_HOST: tuple[Callable[[object, Host], str | None], ...] = (
+    not_root,
+    wrong_page_size,
+    other_swap,
+    zswap,
+    unknown_lru,
+)
+
+
+def host_refusals(host: Host | None = None) -> list[str]:
+    """Why no plan may be carried out on this host, one sentence each; empty: some may."""
+    found = (check(None, host or Host()) for check in OF_HOST)
+    return [sentence for sentence in found if sentence is not None]
 
 
 def refusals(plan: Planned, host: Host | None = None) -> list[str]:

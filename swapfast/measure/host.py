@@ -153,6 +153,15 @@ class Host:
                 return self.path(f"{folder}/cgroup.subtree_control")
         return None
 
+    def limits_swap(self) -> bool | None:
+        """Whether groups have a limit of swap, too; None: no group is there to see it in."""
+        version = self.running().cgroup
+        if version == 1:
+            return self.path("sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists()
+        control = self.control()
+        below = sorted(control.parent.glob("*/memory.max")) if control is not None else []
+        return below[0].with_name("memory.swap.max").exists() if below else None
+
     def swaps(self) -> list[str]:
         """Swap areas that are on, as /proc/swaps names them."""
         lines = (self.text("proc/swaps") or "").splitlines()[1:]

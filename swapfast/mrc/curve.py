@@ -20,7 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swapfast.mrc._stack import SAMPLES, Distances, Sample
-from swapfast.replacement import Simulation, needs_whole
+from swapfast.replacement import (
+    PythonSimulation,
+    Simulation,
+    is_own,
+    needs_whole,
+    own_policy,
+)
+from swapfast.results import Shown
 
 if TYPE_CHECKING:
     from swapfast.traces import Trace
@@ -28,13 +35,14 @@ if TYPE_CHECKING:
 __all__ = ["Curve", "miss_ratio_curve"]
 
 CHUNK = 1 << 22  # references in one step
+CHUNK_OWN = 1 << 12  # the same of a policy in Python
 POINTS = 50  # sizes of a curve if none are named
 SAMPLED_LEAST = 1000  # pages: of fewer, the error that eight parts state is itself a guess
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Shown):
     """Faults at each memory size.
 
     Attributes
@@ -92,6 +100,21 @@ class Curve:
             self.wall_s,
         )
 
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each size."""
+        columns = {
+            "size_pages": self.sizes.tolist(),
+            "faults": self.faults.tolist(),
+            "miss_ratio": self.miss_ratio.tolist(),
+        }
+        if self.error is not None:
+            columns["standard_error"] = self.error.tolist()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def line(self) -> tuple[str, str, list[float], list[float]]:
+        """Misses against memory."""
+        return "memory, pages", "miss ratio", self.sizes.tolist(), self.miss_ratio.tolist()
+
     def as_dict(self) -> dict[str, Any]:
         """The same, for JSON."""
         return {
@@ -124,7 +147,8 @@ def miss_ratio_curve(
     ----------
     trace : Trace
     policy : str
-        One of ``swapfast.replacement.POLICIES``.
+        One of ``swapfast.replacement.POLICIES``, or "file.py:Class" (see
+        `swapfast.replacement.own_policy`).
     sizes : sequence of int, optional
         Memory sizes in pages. By default every size for LRU, else 50 from 2 % to 100 % of the
         trace's pages.
@@ -204,10 +228,13 @@ def _wanted(trace: Trace, sizes: Sequence[int] | None) -> NDArray[np.int64] | No
 
 
 def _feed(
-    trace: Trace, take: Callable[[NDArray[np.uint32]], None], progress: Progress | None
+    trace: Trace,
+    take: Callable[[NDArray[np.uint32]], None],
+    progress: Progress | None,
+    chunk: int = CHUNK,
 ) -> None:
     n, done = len(trace), 0
-    for refs in trace.chunks(CHUNK):
+    for refs in trace.chunks(chunk):
         if progress is not None:
             progress(done, n)
         take(refs)
@@ -254,14 +281,21 @@ def _replayed(
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
-    simulations = [Simulation(policy, size, trace.pages) for size in sizes.tolist()]
-    workers = threads or os.cpu_count() or 1
+    simulations: list[Simulation | PythonSimulation]
+    if is_own(policy):
+        make, workers = own_policy(policy), 1
+        simulations = [PythonSimulation(make(), size, trace.pages) for size in sizes.tolist()]
+    else:
+        simulations = [Simulation(policy, size, trace.pages) for size in sizes.tolist()]
+        workers = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=min(workers, len(simulations))) as pool:
 
         def take(refs: NDArray[np.uint32], checked: bool = True) -> None:
             list(pool.map(lambda s: s.run(refs, checked=checked), simulations))
 
-        if needs_whole(policy):
+        if is_own(policy):
+            _feed(trace, take, progress, CHUNK_OWN)
+        elif needs_whole(policy):
             take(trace.refs, trace.is_private)
         else:
             _feed(trace, take, progress)

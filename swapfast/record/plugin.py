@@ -1,6 +1,7 @@
 """The plugin of qemu-user, compiled on first use and kept.
 
 - ``plugin(qemu)``: the file to give to ``-plugin``.
+- ``compiler()``: what compiles it.
 - ``cache_folder(given)``: where it is kept; nobody else can write there.
 
 A plugin says which version of qemu's interface it is for, and each qemu takes a range of them. So
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from swapfast.errors import system_error
 
-__all__ = ["cache_folder", "plugin"]
+__all__ = ["cache_folder", "compiler", "plugin"]
 
 HERE = Path(__file__).parent
 SOURCES = ("pages.c", "arena.h", "emulator.h", "follow.h")
@@ -81,7 +82,7 @@ def _key(qemu: str) -> str:
 
 
 def _compile(target: Path, api: int) -> None:
-    command = [*_compiler(), *FLAGS, f"-DAPI={api}", "-o", str(target), str(HERE / SOURCES[0])]
+    command = [*compiler(), *FLAGS, f"-DAPI={api}", "-o", str(target), str(HERE / SOURCES[0])]
     command += LIBRARIES
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
@@ -90,7 +91,14 @@ def _compile(target: Path, api: int) -> None:
         raise system_error(errno.ENOEXEC, sentence, command[0])
 
 
-def _compiler() -> list[str]:
+def compiler() -> list[str]:
+    """The C compiler: ``CC``, or the first that is there.
+
+    Raises
+    ------
+    OSError
+        ENOENT: there is none.
+    """
     given = shlex.split(os.environ.get("CC", ""))
     for command in [given] if given else [["cc"], ["gcc"], ["clang"]]:
         if shutil.which(command[0]) is not None:

@@ -1,7 +1,8 @@
 """Record the pages that a program touches.
 
 - ``record(command, ...)``: run it, and get a ``Recording``.
-- ``TOOLS``: what it can be recorded with, best first.
+- ``TOOLS``: what it can be recorded with, best first. ``find_tool(by)``, ``tool_version``: which is
+  there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from swapfast.record.program import find
 from swapfast.record.qemu import find_qemu, run_qemu
 from swapfast.record.recording import Recording
 
-__all__ = ["TOOLS", "record"]
+__all__ = ["TOOLS", "find_tool", "record", "tool_version"]
 
 TOOLS = ("qemu", "lackey")
 COMMAND_MOST = 300  # characters of a command in an origin
@@ -73,7 +74,7 @@ def record(
     if not 0 <= reduce <= MOST_PAGES:
         raise ValueError(f"reduce: a number of pages below 2**31, not {reduce}")
     program = find(command)
-    tool, path = _tool(by)
+    tool, path = find_tool(by)
     file = plugin(path, cache) if tool == "qemu" else None
     how = _how(tool, path, reduce, instructions, keep_reads)
     if file is not None:
@@ -98,8 +99,14 @@ def record(
     )
 
 
-def _tool(by: str | None) -> tuple[str, str]:
-    """Name and path of what to record with."""
+def find_tool(by: str | None = None) -> tuple[str, str]:
+    """Name and path of what to record with; of `by`, or the first that is there.
+
+    Raises
+    ------
+    OSError
+        ENOENT: there is none, and what to install.
+    """
     for name, look in (("qemu", find_qemu), ("lackey", find_valgrind)):
         path = look() if by in (None, name) else None
         if path is not None:
@@ -124,7 +131,7 @@ def _origin(command: Sequence[str], how: str) -> str:
 
 def _how(tool: str, path: str, reduce: int, instructions: bool, keep_reads: bool) -> str:
     what = "data and instruction references" if instructions else "data references"
-    parts = [f"{what} by {_version(tool, path)}", "without the kernel's own"]
+    parts = [f"{what} by {tool_version(tool, path)}", "without the kernel's own"]
     if not keep_reads:
         parts.append("first references made writes")
     if reduce:
@@ -132,7 +139,8 @@ def _how(tool: str, path: str, reduce: int, instructions: bool, keep_reads: bool
     return "; ".join(parts)
 
 
-def _version(tool: str, path: str) -> str:
+def tool_version(tool: str, path: str) -> str:
+    """What a tool calls itself, with its version."""
     done = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace")
     line = done.stdout.partition("\n")[0]
     name, number = ("lackey of valgrind", line.removeprefix("valgrind-"))

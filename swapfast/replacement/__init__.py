@@ -5,10 +5,11 @@ when all are taken. This is what cache simulators compare, and it is fast.
 
 - ``simulate(trace, frames, policy)``: the counts of one replay.
 - ``Simulation``: the same by batches, compiled. ``POLICIES``: the compiled ones.
-- ``PythonPolicy``: a policy written in Python, for experiments.
+- ``PythonPolicy``: a policy written in Python, for experiments; ``own_policy("file.py:Class")``.
 """
 
 from swapfast.replacement._replay import Simulation, names, needs_whole
+from swapfast.replacement.named import is_own, own_policy
 from swapfast.replacement.python_policy import PythonPolicy, PythonSimulation
 from swapfast.replacement.simulate import Counts, simulate
 
@@ -18,7 +19,9 @@ __all__ = [
     "PythonPolicy",
     "PythonSimulation",
     "Simulation",
+    "is_own",
     "needs_whole",
+    "own_policy",
     "simulate",
 ]
 

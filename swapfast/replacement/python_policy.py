@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -26,6 +27,16 @@ class PythonPolicy(Protocol):
 
     def victim(self) -> int:
         """Which page leaves now; it must be one that entered and did not leave yet."""
+
+
+class _Refused(ValueError):
+    """What is wrong has been said."""
+
+
+def _line_of(method: object) -> str:
+    """File and line at which a method begins, if it has one in Python."""
+    code = getattr(getattr(method, "__func__", method), "__code__", None)
+    return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}: "
 
 
 class PythonSimulation:
@@ -55,12 +66,21 @@ class PythonSimulation:
         Raises
         ------
         ValueError
-            A page outside the trace, or a victim that is not in memory.
+            A page outside the trace; a victim that is not in memory; or the policy raised: its file
+            and line, and the reference (counted from 0).
         """
+        try:
+            self._run(refs)
+        except Exception as error:
+            if isinstance(error, _Refused):
+                raise
+            raise _Refused(self._said(error)) from error
+
+    def _run(self, refs: NDArray[np.uint32]) -> None:
         for ref in refs.tolist():
             page, write = ref & 0x7FFFFFFF, bool(ref >> 31)
             if page >= self.pages:
-                raise ValueError(f"page {page} of a trace of {self.pages} pages")
+                raise _Refused(f"page {page} of a trace of {self.pages} pages")
             if page in self._dirty:
                 self._dirty[page] |= write
                 self.policy.hit(page)
@@ -72,10 +92,24 @@ class PythonSimulation:
                 self.policy.enter(page)
             self.refs += 1
 
+    def _said(self, error: Exception) -> str:
+        """What the policy raised, at which of its lines, and where in the trace."""
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+        where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+        return f"{where}{self._at}: {type(error).__name__}: {error}"
+
+    @property
+    def _at(self) -> str:
+        return f"{self.name} at reference {self.refs} of the trace, with {self.frames} frames"
+
     def _evict(self) -> None:
         victim = self.policy.victim()
         if victim not in self._dirty:
-            raise ValueError(f"{self.name}.victim() named page {victim}, which is not in memory")
+            where = _line_of(self.policy.victim)
+            raise _Refused(
+                f"{where}{self._at}: {self.name}.victim() named page {victim!r:.40}, "
+                "which is not in memory"
+            )
         self.evicted += 1
         self.written += self._dirty.pop(victim)
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from swapfast.errors import Interrupted
 from swapfast.replacement._replay import Simulation, names, needs_whole
+from swapfast.replacement.named import is_own, own_policy
 from swapfast.replacement.python_policy import PythonPolicy, PythonSimulation
+from swapfast.results import Shown
 
 if TYPE_CHECKING:
     from swapfast.traces import Trace
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "simulate"]
 
 CHUNK = 1 << 24  # references between two reports of progress
+CHUNK_OWN = 1 << 15  # the same of a policy in Python
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Shown):
     """What a simulation counted.
 
     Attributes
@@ -84,8 +87,8 @@ def simulate(
     frames : int
         Size of the memory in pages, at least 1.
     policy : str, capsule or PythonPolicy
-        A name in ``POLICIES``; a compiled policy of your own as a capsule (see ``contract.pxd``);
-        or an object with the methods of `PythonPolicy`.
+        A name in ``POLICIES``, or "file.py:Class" (see `own_policy`); a compiled policy of your own
+        as a capsule (see ``contract.pxd``); or an object with the methods of `PythonPolicy`.
     progress : callable, optional
         Called as ``progress(references done, all)``.
 
@@ -102,17 +105,20 @@ def simulate(
         the references done.
     """
     simulation: Simulation | PythonSimulation
+    if isinstance(policy, str) and is_own(policy):
+        policy = own_policy(policy)()
     if isinstance(policy, PythonPolicy):
         simulation = PythonSimulation(policy, frames, trace.pages)
     else:
         simulation = Simulation(policy, frames, trace.pages)
     n = len(trace)
     whole = isinstance(policy, str) and policy in names() and needs_whole(policy)
+    chunk = CHUNK_OWN if isinstance(simulation, PythonSimulation) else CHUNK
     done = 0
     begin = time.perf_counter()
     interrupted = False
     try:
-        for refs in [trace.refs] if whole else trace.chunks(CHUNK):
+        for refs in [trace.refs] if whole else trace.chunks(chunk):
             if progress is not None:
                 progress(done, n)
             simulation.run(refs, checked=not whole or trace.is_private)

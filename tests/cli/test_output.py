@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from rich.table import Table
 
 import swapfast.cli.replay as replay_command
 import swapfast.cli.validate as validate_command
-from swapfast.cli.output import counting, emit_json, progress
+from swapfast.cli.output import counting, emit_json, progress, rate
 from swapfast.errors import Interrupted
 from swapfast.kernel import batches
 from swapfast.replay import replay
@@ -350,3 +352,30 @@ def test_an_interrupt_elsewhere_is_said(tmp_path):
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=30)
     assert (child.returncode, out, err) == (130, "", "swapfast: interrupted\n")
+
+
+def test_a_bar_has_a_rate_and_the_time_that_is_left(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress() as step:
+        for done in range(0, 50_000_001, 10_000_000):
+            step("replaying x", done, 100_000_000, "references")
+            time.sleep(0.01)
+        time.sleep(0.3)
+    shown = sys.stderr.getvalue()
+    assert re.search(r"[\d.]+ [MG] references/s", shown) and "replaying x" in shown
+    assert re.search(r"0:00:0\d", shown)
+
+
+def test_a_bar_that_goes_to_no_terminal_writes_nothing(capsys):
+    with progress() as step:
+        step("replaying x", 1, 2, "references")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("per_s", "text"), [(1.5e9, "1.5 G x/s"), (12e6, "12 M x/s"), (3400, "3.4 k x/s"), (2, "2 x/s")]
+)
+def test_a_rate(per_s, text):
+    assert rate(per_s, "x") == text

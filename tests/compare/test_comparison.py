@@ -180,3 +180,16 @@ def test_rows_are_chosen_by_patterns_in_their_order() -> None:
     assert c.only(["tiers.*"], strict=False).rows == ()
     with pytest.raises(ValueError, match="no metric is called tiers"):
         c.only(["tiers.*"], strict=True)
+
+
+def test_a_table_for_notebooks_and_frames() -> None:
+    comparison = told(shared=[1.5, 2.5], swap_ns=[3.5, 4.5])
+    rows = [(r["scope"], r["seed"], r["value"]) for r in comparison.table()]
+    assert rows == [
+        ("shared", 0, 1.5),
+        ("shared", 1, 2.5),
+        ("swap_ns", 0, 3.5),
+        ("swap_ns", 1, 4.5),
+    ]
+    assert {row["metric"] for row in comparison.table()} == {"programs.db.p99_us"}
+    assert comparison._repr_html_().count("<tr>") == 5

@@ -1,7 +1,7 @@
 """What all tables share.
 
 - ``Strict``: a table without keys that nobody knows.
-- ``Size``, ``Duration``: bytes and ns, written as "64MiB" and "20us".
+- ``Size``, ``Memory``, ``Duration``: bytes and ns, written as "64MiB" and "20us".
 - ``NAME``, ``COUNTED``, ``CGROUP_PATH``: how things are called; ``{i}`` counts copies from 0.
 - ``MOST_ITEMS``, ``MOST_COPIES``: more is a mistake.
 - ``copies(pattern, count)``: a name for each copy.
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
-from swapfast.units import parse_duration, parse_size
+from swapfast.units import parse_duration, parse_size, without_unit
 
 __all__ = [
     "CGROUP_PATH",
@@ -22,6 +22,7 @@ __all__ = [
     "MOST_ITEMS",
     "NAME",
     "Duration",
+    "Memory",
     "Size",
     "Strict",
     "copies",
@@ -40,6 +41,13 @@ def _size(value: Any) -> int:
     return parse_size(value)
 
 
+def _memory(value: Any) -> int:
+    hint = without_unit(value, share=False)
+    if hint is not None:
+        raise ValueError(hint)
+    return parse_size(value)
+
+
 def _duration(value: Any) -> int:
     if isinstance(value, bool):
         raise ValueError(f"a duration is like '20us', not {value}")
@@ -51,6 +59,7 @@ def _written(what: str, example: str) -> WithJsonSchema:
 
 
 Size = Annotated[int, BeforeValidator(_size), _written("bytes", "64MiB")]
+Memory = Annotated[int, BeforeValidator(_memory), _written("bytes", "64MiB")]  # at least a page
 Duration = Annotated[int, BeforeValidator(_duration), _written("ns", "20us")]
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from swapfast.kernel.choices import PLUG, TIMES
 from swapfast.kernel.options import KernelOptions
 from swapfast.kernel.rules import Rules
-from swapfast.scenario.tables.base import Duration, Size, Strict
+from swapfast.scenario.tables.base import Duration, Memory, Size, Strict
 
 __all__ = ["MachineModel"]
 
@@ -21,7 +21,7 @@ __all__ = ["MachineModel"]
 class MachineModel(Strict):
     """``[machine]``: the computer."""
 
-    memory: Size = Field(default=256 << 20, description="RAM, like '256MiB'")
+    memory: Memory = Field(default=256 << 20, description="RAM, like '256MiB'")
     profile: Literal["2.6.25", "6.18", "6.18-mglru"] = Field(
         default="2.6.25", description="kernel; 6.18 where programs run side by side"
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from swapfast.devices import PRESETS, DeviceConfig
-from swapfast.scenario.tables.base import COUNTED, MOST_COPIES, NAME, Size, Strict
+from swapfast.scenario.tables.base import COUNTED, MOST_COPIES, NAME, Memory, Strict
 from swapfast.units import PAGE_SIZE
 
 __all__ = ["DeviceTable", "Swapfile", "Tier"]
@@ -39,7 +39,7 @@ class Swapfile(Strict):
     """``[[swapfile]]``: a file to make."""
 
     name: str = Field(pattern=COUNTED, description="of the file; '{i}' is the number of a copy")
-    size: Size = Field(description="with its header; 10 pages at least")
+    size: Memory = Field(description="with its header; 10 pages at least")
     label: str | None = Field(
         default=None, max_length=15, description="in its header, as swaplabel shows it"
     )
