@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from swapfast.cli.cautions import warn
+from swapfast.cli.cautions import warn, warn_below
 from swapfast.cli.options import PID
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
@@ -93,6 +93,7 @@ def mrc(
             wanted = None
             if sizes is not None:
                 wanted = [_size(s.strip(), loaded.pages) for s in sizes.split(",")]
+            warn_below(loaded, min(wanted or [1]))
             curves = []
             for name in (p.strip() for p in policy.split(",")):
                 what = f"{name}, {trace.name}"

@@ -8,7 +8,7 @@ from typing import Unpack, cast
 
 import click
 
-from swapfast.cli.cautions import warn
+from swapfast.cli.cautions import warn, warn_below
 from swapfast.cli.options import PID, PROFILE_HELP, profile_of, share_of, size_of
 from swapfast.cli.output import (
     EXIT_NO,
@@ -164,6 +164,7 @@ def replay(
             )
             warn(loaded, "replay")
             limit = share_of("--memory", memory, loaded.pages)
+            warn_below(loaded, limit)
             try:
                 with counting():
                     result = replay_trace(

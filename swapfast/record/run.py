@@ -25,12 +25,14 @@ __all__ = ["TOOLS", "record"]
 TOOLS = ("qemu", "lackey")
 COMMAND_MOST = 300  # characters of a command in an origin
 MOST_PAGES = (1 << 31) - 1
+LEAST_WINDOW, MOST_WINDOW = 16, 1 << 24  # pages
 
 
 def record(
     command: Sequence[str],
     *,
     reduce: int = 0,
+    window: int = 0,
     by: str | None = None,
     instructions: bool = False,
     keep_reads: bool = False,
@@ -49,6 +51,11 @@ def record(
     reduce : int
         Leave out what no LRU memory of so many pages or more would notice, see `reduced`. 0: keep
         every reference, consecutive ones to one page merged; that takes 4 bytes of memory for each.
+    window : int
+        Not by one of `TOOLS`, but at nearly its own speed: let the program have so many pages of
+        anonymous memory at once, first in, first out, and keep which ones it asks for, see
+        `swapfast.record.window`. It says of memories of 8 times as many pages, or more, what they
+        need. At least 16; not together with ``reduce``, ``by`` and ``instructions``.
     by : str, optional
         One of `TOOLS`; by default the first that is there.
     instructions : bool
@@ -64,7 +71,8 @@ def record(
     ------
     OSError
         ENOENT: no such program, or nothing to record it with; EACCES, ENOEXEC: it cannot be run;
-        others of the plugin and its folder, see `swapfast.record.plugin.plugin`.
+        EPERM, ENOSYS: windows are not allowed here, and what would help; others of the plugin and
+        its folder, see `swapfast.record.plugin.plugin`.
     ValueError
         An option that is none.
     """
@@ -72,6 +80,8 @@ def record(
         raise ValueError(f"recorded is by {' or '.join(TOOLS)}, not by {by}")
     if not 0 <= reduce <= MOST_PAGES:
         raise ValueError(f"reduce: a number of pages below 2**31, not {reduce}")
+    if window:
+        return _by_window(command, window, bool(reduce or by or instructions), keep_reads, progress)
     program = find(command)
     tool, path = _tool(by)
     file = plugin(path, cache) if tool == "qemu" else None
@@ -94,6 +104,32 @@ def record(
         window=reduce,
         first_writes=not keep_reads,
         instructions=instructions,
+        progress=progress,
+    )
+
+
+def _by_window(
+    command: Sequence[str],
+    window: int,
+    others: bool,
+    keep_reads: bool,
+    progress: Callable[[int, float], None] | None,
+) -> Recording:
+    if others:
+        raise ValueError("a window goes with none of reduce, by and instructions")
+    if not LEAST_WINDOW <= window <= MOST_WINDOW:
+        raise ValueError(f"a window has {LEAST_WINDOW} to {MOST_WINDOW} pages, not {window}")
+    from swapfast.record.window import run_window  # what it needs is not there everywhere
+
+    how = f"anonymous memory; FIFO misses of {window} pages by userfaultfd, the kernel's own too"
+    if not keep_reads:
+        how += "; first references made writes"
+    program = find(command)
+    return run_window(
+        program,
+        window,
+        lambda words: _origin(words, how),
+        first_writes=not keep_reads,
         progress=progress,
     )
 
