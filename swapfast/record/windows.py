@@ -21,7 +21,7 @@ from swapfast.shell.memory.space import Space, Thread
 __all__ = ["Process", "Windows"]
 
 BATCH_MOST = 32  # pages that go at once: each batch is a system call of the program's twin
-PARTS = 4  # of a window; one of them at most goes at once
+PARTS = 2  # of a window; one of them at most goes at once
 WRITE = 1  # UFFD_PAGEFAULT_FLAG_WRITE
 COMMAND_MOST = 4096  # bytes
 
