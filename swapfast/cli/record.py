@@ -1,4 +1,4 @@
-"""``swapfast record``: the exact pages that a program touches."""
+"""``swapfast record``: the pages that a program touches."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ SHOWN_AFTER_S = 1.0
     metavar="PAGES",
     help="At nearly its own speed: what a FIFO memory of so many pages, or KiB or MiB, misses.",
 )
+@click.option("--unbound", is_flag=True, help="With --window: on all processors, not on one.")
 @click.option("--by", type=click.Choice(TOOLS), help="Default: qemu, or lackey if it is not there.")
 @click.option("--instructions", is_flag=True, help="Instruction fetches too.")
 @click.option(
@@ -56,6 +57,7 @@ def record(
     output: Path,
     reduce: int,
     window: str | None,
+    unbound: bool,
     by: str | None,
     instructions: bool,
     keep_reads: bool,
@@ -93,6 +95,8 @@ def record(
     """
     with reported():
         pages = 0 if window is None else _pages(window, bool(reduce or by or instructions))
+        if unbound and window is None:
+            raise click.UsageError("--unbound goes with --window only")
         npz_name("--output", output)
         target(output)
         program = _program(command)
@@ -103,6 +107,7 @@ def record(
                 command,
                 reduce=reduce,
                 window=pages,
+                unbound=unbound,
                 by=by,
                 instructions=instructions,
                 keep_reads=keep_reads,
@@ -175,6 +180,12 @@ def _program(command: tuple[str, ...]) -> Program:
         sys.exit(EXIT_NOT_THERE if error.errno == errno.ENOENT else EXIT_NOT_RUN)
 
 
+def _rate(seen: int, seconds: float) -> str:
+    if seen < seconds * 1e6:  # of a window
+        return f"{format_count(seen)} references, {seen / seconds / 1e3:,.0f} thousand/s"
+    return f"{seen / 1e6:,.0f} M references, {seen / seconds / 1e6:.0f} M/s"
+
+
 @contextmanager
 def _shown(name: str, quiet: bool) -> Iterator[Callable[[int, float], None]]:
     """Rate and time on a terminal, from the second second on.
@@ -190,7 +201,6 @@ def _shown(name: str, quiet: bool) -> Iterator[Callable[[int, float], None]]:
                 return
             if not bar:
                 bar.append(stack.enter_context(progress(quiet)))
-            rate = seen / seconds / 1e6
-            bar[0](f"{name}: {seen / 1e6:,.0f} M references, {rate:.0f} M/s", 0, 0)
+            bar[0](f"{name}: {_rate(seen, seconds)}", 0, 0)
 
         yield step

@@ -33,6 +33,7 @@ def record(
     *,
     reduce: int = 0,
     window: int = 0,
+    unbound: bool = False,
     by: str | None = None,
     instructions: bool = False,
     keep_reads: bool = False,
@@ -56,6 +57,9 @@ def record(
         anonymous memory at once, first in, first out, and keep which ones it asks for, see
         `swapfast.record.window`. It says of memories of 8 times as many pages, or more, what they
         need. At least 16; not together with ``reduce``, ``by`` and ``instructions``.
+    unbound : bool
+        With a window: let the program run on all processors, as far as it may. It is bound to one
+        otherwise, as a fault costs several times as much if another one has to be woken for it.
     by : str, optional
         One of `TOOLS`; by default the first that is there.
     instructions : bool
@@ -81,7 +85,11 @@ def record(
     if not 0 <= reduce <= MOST_PAGES:
         raise ValueError(f"reduce: a number of pages below 2**31, not {reduce}")
     if window:
-        return _by_window(command, window, bool(reduce or by or instructions), keep_reads, progress)
+        if reduce or by or instructions:
+            raise ValueError("a window goes with none of reduce, by and instructions")
+        return _by_window(command, window, unbound, keep_reads, progress)
+    if unbound:
+        raise ValueError("only a program with a window is bound to a processor")
     program = find(command)
     tool, path = _tool(by)
     file = plugin(path, cache) if tool == "qemu" else None
@@ -111,12 +119,10 @@ def record(
 def _by_window(
     command: Sequence[str],
     window: int,
-    others: bool,
+    unbound: bool,
     keep_reads: bool,
     progress: Callable[[int, float], None] | None,
 ) -> Recording:
-    if others:
-        raise ValueError("a window goes with none of reduce, by and instructions")
     if not LEAST_WINDOW <= window <= MOST_WINDOW:
         raise ValueError(f"a window has {LEAST_WINDOW} to {MOST_WINDOW} pages, not {window}")
     from swapfast.record.window import run_window  # what it needs is not there everywhere
@@ -130,6 +136,7 @@ def _by_window(
         window,
         lambda words: _origin(words, how),
         first_writes=not keep_reads,
+        bound=not unbound,
         progress=progress,
     )
 

@@ -1,12 +1,15 @@
 """The process that keeps the pages of a recorded program.
 
-- ``start(program, window, first_writes)``: fork it; its process, and a connection to it.
+- ``start(program, window, first_writes, bound)``: fork it; its process, and a connection to it.
 
 It is a process of its own, because it becomes the parent of orphans, waits for all of its children,
 and blocks SIGCHLD. It tells over the connection ("runs", pid), then ("seen", references) for each
 thing that it is sent, and at the end ("done", status, processes, whether it is over) or ("failed",
 errno, sentence, file). Programs that are left then run on, without being recorded, and it stays
 with them: a traced process cannot be let go, for its filter asks for a tracer.
+
+It and the program are bound to one processor, unless that is not wanted: at each fault one of them
+sleeps and the other wakes, which costs several times as much if another processor has to be woken.
 """
 
 from __future__ import annotations
@@ -34,22 +37,27 @@ DEAF_TO = (*PASSED_ON, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SI
 NOT_RUN = 126
 
 
-def start(program: Program, window: int, first_writes: bool) -> tuple[int, Connection]:
+def start(program: Program, window: int, first_writes: bool, bound: bool) -> tuple[int, Connection]:
     """Fork the process that keeps the pages of a program, which it runs."""
     ours, theirs = Pipe()
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _be(program, window, first_writes, theirs)
+        _be(program, window, first_writes, bound, theirs)
     theirs.close()
     return pid, ours
 
 
-def _be(program: Program, window: int, first_writes: bool, wire: Connection) -> NoReturn:
+def _be(
+    program: Program, window: int, first_writes: bool, bound: bool, wire: Connection
+) -> NoReturn:
     """In the child: never returns."""
     code = 1
     try:
-        _trace(program, window, first_writes, wire)
+        processors = os.sched_getaffinity(0)
+        if bound:
+            os.sched_setaffinity(0, {_processor()})
+        _trace(program, window, first_writes, processors, wire)
         code = 0
     except OSError as error:
         sentence = error.strerror or str(error)
@@ -63,7 +71,9 @@ def _be(program: Program, window: int, first_writes: bool, wire: Connection) -> 
         os._exit(code)
 
 
-def _trace(program: Program, window: int, first_writes: bool, wire: Connection) -> None:
+def _trace(
+    program: Program, window: int, first_writes: bool, processors: set[int], wire: Connection
+) -> None:
     pid, gate, refused = _begin(program)
     for number in DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
@@ -90,6 +100,7 @@ def _trace(program: Program, window: int, first_writes: bool, wire: Connection) 
     keeper.ended.clear()
     if follower.busy:
         _let_go_of_files()
+        _unbind(keeper, processors)
     while follower.busy:
         keeper.faults.serve(1000)
         _goes_on(follower, keeper, signals, pid)
@@ -124,6 +135,18 @@ def _begin(program: Program) -> tuple[int, int, int]:
     os.close(waits)
     os.close(refuses)
     return pid, gate, refused
+
+
+def _processor() -> int:
+    """Where this process runs."""
+    with open("/proc/self/stat", encoding="utf-8") as file:
+        return int(file.read().rpartition(")")[2].split()[36])
+
+
+def _unbind(keeper: Windows, processors: set[int]) -> None:
+    for tid in {0, *(tid for space in keeper.spaces.values() for tid in space.members)}:
+        with suppress(OSError):
+            os.sched_setaffinity(tid, processors)
 
 
 def _let_go_of_files() -> None:

@@ -40,6 +40,7 @@ def run_window(
     origin: Callable[[Sequence[str]], str],
     *,
     first_writes: bool = True,
+    bound: bool = True,
     progress: Progress | None = None,
 ) -> Recording:
     """Run a program to its end.
@@ -51,6 +52,8 @@ def run_window(
         Pages that are there at most.
     origin, first_writes, progress
         As those of `run_qemu`.
+    bound : bool
+        To one processor.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def run_window(
     """
     check("--window")
     with Signals() as signals:
-        tracer, wire = start(program, window, first_writes)
+        tracer, wire = start(program, window, first_writes, bound)
         over = False
         try:
             main, status, processes, over = _listen(wire, signals, progress)

@@ -86,6 +86,7 @@ def test_the_exit_code_is_the_programs(run, tmp_path, end, code):
         (["-o", "t.npz", "--window", "15", "true"], 2, "--window 15: a number of pages such as"),
         (["-o", "t.npz", "--window", "many", "true"], 2, "--window many: a number of pages such"),
         (["-o", "t.npz", "--window", "64", "--reduce", "9", "true"], 2, "--window goes with none"),
+        (["-o", "t.npz", "--unbound", "true"], 2, "--unbound goes with --window only"),
         (["-o", "t.npz"], 2, "Missing argument"),
         (["true"], 2, "Missing option"),
     ],

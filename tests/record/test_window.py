@@ -167,6 +167,19 @@ def test_threads(tmp_path: Path, threads: int) -> None:
     assert len(found.trace) > 2000
 
 
+def test_processors(tmp_path: Path) -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("there is one processor")
+    seen = {}
+    for unbound in (False, True):
+        out = tmp_path / "out"
+        line = f"import os; open('{out}', 'w').write(str(len(os.sched_getaffinity(0))))"
+        found = record([sys.executable, "-S", "-c", line], window=1000, unbound=unbound)
+        assert found.status == 0
+        seen[unbound] = int(out.read_text("utf-8"))
+    assert seen == {False: 1, True: len(os.sched_getaffinity(0))}
+
+
 @pytest.mark.parametrize(("end", "status"), [("crash", 139), ("kill", 137), ("plain", 5)])
 def test_whatever_ends_it(lives: str, end: str, status: int) -> None:
     found = record([lives, end], window=64)
@@ -277,6 +290,8 @@ def test_what_goes_with_a_window() -> None:
     for options in ({"reduce": 1}, {"by": "qemu"}, {"instructions": True}):
         with pytest.raises(ValueError, match="none of reduce, by and instructions"):
             record(["true"], window=64, **options)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="only a program with a window is bound"):
+        record(["true"], unbound=True)
     for window in (1, 15, (1 << 24) + 1):
         with pytest.raises(ValueError, match="a window has 16 to 16777216 pages"):
             record(["true"], window=window)
