@@ -14,7 +14,7 @@ import click
 from swapfast.cli.options import no_stream, npz_name
 from swapfast.cli.output import progress, reported, tell
 from swapfast.publish import target
-from swapfast.record import TOOLS, Program, Recording, find
+from swapfast.record import TOOLS, Program, Recording, Unbound, find
 from swapfast.record import record as run_program
 from swapfast.record.run import LEAST_WINDOW, MOST_WINDOW
 from swapfast.traces import Trace, save_npz
@@ -106,8 +106,7 @@ def record(
             found = run_program(
                 command,
                 reduce=reduce,
-                window=pages,
-                unbound=unbound,
+                window=Unbound(pages) if unbound else pages,
                 by=by,
                 instructions=instructions,
                 keep_reads=keep_reads,

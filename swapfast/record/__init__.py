@@ -12,13 +12,14 @@ Through a window of pages (``record(..., window=256)``) it is by userfaultfd ins
 from swapfast.record.program import Program, find
 from swapfast.record.recording import Child, Recording
 from swapfast.record.reduction import first_writes, reduced
-from swapfast.record.run import TOOLS, record
+from swapfast.record.run import TOOLS, Unbound, record
 
 __all__ = [
     "TOOLS",
     "Child",
     "Program",
     "Recording",
+    "Unbound",
     "find",
     "first_writes",
     "record",

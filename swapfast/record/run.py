@@ -1,7 +1,7 @@
 """Record the pages that a program touches.
 
 - ``record(command, ...)``: run it, and get a ``Recording``.
-- ``TOOLS``: what it can be recorded with, best first.
+- ``TOOLS``: what it can be recorded with, best first. ``Unbound``: of a window.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from swapfast.record.program import find
 from swapfast.record.qemu import find_qemu, run_qemu
 from swapfast.record.recording import Recording
 
-__all__ = ["TOOLS", "record"]
+__all__ = ["LEAST_WINDOW", "MOST_WINDOW", "TOOLS", "Unbound", "record"]
 
 TOOLS = ("qemu", "lackey")
 COMMAND_MOST = 300  # characters of a command in an origin
@@ -28,12 +28,19 @@ MOST_PAGES = (1 << 31) - 1
 LEAST_WINDOW, MOST_WINDOW = 16, 1 << 24  # pages
 
 
+class Unbound(int):
+    """Pages of a window, for a program that may run on all processors.
+
+    At each fault the program sleeps, and who keeps its pages wakes. That costs several times as
+    much if another processor has to be woken for it, so usually both are bound to one.
+    """
+
+
 def record(
     command: Sequence[str],
     *,
     reduce: int = 0,
     window: int = 0,
-    unbound: bool = False,
     by: str | None = None,
     instructions: bool = False,
     keep_reads: bool = False,
@@ -56,10 +63,8 @@ def record(
         Not by one of `TOOLS`, but at nearly its own speed: let the program have so many pages of
         anonymous memory at once, first in, first out, and keep which ones it asks for, see
         `swapfast.record.window`. It says of memories of 8 times as many pages, or more, what they
-        need. At least 16; not together with ``reduce``, ``by`` and ``instructions``.
-    unbound : bool
-        With a window: let the program run on all processors, as far as it may. It is bound to one
-        otherwise, as a fault costs several times as much if another one has to be woken for it.
+        need. At least 16; not together with ``reduce``, ``by`` and ``instructions``. The program is
+        bound to one processor, unless the number is `Unbound`.
     by : str, optional
         One of `TOOLS`; by default the first that is there.
     instructions : bool
@@ -87,9 +92,7 @@ def record(
     if window:
         if reduce or by or instructions:
             raise ValueError("a window goes with none of reduce, by and instructions")
-        return _by_window(command, window, unbound, keep_reads, progress)
-    if unbound:
-        raise ValueError("only a program with a window is bound to a processor")
+        return _by_window(command, window, keep_reads, progress)
     program = find(command)
     tool, path = _tool(by)
     file = plugin(path, cache) if tool == "qemu" else None
@@ -119,7 +122,6 @@ def record(
 def _by_window(
     command: Sequence[str],
     window: int,
-    unbound: bool,
     keep_reads: bool,
     progress: Callable[[int, float], None] | None,
 ) -> Recording:
@@ -136,7 +138,7 @@ def _by_window(
         window,
         lambda words: _origin(words, how),
         first_writes=not keep_reads,
-        bound=not unbound,
+        bound=not isinstance(window, Unbound),
         progress=progress,
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swapfast.record import record
+from swapfast.record import Unbound, record
 from swapfast.record.windows import BATCH_MOST, PARTS
 from swapfast.traces import WRITE, open_trace
 from tests.support.emulators import compiled
@@ -174,7 +174,9 @@ def test_processors(tmp_path: Path) -> None:
     for unbound in (False, True):
         out = tmp_path / "out"
         line = f"import os; open('{out}', 'w').write(str(len(os.sched_getaffinity(0))))"
-        found = record([sys.executable, "-S", "-c", line], window=1000, unbound=unbound)
+        found = record(
+            [sys.executable, "-S", "-c", line], window=Unbound(1000) if unbound else 1000
+        )
         assert found.status == 0
         seen[unbound] = int(out.read_text("utf-8"))
     assert seen == {False: 1, True: len(os.sched_getaffinity(0))}
@@ -290,8 +292,6 @@ def test_what_goes_with_a_window() -> None:
     for options in ({"reduce": 1}, {"by": "qemu"}, {"instructions": True}):
         with pytest.raises(ValueError, match="none of reduce, by and instructions"):
             record(["true"], window=64, **options)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="only a program with a window is bound"):
-        record(["true"], unbound=True)
     for window in (1, 15, (1 << 24) + 1):
         with pytest.raises(ValueError, match="a window has 16 to 16777216 pages"):
             record(["true"], window=window)
