@@ -156,6 +156,8 @@ def _tool(by: str | None) -> tuple[str, str]:
     }[by]
     package = "valgrind" if by == "lackey" else "qemu-user"
     sentence = f"{missing} to record with; Debian and Ubuntu: apt-get install {package}"
+    if by is None:
+        sentence += "; or use --window, which needs neither"
     raise system_error(errno.ENOENT, sentence)
 
 

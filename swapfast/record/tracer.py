@@ -63,7 +63,10 @@ def _be(
         sentence = error.strerror or str(error)
         with suppress(OSError):
             wire.send(("failed", error.errno or errno.EIO, sentence, error.filename))
-    except (EOFError, BrokenPipeError):
+    except MemoryError as error:
+        with suppress(OSError):
+            wire.send(("failed", errno.ENOMEM, str(error) or "no memory", program.file))
+    except EOFError:
         pass  # who wanted to know is gone, and the program ends with this process
     except BaseException:
         traceback.print_exc()
