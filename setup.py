@@ -10,8 +10,9 @@
 - ``swapfast.measure._requests``: requests to a device, and how long each took.
 - ``swapfast.mrc._stack``: LRU stack distances.
 - ``swapfast.record._stream``: references of a recorded process on their way into a trace.
+- ``swapfast.record._window``: few pages of real programs are there, and who asks is recorded.
 - ``swapfast.shell._notify``: notifications of seccomp, and the memory of those who cause them.
-- ``swapfast.shell.memory._tracee``: processes that are traced.
+- ``swapfast.shell.memory._tracee``, ``_faults``: processes that are traced, and their faults.
 - ``swapfast.shell.memory._mirror``, ``_moves``: page tables of real programs beside simulated ones.
 - ``swapfast.traces._blocks``: the reader of tables of requests to disks.
 - ``swapfast.traces._lines``: text cut into lines, which the readers of text share.
@@ -145,8 +146,15 @@ setup(
                 "swapfast.record._stream",
                 [*headers("swapfast/record"), *headers("swapfast/traces")],
             ),
+            extension(
+                "swapfast.record._window",
+                [*headers("swapfast/record"), *headers("swapfast/shell/memory")],
+            ),
             extension("swapfast.shell._notify", headers("swapfast/shell")),
-            extension("swapfast.shell.memory._tracee", headers("swapfast/shell/memory")),
+            *(
+                extension(f"swapfast.shell.memory.{name}", headers("swapfast/shell/memory"))
+                for name in ("_tracee", "_faults")
+            ),
             *(extension(f"swapfast.shell.memory.{name}", REAL) for name in ("_mirror", "_moves")),
             extension("swapfast.traces._blocks", headers("swapfast/traces")),
             extension("swapfast.traces._lines", headers("swapfast/traces")),

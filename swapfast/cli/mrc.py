@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from swapfast.cli.cautions import warn
+from swapfast.cli.cautions import warn, warn_below
 from swapfast.cli.names import FORMAT, POLICIES_ALONE
 from swapfast.cli.options import PID, shares_of
 from swapfast.cli.output import console, emit_json, progress, reported
@@ -102,6 +102,7 @@ def mrc(
             wanted = None
             if sizes is not None:
                 wanted = shares_of("--sizes", sizes, loaded.pages)
+            warn_below(loaded, min(wanted or [1]))
             curves = []
             for name in (p.strip() for p in policy.split(",")):
                 what = f"{name}, {trace.name}"

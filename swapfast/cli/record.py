@@ -1,4 +1,4 @@
-"""``swapfast record``: the exact pages that a program touches."""
+"""``swapfast record``: the pages that a program touches."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import click
 from swapfast.cli.options import no_stream, npz_name
 from swapfast.cli.output import progress, reported, tell
 from swapfast.publish import target
-from swapfast.record import TOOLS, Program, Recording, find
+from swapfast.record import TOOLS, Program, Recording, Unbound, find
 from swapfast.record import record as run_program
+from swapfast.record.run import LEAST_WINDOW, MOST_WINDOW
 from swapfast.traces import Trace, save_npz
-from swapfast.units import format_count
+from swapfast.units import PAGE_SIZE, format_count, parse_size
 
 __all__ = ["record"]
 
@@ -33,12 +34,17 @@ SHOWN_AFTER_S = 1.0
 )
 @click.option(
     "--reduce",
-    "window",
     type=click.IntRange(0, (1 << 31) - 1),
     default=0,
     metavar="PAGES",
     help="Leave out what an LRU memory of at least so many pages would not notice.",
 )
+@click.option(
+    "--window",
+    metavar="PAGES",
+    help="At nearly its own speed: what a FIFO memory of so many pages, or KiB or MiB, misses.",
+)
+@click.option("--unbound", is_flag=True, help="With --window: on all processors, not on one.")
 @click.option("--by", type=click.Choice(TOOLS), help="Default: qemu, or lackey if it is not there.")
 @click.option("--instructions", is_flag=True, help="Instruction fetches too.")
 @click.option(
@@ -49,7 +55,9 @@ SHOWN_AFTER_S = 1.0
 def record(
     command: tuple[str, ...],
     output: Path,
-    window: int,
+    reduce: int,
+    window: str | None,
+    unbound: bool,
     by: str | None,
     instructions: bool,
     keep_reads: bool,
@@ -65,6 +73,11 @@ def record(
     Each process that it starts is a trace of its own, beside OUTPUT: sort.npz, sort.4711.npz. What
     the kernel reads and writes for the program, in read(2) for instance, is not seen.
 
+    --window needs no emulator: the program runs by itself, with so many pages of its anonymous
+    memory present at once, and each page that it then asks for, or the kernel for it, is a
+    reference. Such a trace is for memories of 8 times as many pages or more. It needs root, or the
+    sysctl vm.unprivileged_userfaultfd=1.
+
     Without --reduce every change from a page to another is kept, at 4 bytes of memory each; a
     program makes 100 million in a second or two.
 
@@ -73,6 +86,7 @@ def record(
       swapfast record -o sort.npz --reduce 256 -- sort big.txt > /dev/null
       swapfast mrc sort.npz
       swapfast replay sort.npz --memory 50%
+      swapfast record -o sort.npz --window 256 -- sort huge.txt > /dev/null
       swapfast record -o py.npz --reduce 64 -- python3 -c 'print(sum(range(1000)))'
 
     Exit code: that of the program, or 128 and the signal that ended it; if it could not be run 126,
@@ -80,6 +94,9 @@ def record(
     failed.
     """
     with reported():
+        pages = 0 if window is None else _pages(window, bool(reduce or by or instructions))
+        if unbound and window is None:
+            raise click.UsageError("--unbound goes with --window only")
         npz_name("--output", output)
         target(output)
         program = _program(command)
@@ -88,7 +105,8 @@ def record(
         with _shown(command[0], quiet) as step:
             found = run_program(
                 command,
-                reduce=window,
+                reduce=reduce,
+                window=Unbound(pages) if unbound else pages,
                 by=by,
                 instructions=instructions,
                 keep_reads=keep_reads,
@@ -136,6 +154,22 @@ def _were(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
+def _pages(text: str, others: bool) -> int:
+    """Of a window."""
+    if others:
+        raise click.UsageError("--window goes with none of --reduce, --by and --instructions")
+    try:
+        pages = int(text) if text.isdecimal() else parse_size(text) // PAGE_SIZE
+    except ValueError:
+        pages = 0
+    if not LEAST_WINDOW <= pages <= MOST_WINDOW:
+        raise click.UsageError(
+            f"--window {text:.40}: a number of pages such as 256, or a size such as 1MiB; from "
+            f"{LEAST_WINDOW} to {MOST_WINDOW} pages"
+        )
+    return pages
+
+
 def _program(command: tuple[str, ...]) -> Program:
     """What is to be run; if it cannot be, end as a shell does."""
     try:
@@ -143,6 +177,12 @@ def _program(command: tuple[str, ...]) -> Program:
     except OSError as error:
         tell(f"swapfast: {error.filename}: {error.strerror}")
         sys.exit(EXIT_NOT_THERE if error.errno == errno.ENOENT else EXIT_NOT_RUN)
+
+
+def _rate(seen: int, seconds: float) -> str:
+    if seen < seconds * 1e6:  # of a window
+        return f"{format_count(seen)} references, {seen / seconds / 1e3:,.0f} thousand/s"
+    return f"{seen / 1e6:,.0f} M references, {seen / seconds / 1e6:.0f} M/s"
 
 
 @contextmanager
@@ -160,7 +200,6 @@ def _shown(name: str, quiet: bool) -> Iterator[Callable[[int, float], None]]:
                 return
             if not bar:
                 bar.append(stack.enter_context(progress(quiet)))
-            rate = seen / seconds / 1e6
-            bar[0](f"{name}: {seen / 1e6:,.0f} M references, {rate:.0f} M/s", 0, 0)
+            bar[0](f"{name}: {_rate(seen, seconds)}", 0, 0)
 
         yield step

@@ -9,7 +9,7 @@ from typing import Unpack, cast
 
 import click
 
-from swapfast.cli.cautions import warn
+from swapfast.cli.cautions import warn, warn_below
 from swapfast.cli.names import FORMAT, POLICY, PROFILE
 from swapfast.cli.options import PID, PROFILE_HELP, profile_of, shares_of, size_of
 from swapfast.cli.output import (
@@ -177,6 +177,7 @@ def replay(
             )
             warn(loaded, "replay")
             limits = shares_of("--memory", memory, loaded.pages)
+            warn_below(loaded, min(limits))
             results, cpu_s = _each(
                 loaded, limits, step, profile=profile, swap=area, device=device, **kernel
             )

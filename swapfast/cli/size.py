@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from swapfast.capacity import Need, Point, Setting, Shared, alone, side_by_side
-from swapfast.cli.cautions import warn
+from swapfast.cli.cautions import warn, warn_below
 from swapfast.cli.options import no_stream
 from swapfast.cli.output import JSON, console, emit_json, progress, reported
 from swapfast.devices import PRESETS
@@ -102,6 +102,7 @@ def size(
                     needs.append(
                         alone(name, trace, slowdown=allowed, setting=setting, progress=step)
                     )
+                    warn_below(trace, needs[-1].least.pages)
                 if shared:
                     found = side_by_side(opened, slowdown=allowed, setting=setting, progress=step)
         except KeyboardInterrupt:

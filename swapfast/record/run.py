@@ -3,6 +3,7 @@
 - ``record(command, ...)``: run it, and get a ``Recording``.
 - ``TOOLS``: what it can be recorded with, best first. ``find_tool(by)``, ``tool_version``: which is
   there.
+- ``Unbound``: of a window, for all processors.
 """
 
 from __future__ import annotations
@@ -21,17 +22,35 @@ from swapfast.record.program import find
 from swapfast.record.qemu import find_qemu, run_qemu
 from swapfast.record.recording import Recording
 
-__all__ = ["TOOLS", "find_tool", "record", "tool_version"]
+__all__ = [
+    "LEAST_WINDOW",
+    "MOST_WINDOW",
+    "TOOLS",
+    "Unbound",
+    "find_tool",
+    "record",
+    "tool_version",
+]
 
 TOOLS = ("qemu", "lackey")
 COMMAND_MOST = 300  # characters of a command in an origin
 MOST_PAGES = (1 << 31) - 1
+LEAST_WINDOW, MOST_WINDOW = 16, 1 << 24  # pages
+
+
+class Unbound(int):
+    """Pages of a window, for a program that may run on all processors.
+
+    At each fault the program sleeps, and who keeps its pages wakes. That costs several times as
+    much if another processor has to be woken for it, so usually both are bound to one.
+    """
 
 
 def record(
     command: Sequence[str],
     *,
     reduce: int = 0,
+    window: int = 0,
     by: str | None = None,
     instructions: bool = False,
     keep_reads: bool = False,
@@ -50,6 +69,12 @@ def record(
     reduce : int
         Leave out what no LRU memory of so many pages or more would notice, see `reduced`. 0: keep
         every reference, consecutive ones to one page merged; that takes 4 bytes of memory for each.
+    window : int
+        Not by one of `TOOLS`, but at nearly its own speed: let the program have so many pages of
+        anonymous memory at once, first in, first out, and keep which ones it asks for, see
+        `swapfast.record.window`. It says of memories of 8 times as many pages, or more, what they
+        need. At least 16; not together with ``reduce``, ``by`` and ``instructions``. The program is
+        bound to one processor, unless the number is `Unbound`.
     by : str, optional
         One of `TOOLS`; by default the first that is there.
     instructions : bool
@@ -65,7 +90,8 @@ def record(
     ------
     OSError
         ENOENT: no such program, or nothing to record it with; EACCES, ENOEXEC: it cannot be run;
-        others of the plugin and its folder, see `swapfast.record.plugin.plugin`.
+        EPERM, ENOSYS: windows are not allowed here, and what would help; others of the plugin and
+        its folder, see `swapfast.record.plugin.plugin`.
     ValueError
         An option that is none.
     """
@@ -73,6 +99,10 @@ def record(
         raise ValueError(f"recorded is by {' or '.join(TOOLS)}, not by {by}")
     if not 0 <= reduce <= MOST_PAGES:
         raise ValueError(f"reduce: a number of pages below 2**31, not {reduce}")
+    if window:
+        if reduce or by or instructions:
+            raise ValueError("a window goes with none of reduce, by and instructions")
+        return _by_window(command, window, keep_reads, progress)
     program = find(command)
     tool, path = find_tool(by)
     file = plugin(path, cache) if tool == "qemu" else None
@@ -99,6 +129,30 @@ def record(
     )
 
 
+def _by_window(
+    command: Sequence[str],
+    window: int,
+    keep_reads: bool,
+    progress: Callable[[int, float], None] | None,
+) -> Recording:
+    if not LEAST_WINDOW <= window <= MOST_WINDOW:
+        raise ValueError(f"a window has {LEAST_WINDOW} to {MOST_WINDOW} pages, not {window}")
+    from swapfast.record.window import run_window  # what it needs is not there everywhere
+
+    how = f"anonymous memory; FIFO misses of {window} pages by userfaultfd, the kernel's own too"
+    if not keep_reads:
+        how += "; first references made writes"
+    program = find(command)
+    return run_window(
+        program,
+        window,
+        lambda words: _origin(words, how),
+        first_writes=not keep_reads,
+        bound=not isinstance(window, Unbound),
+        progress=progress,
+    )
+
+
 def find_tool(by: str | None = None) -> tuple[str, str]:
     """Name and path of what to record with; of `by`, or the first that is there.
 
@@ -118,6 +172,8 @@ def find_tool(by: str | None = None) -> tuple[str, str]:
     }[by]
     package = "valgrind" if by == "lackey" else "qemu-user"
     sentence = f"{missing} to record with; Debian and Ubuntu: apt-get install {package}"
+    if by is None:
+        sentence += "; or use --window, which needs neither"
     raise system_error(errno.ENOENT, sentence)
 
 

@@ -2,6 +2,7 @@
 
 - ``KINDS``: name -> ``Kind``; one line a kind.
 - ``caution(kind, use)``: why a use of a trace of this kind is not valid, or None.
+- ``least_memory(window)``: from how many pages on a trace of the kind "window" is.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["KINDS", "Kind", "Use", "caution"]
+__all__ = ["KINDS", "Kind", "Use", "caution", "least_memory"]
+
+WINDOWS = 8  # of which a memory has the room; measured, docs/record.md
 
 Use = Literal["replay", "curve"]
 
@@ -47,6 +50,10 @@ KINDS = {
             "curve made of them, are not those of the program",
         ),
         Kind(
+            "window",
+            "misses of a small FIFO memory, the window: for memories of 8 windows or more",
+        ),
+        Kind(
             "sampled",
             "some accesses, drawn by the hardware or the kernel",
             replay="it is a sample in time: most accesses are not in it, so that faults are too "
@@ -73,3 +80,8 @@ def caution(kind: str, use: Use) -> str | None:
     """Why a use is not valid for traces of a kind; None if it is."""
     found = KINDS[kind]
     return (found.replay if use == "replay" else found.curve) or None
+
+
+def least_memory(window: int) -> int:
+    """Pages of memory from which on a trace of what such a window missed has the LRU misses."""
+    return WINDOWS * window

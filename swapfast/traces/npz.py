@@ -1,4 +1,4 @@
-"""Traces in an ``.npz``: ``refs`` and ``pages``, perhaps ``addresses``, ``origin`` and ``kind``.
+"""Traces in an ``.npz``: ``refs`` and ``pages``, perhaps ``addresses``, ``origin``, ``kind``, ...
 
 - ``read_npz(path)``, ``save_npz(path, trace)``; ``write_npz(file, trace)``.
 - ``read_header(where, file)``: shape and type of an ``.npy`` array.
@@ -32,7 +32,7 @@ from swapfast.traces.trace import HOLD, MOST_PAGES, Trace, printable
 
 __all__ = ["NPZ", "read_header", "read_npz", "save_npz", "write_npz"]
 
-MEMBERS = ("refs", "pages", "addresses", "origin", "kind")
+MEMBERS = ("refs", "pages", "addresses", "origin", "kind", "window")
 DEFLATE_MOST = 1032  # the best ratio that deflate can reach
 REF, ADDRESS = np.dtype("<u4"), np.dtype("<u8")
 ORIGIN_MOST = 1000  # characters
@@ -69,7 +69,8 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
     ----------
     path : path
         ``refs`` (uint32, bit 31 = write) and ``pages`` (an integer); optionally ``addresses``
-        (uint64), ``origin`` (text) and ``kind`` (a name of ``KINDS``; "full" without it).
+        (uint64), ``origin`` (text), ``kind`` (a name of ``KINDS``; "full" without it), and for the
+        kind "window" the integer ``window``.
     hold : int
         References kept in memory; a trace of more is a `StreamedTrace`. Addresses that take more
         memory than so many references stay in the file until they are asked for.
@@ -87,17 +88,13 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
     refs, addresses = None, None
     with _archive(name) as archive:
         members = _members(name, archive)
-        with _opened(name, archive, members["pages"]) as member:
-            if member.size != 1 or member.dtype.kind not in "iu":
-                raise member.error("is one integer")
-            pages = int(member.read().item())
-        if not 1 <= pages <= MOST_PAGES:
-            raise ValueError(f"{name}: pages.npy: {pages} pages; a trace has 1 to {MOST_PAGES}")
+        pages = _pages(name, archive, members["pages"])
         label = printable(os.path.basename(name))
         if "origin" in members:
             with _opened(name, archive, members["origin"]) as member:
                 label = member.text()
         kind = _kind(name, archive, members)
+        window = _pages(name, archive, members["window"]) if "window" in members else 0
         with _opened(name, archive, members["refs"]) as member:
             if len(member.shape) != 1 or member.dtype != np.uint32:
                 raise member.error("is uint32 of one dimension")
@@ -130,8 +127,18 @@ def read_npz(path: str | os.PathLike[str], *, hold: int = HOLD) -> Trace:
     else:
         trace = Trace(refs, pages, f"{name}: refs.npy", addresses, private=True)
         trace.origin = label
-    trace.kind = kind
+    trace.kind, trace.window = kind, window
     return trace
+
+
+def _pages(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
+    with _opened(name, archive, info) as member:
+        if member.size != 1 or member.dtype.kind not in "iu":
+            raise member.error("is one integer")
+        pages = int(member.read().item())
+    if not 1 <= pages <= MOST_PAGES:
+        raise ValueError(f"{name}: {info.filename}: {pages} pages; a trace has 1 to {MOST_PAGES}")
+    return pages
 
 
 def _kind(name: str, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> str:
@@ -354,6 +361,9 @@ def write_npz(file: IO[bytes], trace: Trace) -> None:
         if trace.kind != "full":
             kind = np.array([trace.kind])
             _save(archive, "kind", kind.dtype, (), [kind])
+        if trace.window:
+            window = np.array([trace.window], dtype="<i8")
+            _save(archive, "window", window.dtype, (), [window])
         addresses = trace.address_chunks()
         first = next(addresses, None)
         if first is not None:
@@ -385,6 +395,6 @@ NPZ = Format(
     "npz",
     lambda name, options: read_npz(name, hold=options.hold),
     kind="as stored",
-    what="refs, pages, addresses, origin, kind",
+    what="refs, pages, addresses, origin, kind, window",
     source="docs/traces.md",
 )

@@ -178,7 +178,7 @@ class StreamedTrace(Trace):
         refs = np.concatenate(parts)
         origin = f"{self.origin}, first {n}"
         first = Trace(refs, self.pages, origin, self.addresses, private=True)
-        first.kind = self.kind
+        first.kind, first.window = self.kind, self.window
         return first
 
 

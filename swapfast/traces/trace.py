@@ -71,6 +71,8 @@ class Trace:
     kind : str
         What the references are: a name of ``swapfast.traces.kinds.KINDS``; "full" unless a reader
         found otherwise.
+    window : int
+        Of the kind "window": how many pages were there, without being seen; otherwise 0.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class Trace:
     """
 
     kind = "full"
+    window = 0
 
     def __init__(
         self,
@@ -189,14 +192,15 @@ class Trace:
             self.addresses,
             private=self._private,
         )
-        first.kind = self.kind
+        first.kind, first.window = self.kind, self.window
         return first
 
     def describe(self) -> dict[str, Any]:
-        """Facts: origin, kind, refs, writes, pages, and the footprint in bytes."""
+        """Facts: origin, kind, window if it has one, refs, writes, pages, and bytes of these."""
         return {
             "origin": self.origin,
             "kind": self.kind,
+            **({"window": self.window} if self.window else {}),
             "refs": len(self),
             "writes": self.writes,
             "pages": self.pages,

@@ -236,7 +236,7 @@ def test_mistakes_are_told_before_the_job_runs(run, job):
     trace, swap = job / "t.npz", job / "s1"
     before = swap.read_bytes()
     for memory, says in (
-        ("50", "less than one page"),
+        ("50", "did you mean 50% or 50MiB?"),
         ("abc%", "is not a size"),
         ("nan%", "is not a size"),
         ("4096", "memory is 64 pages of 4096 bytes at least"),

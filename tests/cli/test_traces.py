@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from swapfast.traces import FORMATS, open_trace
+from swapfast.traces import FORMATS, WRITE, Trace, open_trace, save_npz
 from swapfast.traces.kinds import KINDS
 
 LOG = b"==7== Lackey\n L 1000,4\n S 2000,4\n"
@@ -125,6 +125,22 @@ def test_page_faults_have_no_curve(run, tmp_path):
     assert (
         "warning: a miss-ratio curve of f is not valid: it has" in run("mrc", tmp_path / "f").stderr
     )
+
+
+def test_memories_that_are_small_for_a_window(run, tmp_path):
+    path = tmp_path / "w.npz"
+    trace = Trace(np.tile(np.arange(200, dtype=np.uint32), 3) | WRITE, origin="it")
+    trace.kind, trace.window = "window", 16
+    save_npz(path, trace)
+    warning = "warning: it: what memories below 128 pages (512 KiB) need is not in it: the last 16"
+    assert warning in run("replay", path, "-m", "508KiB").stderr
+    assert warning in run("mrc", path).stderr
+    assert warning in run("mrc", path, "--sizes", "1MiB,500KiB").stderr
+    assert warning in run("size", path, "--slowdown", "10000").stderr
+    assert run("replay", path, "-m", "512KiB").stderr == ""
+    assert run("mrc", path, "--sizes", "512KiB,100%").stderr == ""
+    assert run("size", path, "--slowdown", "0").stderr == ""
+    assert run("trace", path, "--json").json["window"] == 16
 
 
 def test_a_trace_of_every_access_has_no_warning(run, log):

@@ -57,7 +57,7 @@ def test_parts_are_together(here):
 def test_the_extras_are_those_of_the_package():
     facts = tomllib.loads((ROOT / "pyproject.toml").read_text())
     declared = facts["project"]["optional-dependencies"]
-    for_users = declared.keys() - {"bench", "fuzz", "peers", "test"}
+    for_users = declared.keys() - {"bench", "docs", "fuzz", "peers", "test", "wheel"}
     assert package.EXTRAS.keys() == for_users
     for extra, (packages, _) in package.EXTRAS.items():
         assert list(packages) == [re.split(r"[<>=]", one)[0] for one in declared[extra]]

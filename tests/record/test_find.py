@@ -109,7 +109,7 @@ def test_setuid_is_noticed(tmp_path):
 @pytest.mark.parametrize(
     ("by", "sentence"),
     [
-        (None, r"neither qemu-\w+ nor valgrind is there to record with; .* qemu-user$"),
+        (None, r"neither qemu-\w+ nor valgrind is there .* qemu-user; or use --window, which"),
         ("qemu", r"there is no qemu-\w+ to record with; .* qemu-user$"),
         ("lackey", r"there is no valgrind to record with; .* apt-get install valgrind$"),
     ],

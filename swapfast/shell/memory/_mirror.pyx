@@ -6,15 +6,12 @@ fault, which comes here by a userfaultfd. Bytes are in the program while a page 
 simulated machine otherwise.
 
 - ``Mirror(core)``: all of them; hears of pages that are evicted, or looked at (away.pxd).
-- ``add``, ``remove``: an address space by the number of its simulated mm; ``window``: a piece of
-  it.
-- ``serve()``: answer faults until something else is to be done. ``fault``: one of them.
+- ``window``: a piece of an address space. ``fault``: a page is wanted.
 
 What munmap, mremap and fork do is in `_moves`.
 """
 
-from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EEXIST, EINTR, errno
+from libc.errno cimport EEXIST
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
@@ -24,46 +21,28 @@ from swapfast.mm.frames cimport frame_at
 from swapfast.mm.rmap cimport home_of
 from swapfast.mm.types cimport core_t, lazy_map, lazy_unmap, mapping_t
 from swapfast.mm.words cimport PAGE_SHIFT, PAGE_SIZE, PTE_DIRTY, PTE_WRITABLE, PTE_ZERO
+from swapfast.shell.memory._faults cimport Faults
 from swapfast.shell.memory.away cimport (
-    NEWER, PROTECTED, SHIFT, THERE, drop_all, registers_t, space_t, swapfast_protect, take_away,
-    window_t,
+    NEWER, PROTECTED, SHIFT, THERE, swapfast_protect, take_away,
 )
+from swapfast.shell.memory.drop cimport drop_all, space_t, window_t
 
-import os
 from array import array
 
 from swapfast import _core
 
 cdef extern from "swapfast/shell/memory/tracee.h" nogil:
-    ctypedef struct pagefault_t "struct uffd_msg":
-        uint8_t event
-        uint64_t flags "arg.pagefault.flags"
-        uint64_t address "arg.pagefault.address"
-        uint32_t thread "arg.pagefault.feat.ptid"
-    ctypedef union tag_t "epoll_data_t":
-        uint64_t u64
-    ctypedef struct ready_t "struct epoll_event":
-        uint32_t events
-        tag_t data
-    enum: UFFD_EVENT_PAGEFAULT, UFFD_PAGEFAULT_FLAG_WRITE, UFFD_PAGEFAULT_FLAG_WP
-    enum: EPOLLIN, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CLOEXEC
-    int epoll_create1(int flags)
-    int epoll_ctl(int ep, int op, int fd, ready_t *event)
-    int epoll_wait(int ep, ready_t *events, int n, int milliseconds)
-    ssize_t c_read "read"(int fd, void *into, size_t size)
-    int swapfast_registers(int pid, registers_t *r)
+    enum: UFFD_PAGEFAULT_FLAG_WRITE, UFFD_PAGEFAULT_FLAG_WP
     int swapfast_give(int uffd, uint64_t at, const void *data, int protect)
     int swapfast_wake(int uffd, uint64_t at)
 
 cdef enum:
-    OTHERS = 1           # tags of what is waited for, beside numbers of spaces
-    FIRST_TAG = 16
     LOOK_EVERY = 256     # faults between two looks at the swapfiles
 
 WINDOW_SHIFT = SHIFT
 
 
-cdef class Mirror:
+cdef class Mirror(Faults):
     """Real address spaces beside simulated ones.
 
     Parameters
@@ -77,40 +56,26 @@ cdef class Mirror:
         ``shortage(mm, status)``: no page is to be had; whether to try again.
     look : callable
         Called now and then.
-
-    Attributes
-    ----------
-    epoll : int
-        What `serve` waits for; ``watch`` adds to it.
     """
 
     def __cinit__(self, Core core not None, uint64_t scratch, window, shortage, look):
         self.core, self.make_window, self.shortage, self.look = core, window, shortage, look
         self.reference = array("I", [0])
         self.ref = self.reference
-        self.later, self.written = [], []
-        self.o.scratch, self.o.vectored = scratch, 1
-        self.epoll = epoll_create1(EPOLL_CLOEXEC)
+        self.o.scratch = scratch
         self.zeroes = <uint8_t *>calloc(1, PAGE_SIZE)
-        if self.epoll < 0 or self.zeroes == NULL:
-            raise OSError(errno, os.strerror(errno))
+        if self.zeroes == NULL:
+            raise MemoryError("no room for a page")
         self.reserve()
         core.c.hooks.outside = &self.o
         core.c.hooks.take_away = take_away
 
     def __dealloc__(self):
-        cdef uint32_t i
         if self.core is not None:
             self.core.c.hooks.take_away = NULL
             self.core.c.hooks.outside = NULL
-        for i in range(self.o.n):
-            if self.o.spaces[i] != NULL:
-                self.release(i)
-        free(self.o.spaces)
         free(self.zeroes)
         lazy_unmap(self.o.state, self.o.room)
-        if self.epoll > 0:
-            os.close(self.epoll)
 
     cdef int reserve(self) except -1:
         # State for all pages that the machine may have; memory is used where it is written.
@@ -121,87 +86,6 @@ cdef class Mirror:
                 raise MemoryError("no room for the state of pages")
             self.o.room = most
         return 0
-
-    cdef space_t *space(self, uint32_t mm) except NULL:
-        if mm >= self.o.n or self.o.spaces[mm] == NULL:
-            raise KeyError(mm)
-        return self.o.spaces[mm]
-
-    cdef void release(self, uint32_t mm):
-        cdef space_t *s = self.o.spaces[mm]
-        cdef space_t **at = &self.o.waiting
-        while at[0] != NULL and at[0] != s:
-            at = &at[0].waits
-        if at[0] == s:
-            at[0] = s.waits
-        if self.o.quiet == s:
-            self.o.quiet = NULL
-        free(s.windows)
-        free(s)
-        self.o.spaces[mm] = NULL
-
-    # address spaces
-
-    def watch(self, int fd):
-        """Let `serve` return where this descriptor is ready."""
-        cdef ready_t event
-        event.events, event.data.u64 = EPOLLIN, OTHERS
-        if epoll_ctl(self.epoll, EPOLL_CTL_ADD, fd, &event):
-            raise OSError(errno, os.strerror(errno))
-
-    def add(self, uint32_t mm, int uffd, int memory, int pid, int twin):
-        """A new address space, without windows yet.
-
-        Parameters
-        ----------
-        mm : int
-            The number of its simulated one.
-        uffd, memory : int
-            Its userfaultfd and /proc/PID/mem; they stay the caller's.
-        pid, twin : int
-            The process, and the one that makes calls in its memory.
-        """
-        cdef space_t *s
-        cdef ready_t event
-        cdef void *more
-        if mm >= self.o.n:
-            more = realloc(self.o.spaces, (mm + 64) * sizeof(space_t *))
-            if more == NULL:
-                raise MemoryError("no room for one address space more")
-            self.o.spaces = <space_t **>more
-            memset(&self.o.spaces[self.o.n], 0, (mm + 64 - self.o.n) * sizeof(space_t *))
-            self.o.n = mm + 64
-        if self.o.spaces[mm] != NULL:
-            raise ValueError(f"mm {mm} is somebody's")
-        s = <space_t *>calloc(1, sizeof(space_t))
-        if s == NULL:
-            raise MemoryError("no room for one address space more")
-        s.mm, s.uffd, s.memory, s.pid, s.twin, s.members = mm, uffd, memory, pid, twin, 1
-        event.events, event.data.u64 = EPOLLIN, FIRST_TAG + mm
-        if swapfast_registers(twin, &s.registers) or epoll_ctl(self.epoll, EPOLL_CTL_ADD, uffd,
-                                                               &event):
-            free(s)
-            raise OSError(errno, os.strerror(errno))
-        self.o.spaces[mm] = s
-
-    def remove(self, uint32_t mm):
-        """It is no more; harmless where that is so already."""
-        cdef ready_t event
-        if mm < self.o.n and self.o.spaces[mm] != NULL:
-            epoll_ctl(self.epoll, EPOLL_CTL_DEL, self.o.spaces[mm].uffd, &event)
-            self.release(mm)
-
-    def members(self, uint32_t mm, uint32_t n):
-        """How many threads it has."""
-        self.space(mm).members = n
-
-    def lose(self, uint32_t mm):
-        """Its twin is gone: nothing can be taken from it any more."""
-        self.space(mm).lost = True
-
-    def is_lost(self, uint32_t mm):
-        """Whether its twin is gone."""
-        return bool(self.space(mm).lost)
 
     def counted(self, uint32_t mm):
         """(faults, major ones, ns) of it since the last call."""
@@ -248,64 +132,8 @@ cdef class Mirror:
             w = self.find(s, number)
         return w
 
-    # faults
-
-    def serve(self, int milliseconds=-1):
-        """Answer faults until a descriptor of `watch` is ready; True then, False: time is over."""
-        cdef ready_t events[16]
-        cdef int n, i
-        cdef bint other = False
-        drop_all(&self.o)
-        while True:
-            with nogil:
-                n = epoll_wait(self.epoll, events, 16, milliseconds)
-            if n < 0:
-                if errno != EINTR:
-                    raise OSError(errno, os.strerror(errno), "epoll")
-                PyErr_CheckSignals()
-                continue
-            for i in range(n):
-                if events[i].data.u64 == OTHERS:
-                    other = True
-                else:
-                    self.messages(<uint32_t>(events[i].data.u64 - FIRST_TAG))
-            if other or n == 0:
-                return other
-
-    def serve_only(self, uint32_t mm):
-        """Answer what faults of one address space are there."""
-        self.messages(mm)
-
-    cdef int messages(self, uint32_t mm) except -1:
-        cdef pagefault_t said[16]
-        cdef ssize_t got
-        cdef int i, n
-        if mm >= self.o.n or self.o.spaces[mm] == NULL:
-            return 0
-        got = c_read(self.o.spaces[mm].uffd, said, sizeof(said))
-        n = <int>(got // <ssize_t>sizeof(pagefault_t)) if got > 0 else 0
-        for i in range(n):
-            if said[i].event != UFFD_EVENT_PAGEFAULT:
-                continue
-            if self.copying and self.copying == mm + 1:
-                if self.copier and said[i].thread != self.copier:
-                    self.later.append((mm, said[i].address, said[i].flags))
-                    continue
-                if said[i].flags & (UFFD_PAGEFAULT_FLAG_WP | UFFD_PAGEFAULT_FLAG_WRITE):
-                    self.written.append(said[i].address)
-            self.fault(mm, said[i].address, said[i].flags)
-        return 0
-
-    def fault(self, uint32_t mm, uint64_t address, uint64_t flags):
-        """A program waits for a page.
-
-        Parameters
-        ----------
-        mm : int
-        address : int
-        flags : int
-            UFFD_PAGEFAULT_FLAG_*.
-        """
+    cpdef int fault(self, uint32_t mm, uint64_t address, uint64_t flags) except -1:
+        """A program waits for a page; see `Faults`."""
         cdef core_t *c = &self.core.c
         cdef space_t *s
         cdef window_t *w
@@ -313,7 +141,7 @@ cdef class Mirror:
         cdef bint write = flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP) != 0
         cdef uint64_t number = address >> PAGE_SHIFT, majors, begin
         if mm >= self.o.n or self.o.spaces[mm] == NULL:
-            return
+            return 0
         w = self.made(mm, number >> SHIFT)
         s = self.o.spaces[mm]
         offset = <uint32_t>(number & ((1 << SHIFT) - 1))
@@ -325,7 +153,7 @@ cdef class Mirror:
                 swapfast_protect(s.uffd, address, PAGE_SIZE, 0)
             else:
                 swapfast_wake(s.uffd, address)
-            return
+            return 0
         self.ref[0] = offset | (<uint32_t>write << 31)
         while True:
             s = self.o.spaces[mm]
@@ -341,12 +169,13 @@ cdef class Mirror:
             if status == _core.OK:
                 break
             if not self.shortage(mm, status):
-                return
+                return 0
         self.answer(s, page, address, write)
         self.until_look += 1
         if self.until_look == LOOK_EVERY:
             self.until_look = 0
             self.look()
+        return 0
 
     cdef void answer(self, space_t *s, uint32_t page, uint64_t address, bint write) noexcept:
         cdef core_t *c = &self.core.c
@@ -373,8 +202,3 @@ cdef class Mirror:
             self.o.state[page] = THERE | NEWER
         else:
             swapfast_wake(s.uffd, address)
-
-    def settle(self):
-        """What was evicted is taken from the programs."""
-        with nogil:
-            drop_all(&self.o)

@@ -1,8 +1,7 @@
 """What programs do with their mappings, in the page tables of both sides.
 
 - ``forget``: munmap(2) and what is like it. ``move``: mremap(2).
-- ``protect``, ``copy``: fork(2). ``copy_begins``, ``copy_ends``: around it; ``detach``: a page of
-  which the kernel has made a copy on the way.
+- ``protect``, ``copy``: fork(2). ``detach``: a page of which the kernel has made a copy on the way.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -14,9 +13,8 @@ from swapfast.mm.types cimport core_t
 from swapfast.mm.unmap cimport fork_page, zap
 from swapfast.mm.words cimport PAGE_SHIFT, PAGE_SIZE, PTE_MEMBER, PTE_ZERO
 from swapfast.shell.memory._mirror cimport Mirror
-from swapfast.shell.memory.away cimport (
-    NEWER, PROTECTED, SHIFT, THERE, drop_all, space_t, swapfast_read_page, window_t,
-)
+from swapfast.shell.memory.away cimport NEWER, PROTECTED, SHIFT, THERE, swapfast_read_page
+from swapfast.shell.memory.drop cimport drop_all, space_t, window_t
 
 from swapfast import _core
 from swapfast.core import mapping_table
@@ -100,21 +98,6 @@ def copy(Mirror mirror, uint32_t parent, uint32_t child):
                 state |= PROTECTED
                 mirror.o.state[p.windows[i].base + k] = <uint8_t>state
                 mirror.o.state[w.base + k] = <uint8_t>state
-
-
-def copy_begins(Mirror mirror, uint32_t mm, uint32_t thread):
-    """A thread is about to copy its address space: faults of others have to wait."""
-    mirror.copying, mirror.copier = mm + 1, thread
-    mirror.later, mirror.written = [], []
-
-
-def copy_ends(Mirror mirror):
-    """It is copied, or was not; the addresses that the thread wrote to meanwhile."""
-    mirror.copying = 0
-    later, mirror.later = mirror.later, []
-    for mm, address, flags in later:
-        mirror.fault(mm, address, flags)
-    return mirror.written
 
 
 def detach(Mirror mirror, uint32_t mm, uint64_t address):

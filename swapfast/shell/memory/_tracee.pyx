@@ -6,7 +6,8 @@
 - ``call_of``, ``set_call``: the system call that it is about to make, or has made.
 - ``Pause``: registers and signals of a stopped process, while it is made to call other things.
 - ``descriptor_of``: a descriptor of another process.
-- ``adopt_orphans()``: become the parent of those who lose theirs.
+- ``adopt_orphans()``: become the parent of those who lose theirs. ``keep_rights()``: from now on
+  exec gives no new ones.
 - ``signals_of``: a descriptor for signals.
 - ``user_faults()``, ``open_faults(fd)``, ``register``, ``protect``: a userfaultfd.
 
@@ -27,6 +28,7 @@ cdef extern from "swapfast/shell/memory/tracee.h" nogil:
     enum: SYS_userfaultfd
     int c_waitpid "waitpid"(int pid, int *status, int options)
     long c_syscall "syscall"(long nr, long a, long b, long c)
+    long c_syscall5 "syscall"(long nr, long a, long b, long c, long d, long e)
     long swapfast_ptrace(int request, int pid, uint64_t address, uint64_t data)
     int swapfast_registers(int pid, registers_t *r)
     int swapfast_set_registers(int pid, const registers_t *r)
@@ -44,6 +46,7 @@ cdef extern from "swapfast/shell/memory/tracee.h" nogil:
 cdef enum:
     PRCTL = 157
     SUBREAPER = 36
+    NO_NEW_PRIVS = 38
     GETFD = 438          # pidfd_getfd
     SEIZE = 0x4206
     LISTEN = 0x4208
@@ -244,6 +247,12 @@ def descriptor_of(int process, int fd):
 def adopt_orphans():
     """Orphans among what this process starts become its children, so that none stays behind."""
     if c_syscall(PRCTL, SUBREAPER, 1, 0):
+        raise OSError(errno, os.strerror(errno), "prctl")
+
+
+def keep_rights():
+    """No program that this process will run gets more rights than it has: filters ask for that."""
+    if c_syscall5(PRCTL, NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(errno, os.strerror(errno), "prctl")
 
 

@@ -1,7 +1,7 @@
 """Calls that change mappings: how they are let through, and what they have done.
 
 - ``admitted(call)``: the call as it is to be made, or an errno.
-- ``done(space, call, result, mirror)``: it was made.
+- ``done(space, call, result, keeper)``: it was made.
 
 Memory of a kind that cannot be taken away is refused, hints are left out: the kernel itself must
 not bring pages in or give them back unseen.
@@ -12,9 +12,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from swapfast.shell.memory import _moves, _tracee
-from swapfast.shell.memory._mirror import Mirror
+from swapfast.shell.memory import _tracee
 from swapfast.shell.memory.fence import BRK, CLONE, MADVISE, MMAP, MREMAP, MUNMAP
+from swapfast.shell.memory.keeper import Keeper
 from swapfast.shell.memory.space import Call, Space
 from swapfast.units import PAGE_SIZE
 
@@ -71,8 +71,8 @@ def register(space: Space, first: int, end: int) -> None:
     space.ranges.add(first, end)
 
 
-def done(space: Space, call: Call, result: int, mirror: Mirror) -> None:
-    """A call has returned: the simulated machine follows.
+def done(space: Space, call: Call, result: int, keeper: Keeper) -> None:
+    """A call has returned: who keeps the pages follows.
 
     Raises
     ------
@@ -81,52 +81,52 @@ def done(space: Space, call: Call, result: int, mirror: Mirror) -> None:
     """
     what = DONE.get(call[0])
     if what is not None:
-        what(space, call[1], result, mirror)
+        what(space, call[1], result, keeper)
 
 
-def _mapped(space: Space, a: tuple[int, ...], result: int, mirror: Mirror) -> None:
+def _mapped(space: Space, a: tuple[int, ...], result: int, keeper: Keeper) -> None:
     if _failed(result):
         return
     end = result + _up(a[1])
     if a[3] & MAP_FIXED:
-        _forget(space, result, end, mirror)
+        _forget(space, result, end, keeper)
         space.ranges.remove(result, end)
     anonymous = a[3] & (MAP_TYPE | MAP_ANONYMOUS) == MAP_PRIVATE | MAP_ANONYMOUS
     if anonymous and not a[3] & NOT_SIMULATED:
         register(space, result, end)
 
 
-def _unmapped(space: Space, a: tuple[int, ...], result: int, mirror: Mirror) -> None:
+def _unmapped(space: Space, a: tuple[int, ...], result: int, keeper: Keeper) -> None:
     if result == 0:
         first, end = a[0], a[0] + _up(a[1])
-        _forget(space, first, end, mirror)
+        _forget(space, first, end, keeper)
         space.ranges.remove(first, end)
 
 
-def _broken(space: Space, a: tuple[int, ...], result: int, mirror: Mirror) -> None:
+def _broken(space: Space, a: tuple[int, ...], result: int, keeper: Keeper) -> None:
     before, now = _up(space.brk), _up(result)
     space.brk = result
     if now > before:
         register(space, before, now)
     elif now < before:
-        _forget(space, now, before, mirror)
+        _forget(space, now, before, keeper)
         space.ranges.remove(now, before)
 
 
-def _advised(space: Space, a: tuple[int, ...], result: int, mirror: Mirror) -> None:
+def _advised(space: Space, a: tuple[int, ...], result: int, keeper: Keeper) -> None:
     # ENOMEM: there are holes, and what lies between them was given back.
     if a[2] in (DONTNEED, DONTNEED_LOCKED) and result in (0, -errno.ENOMEM):
-        _forget(space, a[0], a[0] + _up(a[1]), mirror)
+        _forget(space, a[0], a[0] + _up(a[1]), keeper)
 
 
-def _remapped(space: Space, a: tuple[int, ...], result: int, mirror: Mirror) -> None:
+def _remapped(space: Space, a: tuple[int, ...], result: int, keeper: Keeper) -> None:
     if _failed(result) or a[1] == 0:
         return
     old, before, after = a[0], _up(a[1]), _up(a[2])
     runs = space.ranges.within(old, old + before)
     if result != old:
         if a[3] & MREMAP_FIXED:
-            _forget(space, result, result + after, mirror)
+            _forget(space, result, result + after, keeper)
             space.ranges.remove(result, result + after)
         space.ranges.remove(old, old + before)
         for first, end in runs:
@@ -135,18 +135,18 @@ def _remapped(space: Space, a: tuple[int, ...], result: int, mirror: Mirror) -> 
                 there = result + first - old
                 register(space, there, there + end - first)
                 _tracee.protect(space.uffd, there, end - first)
-                _moves.move(mirror, space.mm, first, there, end - first)
-        _forget(space, old, old + before, mirror)
+                keeper.move(space, first, there, end - first)
+        _forget(space, old, old + before, keeper)
     elif after < before:
-        _forget(space, old + after, old + before, mirror)
+        _forget(space, old + after, old + before, keeper)
         space.ranges.remove(old + after, old + before)
     if after > before and runs and runs[-1][1] == old + before:
         register(space, result + before, result + after)
 
 
-def _forget(space: Space, first: int, end: int, mirror: Mirror) -> None:
+def _forget(space: Space, first: int, end: int, keeper: Keeper) -> None:
     for a, b in space.ranges.within(first, end):
-        _moves.forget(mirror, space.mm, a, b - a)
+        keeper.forget(space, a, b - a)
 
 
 def _failed(result: int) -> bool:
@@ -157,7 +157,7 @@ def _up(size: int) -> int:
     return size + -size % PAGE_SIZE
 
 
-DONE: dict[int, Callable[[Space, tuple[int, ...], int, Mirror], None]] = {
+DONE: dict[int, Callable[[Space, tuple[int, ...], int, Keeper], None]] = {
     MMAP: _mapped,
     MUNMAP: _unmapped,
     BRK: _broken,

@@ -29,8 +29,13 @@ __all__ = ["Memory", "check"]
 MEND = "run it as root, or allow it with: sysctl vm.unprivileged_userfaultfd=1"
 
 
-def check() -> None:
-    """Whether memory of programs can be simulated here.
+def check(what: str = "--own-memory") -> None:
+    """Whether pages of programs can be taken away here.
+
+    Parameters
+    ----------
+    what : str
+        What that is wanted for.
 
     Raises
     ------
@@ -38,17 +43,17 @@ def check() -> None:
         ENOSYS, EPERM, EINVAL: it cannot, and what would help.
     """
     if not _tracee.KNOWN:
-        raise system_error(errno.ENOSYS, "--own-memory is there on x86-64 only")
+        raise system_error(errno.ENOSYS, f"{what} is there on x86-64 only")
     try:
         fd = _tracee.user_faults()
     except OSError as error:
         if error.errno == errno.ENOSYS:
             raise system_error(
-                errno.ENOSYS, "--own-memory needs a kernel with CONFIG_USERFAULTFD"
+                errno.ENOSYS, f"{what} needs a kernel with CONFIG_USERFAULTFD"
             ) from None
         raise system_error(
             error.errno or errno.EPERM,
-            f"--own-memory needs userfaultfd(2) for the kernel's own "
+            f"{what} needs userfaultfd(2) for the kernel's own "
             f"accesses, too, which is not allowed here; {MEND}",
         ) from None
     try:
@@ -56,7 +61,7 @@ def check() -> None:
     except OSError:
         raise system_error(
             errno.EINVAL,
-            "--own-memory needs Linux 5.7 or newer: a userfaultfd that protects pages from writes",
+            f"{what} needs Linux 5.7 or newer: a userfaultfd that protects pages from writes",
         ) from None
     finally:
         os.close(fd)
@@ -90,8 +95,8 @@ class Memory:
     ) -> None:
         check()
         self._machine, self._changed = machine, changed
-        self._simulated = Simulated(machine, say)
-        self._follower = Follower(self._simulated, task_of, say)
+        self._simulated = Simulated(machine, task_of, say)
+        self._follower = Follower(self._simulated, say)
         self._outer = select.epoll()
         self._watched: set[int] = set()
         self._signals: ChildSignals | None = None
@@ -108,8 +113,8 @@ class Memory:
         if self._signals is None:  # not before: what is forked would block them as well
             self._signals = ChildSignals()
             _tracee.adopt_orphans()
-            self._simulated.mirror.watch(self._signals.fileno())
-            self._simulated.mirror.watch(self._outer.fileno())
+            self._simulated.faults.watch(self._signals.fileno())
+            self._simulated.faults.watch(self._outer.fileno())
         self._follower.follow(pid, session)
 
     def until_ready(self, fds: array[int]) -> None:
@@ -119,7 +124,7 @@ class Memory:
             self._follow()
             if self._outer.poll(0):
                 return
-            self._simulated.mirror.serve()
+            self._simulated.faults.serve()
 
     def _follow(self) -> None:
         if self._signals is not None:
@@ -157,12 +162,12 @@ class Memory:
         while pid not in self._follower.ended:
             self._follow()
             if pid not in self._follower.ended:
-                self._simulated.mirror.serve(100)
+                self._simulated.faults.serve(100)
         return self._follower.ended.pop(pid)
 
     def counts(self) -> dict[str, int]:
         """Pages that went to and fro, since it began."""
-        return self._simulated.mirror.counts()
+        return self._simulated.counts()
 
     def close(self) -> None:
         """All programs end."""

@@ -17,10 +17,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from swapfast.errors import said
-from swapfast.kernel.state import Task
 from swapfast.shell.members import Session
-from swapfast.shell.memory import _moves, _tracee, adopt, calls, fence
-from swapfast.shell.memory.simulated import Simulated
+from swapfast.shell.memory import _tracee, adopt, calls, fence
+from swapfast.shell.memory.keeper import Keeper
 from swapfast.shell.memory.space import Call, Space, Thread
 
 __all__ = ["Follower"]
@@ -41,29 +40,27 @@ class Follower:
 
     Parameters
     ----------
-    simulated : Simulated
-    task_of : callable
-        The task that stands for the namespace of a process.
+    keeper : Keeper
+        Who decides which pages are there.
     say : callable
         Writes a line on the console.
     """
 
     def __init__(
         self,
-        simulated: Simulated,
-        task_of: Callable[[int, Session], Task],
+        keeper: Keeper,
         say: Callable[[str], None],
     ) -> None:
-        self._simulated, self._task_of, self._say = simulated, task_of, say
-        self._mirror = simulated.mirror
+        self._keeper, self._say = keeper, say
+        self._faults = keeper.faults
         self._threads: dict[int, Thread] = {}
         self._twins: dict[int, Space] = {}
         self._early: set[int] = set()  # born, before that was told
         self.ended: dict[int, int] = {}  # statuses of shells
         self._shells: set[int] = set()
 
-    def follow(self, pid: int, session: Session) -> None:
-        """A shell, before it runs its command.
+    def follow(self, pid: int, session: Session | None = None) -> None:
+        """A shell, or another process, before it runs its command.
 
         Raises
         ------
@@ -74,12 +71,17 @@ class Follower:
         self._threads[pid] = Thread(pid, session)
         self._shells.add(pid)
 
+    @property
+    def busy(self) -> bool:
+        """Whether anybody is left."""
+        return bool(self._threads)
+
     def bring_in(self, tid: int, arguments: tuple[int, ...], write: bool) -> None:
         """The pages that arguments point to are there, and those behind them."""
         thread = self._threads.get(tid)
         if thread is None or thread.space is None:
             return
-        space, mirror = thread.space, self._mirror
+        space, keeper = thread.space, self._keeper
         wanted = [
             page
             for argument in arguments
@@ -87,11 +89,11 @@ class Follower:
             if space.ranges.within(page, page + 1)
         ]
         for _ in range(TRIES):  # one may push another out
-            away = [p for p in wanted if not _moves.is_there(mirror, space.mm, p, write)]
-            if not away or space.mm not in self._simulated.spaces:
+            away = [p for p in wanted if not keeper.is_there(space, p, write)]
+            if not away or space.mm not in keeper.spaces:
                 return
             for page in away:
-                mirror.fault(space.mm, page, WRITE if write else 0)
+                keeper.faults.fault(space.mm, page, WRITE if write else 0)
 
     def stops(self) -> None:
         """Look after all that have stopped or ended."""
@@ -152,7 +154,7 @@ class Follower:
             return
         if verdict[1] != arguments:
             _tracee.set_call(thread.tid, number, -errno.ENOSYS, verdict[1])
-        if space is None or space.mm not in self._simulated.spaces:
+        if space is None or space.mm not in self._keeper.spaces:
             _tracee.resume(thread.tid)
         elif number in calls.DONE:
             self._changes(thread, space, verdict)
@@ -163,18 +165,18 @@ class Follower:
 
     def _changes(self, thread: Thread, space: Space, call: Call) -> None:
         """Wait for the end of a call, so that nothing else happens to its address space."""
-        mirror, mm, tid = self._mirror, space.mm, thread.tid
-        mirror.settle()
-        _moves.copy_begins(mirror, mm, tid if len(space.members) > 1 else 0)
+        faults, mm, tid = self._faults, space.mm, thread.tid
+        faults.settle()
+        faults.copy_begins(mm, tid if len(space.members) > 1 else 0)
         try:
             _tracee.step_out(tid)
             status = self._out(tid, space) if calls.waits(call) else _tracee.next_stop(tid)
             if status >> 16 or os.WSTOPSIG(status) != CALL_ENDS:
                 raise OSError(errno.EIO, f"stop {status:#x} in a call about memory")
-            if mm in self._simulated.spaces:
-                calls.done(space, call, _tracee.call_of(tid)[1], mirror)
+            if mm in self._keeper.spaces:
+                calls.done(space, call, _tracee.call_of(tid)[1], self._keeper)
         finally:
-            _moves.copy_ends(mirror)
+            faults.copy_ends()
         _tracee.resume(tid)
 
     def _out(self, tid: int, space: Space) -> int:
@@ -182,8 +184,8 @@ class Follower:
         poll = select.poll()
         poll.register(space.uffd, select.POLLIN)
         while (status := _tracee.look_at(tid)) is None:
-            if poll.poll(A_WHILE) and space.mm in self._simulated.spaces:
-                self._mirror.serve_only(space.mm)
+            if poll.poll(A_WHILE) and space.mm in self._keeper.spaces:
+                self._faults.serve_only(space.mm)
         if not os.WIFSTOPPED(status):
             raise _tracee.Died(tid, status)
         return status
@@ -201,18 +203,18 @@ class Follower:
         if old is not None:
             old.members.discard(former)
             mine = not old.members - {tid}
-            self._left(thread, old)
+            self._left(thread, old, goes_on=True)
             twin = twin if mine and old.pid == tid else None
         if not _tracee.call_of(tid)[3]:
-            raise OSError(errno.ENOEXEC, "a program of another ABI; only x86-64 is simulated")
+            raise OSError(errno.ENOEXEC, "a program of another ABI; only x86-64 is known")
         made = adopt.at_exec(tid, thread.fenced, twin)
         thread.fenced = True
         try:
-            task = self._simulated.begin(self._task_of(tid, thread.session), _name(tid))
+            mm = self._keeper.begin(thread)
         except BaseException:
             self._unmade(made)
             raise
-        self._enter(thread, Space(tid, made.uffd, made.memory, made.twin, made.brk, task))
+        self._enter(thread, Space(tid, made.uffd, made.memory, made.twin, made.brk, mm))
         _tracee.resume(tid)
 
     def _enter(self, thread: Thread, space: Space, parent: Space | None = None) -> None:
@@ -220,9 +222,9 @@ class Follower:
         space.members.add(thread.tid)
         self._twins[space.twin] = space
         if parent is None:
-            self._simulated.enter(space)
+            self._keeper.enter(space)
         else:
-            self._simulated.copy(parent, space)
+            self._keeper.copy(parent, space)
 
     def _unmade(self, made: adopt.Made) -> None:
         adopt.end_twin(made.twin)
@@ -247,8 +249,8 @@ class Follower:
             _tracee.next_stop(tid)
 
     def _count(self, space: Space) -> None:
-        if space.mm in self._simulated.spaces:
-            self._mirror.members(space.mm, len(space.members))
+        if space.mm in self._keeper.spaces:
+            self._faults.members(space.mm, len(space.members))
 
     def _end(self, pid: int, status: int) -> None:
         """A thread or a twin has ended."""
@@ -257,14 +259,14 @@ class Follower:
             self.ended[pid] = status
         self._early.discard(pid)
         space = self._twins.pop(pid, None)
-        if space is not None and space.mm in self._simulated.spaces:
-            self._mirror.lose(space.mm)
-            self._simulated.reap()
+        if space is not None and space.mm in self._keeper.spaces:
+            self._faults.lose(space.mm)
+            self._keeper.reap()
         thread = self._threads.pop(pid, None)
         if thread is not None and thread.space is not None:
             self._left(thread, thread.space)
 
-    def _left(self, thread: Thread, space: Space) -> None:
+    def _left(self, thread: Thread, space: Space, goes_on: bool = False) -> None:
         """A thread is not in an address space any more; the last one takes it along."""
         space.members.discard(thread.tid)
         thread.space = None
@@ -272,7 +274,7 @@ class Follower:
             self._count(space)
             return
         self._twins.pop(space.twin, None)
-        self._simulated.leave(space)
+        self._keeper.leave(space, goes_on and thread.tid == space.pid)
         adopt.end_twin(space.twin)
         space.close()
 
@@ -282,31 +284,28 @@ class Follower:
         self, thread: Thread, space: Space, is_clone: bool, arguments: tuple[int, ...]
     ) -> None:
         """fork: nothing else happens to this address space until it is copied."""
-        tid, mirror, mm = thread.tid, self._mirror, space.mm
+        tid, faults, mm = thread.tid, self._faults, space.mm
         flags = arguments[0] if is_clone else 0
         own = arguments[3] if flags & CLONE_CHILD_SETTID else 0
-        for address in (own, arguments[2] if flags & CLONE_PARENT_SETTID else 0):
-            if space.ranges.within(address, address + 1):  # the kernel writes there
-                mirror.fault(mm, address & PAGE, WRITE)
-        if mm not in self._simulated.spaces:
+        told = arguments[2] if flags & CLONE_PARENT_SETTID else 0
+        within = [at & PAGE for at in (own, told) if space.ranges.within(at, at + 1)]
+        self._keeper.before_copy(space, within)
+        if mm not in self._keeper.spaces:
             return
-        for first, end in space.ranges:
-            _tracee.protect(space.uffd, first, end - first)
-        _moves.protect(mirror, mm)
-        _moves.copy_begins(mirror, mm, tid if len(space.members) > 1 else 0)
+        faults.copy_begins(mm, tid if len(space.members) > 1 else 0)
         written: list[int] = []
         child: Thread | None = None
         try:
             _tracee.step_out(tid)
             child = self._copied(thread, space)
         finally:
-            written = _moves.copy_ends(mirror)
+            written = faults.copy_ends()
         for address in written:
-            if mm in self._simulated.spaces:
-                _moves.detach(mirror, mm, address & PAGE)
+            if mm in self._keeper.spaces:
+                self._keeper.detach(space, address & PAGE)
         if child is not None and child.space is not None:
             if child.space.ranges.within(own, own + 1):
-                _moves.detach(mirror, child.space.mm, own & PAGE)
+                self._keeper.detach(child.space, own & PAGE)
             _tracee.resume(child.tid)
         _tracee.resume(tid)
 
@@ -333,17 +332,12 @@ class Follower:
         tid = child.tid
         made = adopt.at_fork(tid, parent.brk)
         try:
-            task = parent.task.clone(signal.SIGCHLD, _name(tid))
+            mm = self._keeper.fork(parent, tid)
         except BaseException:
             self._unmade(made)
             raise
-        space = Space(tid, made.uffd, made.memory, made.twin, made.brk, task)
+        space = Space(tid, made.uffd, made.memory, made.twin, made.brk, mm)
         self._enter(child, space, parent)
         for first, end in parent.ranges:
             calls.register(space, first, end)
             _tracee.protect(space.uffd, first, end - first)
-
-
-def _name(pid: int) -> str:
-    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as text:
-        return text.read().strip()

@@ -1,4 +1,4 @@
-"""Real address spaces whose memory is simulated.
+"""Real address spaces whose pages come and go.
 
 - ``Space``: one of them. ``Thread``: who runs in it.
 """
@@ -9,7 +9,6 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from swapfast.kernel.state import Task
 from swapfast.shell.members import Session
 from swapfast.shell.memory.ranges import Ranges
 
@@ -32,10 +31,10 @@ class Space:
         A process that shares it, is always stopped, and makes calls in it.
     brk : int
         Where its heap ends.
-    task : Task
-        What stands for it in the simulated machine.
+    mm : int
+        Its number, given by who keeps its pages.
     ranges : Ranges
-        What of it is simulated.
+        What of it is watched.
     members : set of int
         Threads, and vfork children until they call exec.
     """
@@ -45,12 +44,9 @@ class Space:
     memory: int
     twin: int
     brk: int
-    task: Task
+    mm: int
     ranges: Ranges = field(default_factory=Ranges)
     members: set[int] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.mm = self.task.mm.number
 
     def close(self) -> None:
         """Let its descriptors go."""
@@ -66,8 +62,8 @@ class Thread:
     Attributes
     ----------
     tid : int
-    session : Session
-        The shell that it belongs to.
+    session : Session or None
+        The shell that it belongs to, if it belongs to one.
     space : Space or None
         None: it has not called exec since the shell began.
     fenced : bool
@@ -75,6 +71,6 @@ class Thread:
     """
 
     tid: int
-    session: Session
+    session: Session | None
     space: Space | None = None
     fenced: bool = False
