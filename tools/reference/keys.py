@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from swapfast.kernel.control_files import FILES
 from swapfast.scenario.tables import LAYOUT
-from swapfast.scenario.tables.base import Duration, Size
+from swapfast.scenario.tables.base import Duration, Memory, Size
 from swapfast.units import format_ns, format_size
 from tools.reference.table import cell, code, table
 
@@ -31,7 +31,7 @@ file to begin with. A key without a default is needed.
 - `count = 8` makes eight copies of a table, and `{i}` in a name is the number of the copy.
 
 """
-_SIZE, _TIME = get_args(Size)[1], get_args(Duration)[1]
+_SIZE, _MEMORY, _TIME = (get_args(one)[1] for one in (Size, Memory, Duration))
 
 
 def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
@@ -82,7 +82,7 @@ def _kind(kind: Any) -> str:
 def _value(field: FieldInfo) -> str:
     marks = {id(mark) for mark in field.metadata}
     text = str(field.annotation)
-    if id(_SIZE) in marks or "parse_size" in text or "_size" in text:
+    if marks & {id(_SIZE), id(_MEMORY)} or "parse_size" in text or "_size" in text:
         return "size"
     if id(_TIME) in marks or "_duration" in text:
         return "time or number" if "dict" in text else "time"
