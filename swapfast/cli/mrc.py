@@ -9,12 +9,12 @@ import numpy as np
 
 from swapfast.cli.cautions import warn, warn_below
 from swapfast.cli.names import FORMAT, POLICIES_ALONE
+from swapfast.cli.opening import opened
 from swapfast.cli.options import PID, shares_of
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
 from swapfast.publish import target
 from swapfast.replacement import POLICIES, is_own
-from swapfast.traces import open_trace
 from swapfast.traces.format import Pid
 from swapfast.units import PAGE_SIZE, format_count, format_size
 
@@ -92,7 +92,7 @@ def mrc(
         if plot is not None:
             _check_plot(plot, trace)
         with progress(quiet or as_json) as step:
-            loaded = open_trace(
+            loaded = opened(
                 trace,
                 format=format_,
                 pid=pid,

@@ -11,6 +11,7 @@ import click
 
 from swapfast.cli.cautions import warn, warn_below
 from swapfast.cli.names import FORMAT, POLICY, PROFILE
+from swapfast.cli.opening import opened
 from swapfast.cli.options import PID, PROFILE_HELP, profile_of, shares_of, size_of
 from swapfast.cli.output import (
     EXIT_NO,
@@ -29,7 +30,7 @@ from swapfast.kernel.choices import LRU_GEN_RULES, PLUG, READAHEAD, STATISTICS, 
 from swapfast.kernel.options import Keywords
 from swapfast.replay import ReplayResult, policies
 from swapfast.replay import replay as replay_trace
-from swapfast.traces import Trace, open_trace
+from swapfast.traces import Trace
 from swapfast.traces.format import Pid
 from swapfast.units import PAGE_SIZE, format_size
 
@@ -136,7 +137,8 @@ def replay(
     """Replay the page references of TRACE against a memory limit, and count.
 
     TRACE is a valgrind lackey log or a CSV (plain, gz, xz, zst, bz2 or lzma), an .npz with 'refs'
-    and 'pages', or a .npy. To make one of a program:
+    and 'pages', or a .npy; "bundled" is sort(1), which comes with swapfast. To make one of a
+    program:
 
     \b
       swapfast record -o sort.npz --reduce 256 -- sort big.txt
@@ -168,7 +170,7 @@ def replay(
                 kernel["lru_gen"] = mask
         area = None if swap is None else size_of("--swap", swap, least=2, what="a swap area")
         with progress(quiet or as_json) as step:
-            loaded = open_trace(
+            loaded = opened(
                 trace,
                 format=format_,
                 instructions=instructions,

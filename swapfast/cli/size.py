@@ -8,16 +8,15 @@ import click
 
 from swapfast.capacity import Need, Point, Setting, Shared, alone, side_by_side
 from swapfast.cli.cautions import warn, warn_below
+from swapfast.cli.opening import BUNDLED, opened
 from swapfast.cli.options import no_stream
 from swapfast.cli.output import JSON, console, emit_json, progress, reported
 from swapfast.devices import PRESETS
 from swapfast.kernel.profile import PROFILES
-from swapfast.traces import Trace, bundled_trace, open_trace
+from swapfast.traces import Trace
 from swapfast.units import PAGE_SIZE, format_count, format_ns, format_size
 
 __all__ = ["size"]
-
-BUNDLED = "bundled"
 
 
 @click.command()
@@ -141,9 +140,7 @@ def _share(text: str) -> float:
 
 
 def _open(name: str, step: object) -> Trace:
-    if name == BUNDLED:
-        return bundled_trace()
-    loaded = open_trace(name)
+    loaded = opened(name)
     warn(loaded, "replay")
     return loaded
 

@@ -11,10 +11,11 @@ import click
 
 from swapfast.cli.cautions import warn
 from swapfast.cli.names import FORMAT
+from swapfast.cli.opening import opened
 from swapfast.cli.options import PID, npz_name
 from swapfast.cli.output import console, emit_json, progress, reported, tell
 from swapfast.publish import target
-from swapfast.traces import FORMATS, Trace, open_trace, save_npz
+from swapfast.traces import FORMATS, Trace, save_npz
 from swapfast.traces.format import Pid
 from swapfast.traces.kinds import KINDS
 from swapfast.traces.npz import write_npz
@@ -98,7 +99,7 @@ def trace(
             if sys.stdout.isatty():
                 raise ValueError("--output -: an .npz is nothing for a terminal; name a file")
         with progress(quiet or as_json) as step:
-            loaded = open_trace(
+            loaded = opened(
                 path,
                 format=format_,
                 instructions=instructions,

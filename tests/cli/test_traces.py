@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from swapfast.traces import FORMATS, WRITE, Trace, open_trace, save_npz
+from swapfast.traces import FORMATS, WRITE, Trace, generate, open_trace, save_npz
 from swapfast.traces.kinds import KINDS
 
 LOG = b"==7== Lackey\n L 1000,4\n S 2000,4\n"
@@ -154,3 +154,14 @@ def test_all_processes_of_a_log(run, tmp_path):
     assert run("trace", path, "--pid", "all", "--json").json["pages"] == 4
     for pid in ("x", "-1", "ALL"):
         assert "is no number of a process" in run("trace", path, "--pid", pid, code=2).stderr
+
+
+def test_the_bundled_trace_by_its_name(run, tmp_path, monkeypatch):
+    """sort(1), which comes with swapfast; a file of that name goes before it."""
+    monkeypatch.chdir(tmp_path)
+    assert run("trace", "bundled", "--json").json["pages"] == 2272
+    assert run("replay", "bundled", "-m", "50%", "-p", "lru", "--json").json["refs"] == 222184
+    assert len(run("mrc", "bundled", "--sizes", "50%", "--json").json) > 0
+    save_npz("bundled.npz", generate("zipf", pages=50, refs=500, seed=1))
+    os.rename("bundled.npz", "bundled")
+    assert run("trace", "bundled", "--json").json["pages"] == 50
