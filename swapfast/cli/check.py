@@ -22,6 +22,8 @@ from swapfast.publish import publish, target
 
 __all__ = ["check"]
 
+MOST_LINES = 50  # of what held
+
 ANY_CHANGE = (Bound.parse("*>+0%"), Bound.parse("*<-0%"))
 
 
@@ -120,22 +122,29 @@ def _finish(
         judgements = [one.as_dict() for one in found]
         emit_json({"scenario": todo.work.name, "held": held, "judgements": judgements})
     else:
-        _show(found, todo, held, update)
+        _show(found, todo)
+        if update is not None:
+            console.say(f"{update}: {'written' if held else 'left as it was'}")
     if not held:
         sys.exit(EXIT_NO)
 
 
-def _show(found: list[Judgement], todo: Plan, held: bool, update: Path | None) -> None:
+def _show(found: list[Judgement], todo: Plan) -> None:
+    """Each judgement a line; of very many those that held are counted."""
     count = f"{todo.seeds} seed{'' if todo.seeds == 1 else 's'}"
     console.say((todo.work.name, "bold"), f": {todo.scenario.title}, {count}")
+    held = [one for one in found if one.held]
+    many = len(held) > MOST_LINES
     for one in found:
+        if one.held and many:
+            continue
         word = ("held", "green") if one.held else ("NOT held", "red")
         why = f" ({one.why})" if one.why else ""
         console.say(word, f": {one.name}: {one.sentence}{why}")
+    if many:
+        console.say(("held", "green"), f": {len(held)} figures and expectations (--json: each)")
     if not found:
         console.say("the scenario expects nothing: it has no [[expect]], and there is no baseline")
-    if update is not None:
-        console.say(f"{update}: {'written' if held else 'left as it was'}")
 
 
 def _plan(work: Work, sets: dict[str, str], seeds: int | None, base: Base | None) -> Plan:
