@@ -299,6 +299,8 @@ class _Run:
         report.vmstat = machine.vmstat()
         report.simulated_ns = machine.core.clock()
         report.leaked = machine.core.counters()["leaked"]
+        tasks = self.logins.items()
+        logins = {t.swap_ns: name for name, t in tasks if not t.swap_ns.initial}
         for area in machine.areas.values():
             info = area.info
             report.areas.append(
@@ -306,6 +308,7 @@ class _Run:
                     Path(area.path).name,
                     area.path,
                     area.namespace.number,
+                    logins.get(area.namespace, ""),
                     area.size,
                     area.used,
                     info["pswpin"],

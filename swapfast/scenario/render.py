@@ -108,7 +108,7 @@ def _areas(screen: Screen, report: Report) -> None:
     rows = [
         (
             area.name,
-            "initial" if area.namespace == 0 else f"child {area.namespace}",
+            "initial" if area.namespace == 0 else area.login or f"child {area.namespace}",
             format_size(area.size),
             format_size(area.used_at_exit),
             format_count(area.pswpin),
@@ -116,7 +116,7 @@ def _areas(screen: Screen, report: Report) -> None:
         )
         for area in report.areas
     ]
-    screen.table(titles, rows, left=("swapfile",))
+    screen.table(titles, rows, left=("swapfile", "namespace"))
 
 
 def _counters(screen: Screen, report: Report) -> None:

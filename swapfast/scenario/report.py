@@ -116,6 +116,8 @@ class AreaFacts:
     name, path : str
     namespace : int
         0 is the initial one.
+    login : str
+        Whose namespace it is; empty for the initial one.
     size : int
         Usable bytes.
     used_at_exit : int
@@ -127,6 +129,7 @@ class AreaFacts:
     name: str
     path: str
     namespace: int
+    login: str
     size: int
     used_at_exit: int
     pswpin: int
