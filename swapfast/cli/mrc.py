@@ -8,9 +8,9 @@ import click
 import numpy as np
 
 from swapfast.cli.cautions import warn, warn_below
-from swapfast.cli.names import FORMAT, POLICIES_ALONE
-from swapfast.cli.opening import opened
-from swapfast.cli.options import PID, shares_of
+from swapfast.cli.names import POLICIES_ALONE
+from swapfast.cli.opening import FORMAT_OPTION, PID_OPTION, opened
+from swapfast.cli.options import shares_of
 from swapfast.cli.output import console, emit_json, progress, reported
 from swapfast.mrc import Curve, miss_ratio_curve
 from swapfast.publish import target
@@ -51,14 +51,8 @@ ROWS = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # % of the pages, as 
     type=click.Path(path_type=Path),
     help="Picture of the curves; needs the Python package matplotlib.",
 )
-@click.option(
-    "--format",
-    "format_",
-    metavar="NAME",
-    shell_complete=FORMAT,
-    help="Trace format, if not to be guessed.",
-)
-@click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
+@FORMAT_OPTION
+@PID_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Every point as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def mrc(

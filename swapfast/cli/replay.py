@@ -10,9 +10,9 @@ from typing import Unpack, cast
 import click
 
 from swapfast.cli.cautions import warn, warn_below
-from swapfast.cli.names import FORMAT, POLICY, PROFILE
-from swapfast.cli.opening import opened
-from swapfast.cli.options import PID, PROFILE_HELP, profile_of, shares_of, size_of
+from swapfast.cli.names import POLICY, PROFILE
+from swapfast.cli.opening import FORMAT_OPTION, PID_OPTION, opened
+from swapfast.cli.options import PROFILE_HELP, profile_of, shares_of, size_of
 from swapfast.cli.output import (
     EXIT_NO,
     JSON,
@@ -110,15 +110,9 @@ __all__ = ["replay"]
     show_default=True,
     help="For when statistics are refreshed and the TLB is flushed.",
 )
-@click.option(
-    "--format",
-    "format_",
-    metavar="NAME",
-    shell_complete=FORMAT,
-    help="Trace format, if not to be guessed.",
-)
+@FORMAT_OPTION
 @click.option("--instructions", is_flag=True, help="Replay instruction fetches too.")
-@click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
+@PID_OPTION
 @JSON
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def replay(

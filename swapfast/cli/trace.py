@@ -10,9 +10,8 @@ from pathlib import Path
 import click
 
 from swapfast.cli.cautions import warn
-from swapfast.cli.names import FORMAT
-from swapfast.cli.opening import opened
-from swapfast.cli.options import PID, npz_name
+from swapfast.cli.opening import FORMAT_OPTION, PID_OPTION, opened
+from swapfast.cli.options import npz_name
 from swapfast.cli.output import console, emit_json, progress, reported, tell
 from swapfast.publish import target
 from swapfast.traces import FORMATS, Trace, save_npz
@@ -43,13 +42,7 @@ def _formats(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
     type=click.Path(path_type=Path),
     help="Write it as .npz; '-' is standard output.",
 )
-@click.option(
-    "--format",
-    "format_",
-    metavar="NAME",
-    shell_complete=FORMAT,
-    help="Trace format, if not to be guessed.",
-)
+@FORMAT_OPTION
 @click.option(
     "--formats",
     is_flag=True,
@@ -60,7 +53,7 @@ def _formats(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
 )
 @click.option("--instructions", is_flag=True, help="Keep instruction fetches, if there are any.")
 @click.option("--collapse", is_flag=True, help="Merge runs on the same page.")
-@click.option("--pid", type=PID, help="Logs of several processes: which one, or 'all'.")
+@PID_OPTION
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def trace(
