@@ -182,7 +182,15 @@ print(found.status, found.seen, found.trace.pages)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_are_for_the_program(fake, number):
     command = [sys.executable, "-c", PROGRAM, fake.program, "r", "1", "r", "2", "wait"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(
+            number, signal.SIG_DFL
+        ),  # nohup(1) may have begun the tests
+    )
     assert process.stdout.readline() == "waiting\n"
     process.send_signal(number)
     assert process.stdout.read() == f"{128 + number} 2 2\n"
