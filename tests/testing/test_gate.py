@@ -53,13 +53,15 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_a_change_that_costs_is_found_and_one_that_does_not_passes(project: Path) -> None:
-    settings = Settings(benchmarks=["test_speed.py", "tool:few"], base="HEAD", repeat=2)
+    # Python's own heap moves a count of so little work by a per cent or so; the change costs 20.
+    limits = {"instructions": 8, "misses": 100, "repeat": 2}
+    settings = Settings(benchmarks=["test_speed.py", "tool:few"], base="HEAD", **limits)
     (project / "src" / "tool.py").write_text(TOOL + "\n# said more\n")
     report = gate(project, settings)
     assert report.passed, report
     names = ["test_speed.py::test_total", "tool:few"]
     assert [one.name for one in report.findings] == names
-    assert all(one.ratio is not None and 0.99 < one.ratio < 1.01 for one in report.findings)
+    assert all(one.ratio is not None and 0.92 < one.ratio < 1.08 for one in report.findings)
     (project / "src" / "tool.py").write_text(SLOWER)
     report = gate(project, settings)
     assert not report.passed
