@@ -122,7 +122,7 @@ cdef inline void take_back(actor_t *a, uint64_t ns) noexcept nogil:
     # From what it did last: a sleep, its references, a fault or a pass.
     cdef uint32_t k, what = IN_FAULT
     cdef uint64_t part
-    if a.asleep:
+    if a.asleep or a.wants != NULL:   # for a tag that will be free then
         what = a.waits
     elif a.stage == AT_RUN or a.stage == AT_FAULT:
         what = IN_USER
@@ -140,7 +140,11 @@ cdef inline void world_kill(core_t *core, world_t *w, actor_t *a, uint64_t t) no
         return
     drop_actor(w, a.id)
     if a.t > t:   # time is booked when it begins
-        take_back(a, a.t - t)
+        if w.n_cpus > 0 and a.on_cpu and a.dispatched > t:   # it still waits for one that is busy
+            a.time[IN_CPU] -= min(a.time[IN_CPU], a.dispatched - t)
+            take_back(a, a.t - a.dispatched)
+        else:
+            take_back(a, a.t - t)
     elif a.wants != NULL:
         a.time[IN_TAGS] += t - a.t
     elif a.stage == AT_BARRIER:

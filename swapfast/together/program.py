@@ -88,9 +88,9 @@ class Program:
 
     @property
     def wall(self) -> int:
-        """ns since it came, up to its end."""
+        """ns since it came, up to its end; 0 if it has not come."""
         end = self.end
-        return (self.run.now if end is None else end) - self.start
+        return max(0, (self.run.now if end is None else end) - self.start)
 
     @property
     def references(self) -> int:

@@ -101,6 +101,21 @@ def test_slots_of_two_that_reclaim_alternate(profile: str) -> None:
     assert requests[1] > 1.2 * requests[0]
 
 
+@pytest.mark.parametrize("victim", range(4))
+@pytest.mark.parametrize("at", ["5us", "1ms", "2ms"])
+def test_a_wait_that_a_kill_ends_is_taken_back(victim: int, at: str) -> None:
+    """For a tag, booked when it was known until when; and before a program has come."""
+    profile = "6.18-mglru"
+    _machine, run, _device = crowd(4, tags=3, cpus=2, refs=400, profile=profile)
+    run.until(at)
+    program = run.programs[victim]
+    run._world.kill(program.number)
+    program.task.exit()
+    run.until()
+    assert program.wall >= 0
+    assert all(adds_up(program) for program in run.programs)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     programs=st.integers(1, 5),
