@@ -122,7 +122,7 @@ cdef inline void take_back(actor_t *a, uint64_t ns) noexcept nogil:
     # From what it did last: a sleep, its references, a fault or a pass.
     cdef uint32_t k, what = IN_FAULT
     cdef uint64_t part
-    if a.asleep or a.wants != NULL:   # for a tag that will be free then
+    if a.asleep:
         what = a.waits
     elif a.stage == AT_RUN or a.stage == AT_FAULT:
         what = IN_USER

@@ -20,6 +20,7 @@ cdef inline void wakes_at(core_t *core, actor_t *a, uint64_t t) noexcept nogil:
     if a.stage == AT_READ:
         core.clock.in_swap_in += t - a.t
     spend(a, IN_TAGS, t - a.t)
+    a.asleep = True
     a.wants.woken += 1
 
 cdef inline int queue_up(core_t *core, world_t *w, actor_t *a) noexcept nogil:
