@@ -23,7 +23,7 @@ from swapfast._core import policy_names
 from swapfast.checkpoint import compact as fold
 from swapfast.checkpoint import inspect as look
 from swapfast.checkpoint.facts import MOST_PARENTS
-from swapfast.cli.options import no_stream, share_of
+from swapfast.cli.options import no_stream, profile_option, share_of
 from swapfast.cli.output import (
     EXIT_INTERRUPT,
     JSON,
@@ -37,7 +37,6 @@ from swapfast.core import mapping_table
 from swapfast.errors import system_error
 from swapfast.kernel import batches
 from swapfast.kernel.options import LEAST_PAGES
-from swapfast.kernel.profile import PROFILES
 from swapfast.kernel.records import Kind
 from swapfast.kernel.state import Mapping, SwapNamespace, Task
 from swapfast.machine import Machine
@@ -71,13 +70,7 @@ QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress.")
 @click.option("--at", type=click.IntRange(0), metavar="N", help="Stop after N references.")
 @EVERY
 @KIND
-@click.option(
-    "--profile",
-    type=click.Choice(list(PROFILES)),
-    default="6.18",
-    show_default=True,
-    help="The kernel.",
-)
+@profile_option("6.18")
 @click.option(
     "--policy",
     "-p",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, reported
-from swapfast.doctor import Diagnosis, Finding, examine
 from swapfast.screen import Cell
+
+if TYPE_CHECKING:
+    from swapfast.doctor import Diagnosis, Finding
 
 __all__ = ["doctor"]
 
@@ -31,6 +34,8 @@ def doctor(as_json: bool) -> None:
 
     Exit code: 0 all is there that every command needs, 1 something of that is missing.
     """
+    from swapfast.doctor import examine  # not at the start of every command
+
     with reported():
         found = examine()
         if as_json:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, progress, reported, tell
-from swapfast.testing import Report, Settings
-from swapfast.testing import gate as counted
 from swapfast.units import format_count
+
+if TYPE_CHECKING:
+    from swapfast.testing import Report, Settings
 
 __all__ = ["gate"]
 
@@ -71,6 +73,9 @@ def gate(
     Exit code: 0 nothing got worse, 1 something did, or was not counted, 2 no such benchmark or
     commit, or it could not be built, 3 valgrind, git or a compiler is missing.
     """
+    from swapfast.testing import Settings  # not at the start of every command
+    from swapfast.testing import gate as counted
+
     with reported():
         folder = Path.cwd()
         settings = Settings.of(

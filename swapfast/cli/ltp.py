@@ -11,10 +11,9 @@ import click
 
 from swapfast import flags as f
 from swapfast.cli.names import TEST
-from swapfast.cli.options import size_of
+from swapfast.cli.options import profile_option, size_of
 from swapfast.cli.output import EXIT_NO, JSON, console, emit_json, progress, reported
 from swapfast.kernel.options import LEAST_PAGES
-from swapfast.kernel.profile import PROFILES
 from swapfast.kernel.rules import Rules
 from swapfast.kernel.state import Task
 from swapfast.ltp import LtpReport, ordered_tests, run
@@ -34,13 +33,7 @@ LETTER_SWAPFILE = 512 << 20
 @click.option("--no-swapon", is_flag=True, help="With --newswap: leave /s1 off.")
 @click.option("--no-neighbour", is_flag=True, help="With --newswap: no second login with /s2 on.")
 @click.option("--memory", default="2GiB", show_default=True, help="RAM; sizes scale with it.")
-@click.option(
-    "--profile",
-    type=click.Choice(list(PROFILES)),
-    default="2.6.25",
-    show_default=True,
-    help="The kernel.",
-)
+@profile_option("2.6.25")
 @click.option(
     "--bits",
     type=click.Choice(["32", "64"]),

@@ -3,6 +3,7 @@
 - ``size_of(option, text, ...)``: bytes of "64MiB".
 - ``share_of(option, text, pages)``: pages of "50%" or "64MiB".
 - ``shares_of(option, text, pages)``: the same of "25%,50%,75%".
+- ``profile_option(default)``: the option ``--profile`` of commands that do not take "host".
 - ``profile_of(name)``: a profile; "host" chooses it by looking at this machine. ``PROFILE_HELP``.
 - ``replaced_by(sets)``: keys of a scenario and their values, of "KEY=VALUE".
 - ``npz_name(option, path)``: refuses names that promise another format.
@@ -12,7 +13,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,11 +32,14 @@ __all__ = [
     "no_stream",
     "npz_name",
     "profile_of",
+    "profile_option",
     "replaced_by",
     "share_of",
     "shares_of",
     "size_of",
 ]
+
+Function = Callable[..., Any]
 
 # What somebody who gives such a name expects to get.
 OTHER_SUFFIXES = frozenset(
@@ -141,6 +147,17 @@ def shares_of(option: str, text: str, pages: int) -> list[int]:
         As `share_of`, of the one that is wrong.
     """
     return list(dict.fromkeys(share_of(option, one.strip(), pages) for one in text.split(",")))
+
+
+def profile_option(default: str) -> Callable[[Function], Function]:
+    """The option ``--profile``: one of the kernels that there are."""
+    return click.option(
+        "--profile",
+        type=click.Choice(list(PROFILES)),
+        default=default,
+        show_default=True,
+        help="The kernel.",
+    )
 
 
 def profile_of(name: str) -> tuple[str, int | None]:

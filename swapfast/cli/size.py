@@ -96,14 +96,14 @@ def size(
         setting = Setting(device, profile, think, seed)
         try:
             with progress(quiet or as_json) as step:
-                opened = {name: _open(name, step) for name in dict.fromkeys(traces)}
-                for name, trace in opened.items():
+                loaded = {name: _open(name) for name in dict.fromkeys(traces)}
+                for name, trace in loaded.items():
                     needs.append(
                         alone(name, trace, slowdown=allowed, setting=setting, progress=step)
                     )
                     warn_below(trace, needs[-1].least.pages)
                 if shared:
-                    found = side_by_side(opened, slowdown=allowed, setting=setting, progress=step)
+                    found = side_by_side(loaded, slowdown=allowed, setting=setting, progress=step)
         except KeyboardInterrupt:
             stopped = True
             if not needs:
@@ -139,7 +139,7 @@ def _share(text: str) -> float:
     return value
 
 
-def _open(name: str, step: object) -> Trace:
+def _open(name: str) -> Trace:
     loaded = opened(name)
     warn(loaded, "replay")
     return loaded

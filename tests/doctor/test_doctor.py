@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from swapfast.cli import doctor as command
 from swapfast.cli.commands import swapfast
 from swapfast.doctor import Diagnosis, Finding, examine, kernel, package, rights, tools
 from swapfast.measure.host import Host
@@ -159,7 +158,7 @@ def test_a_machine_without_sysfs(tmp_path):
 @pytest.mark.parametrize(("findings", "code"), [((GOOD, LESS), 0), ((GOOD, BAD), 1)])
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_the_command(monkeypatch, findings, code, options):
-    monkeypatch.setattr(command, "examine", lambda: Diagnosis(findings))
+    monkeypatch.setattr("swapfast.doctor.examine", lambda: Diagnosis(findings))
     done = CliRunner().invoke(swapfast, ["doctor", *options])
     assert done.exit_code == code
     assert findings[1].remedy in done.stdout and findings[1].found in done.stdout
