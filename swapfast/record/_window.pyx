@@ -200,6 +200,8 @@ cdef class Window(Faults):
         if s.lost:
             return 0
         count = min(count, q.n)
+        if count == 0:
+            return 0
         for i in range(count):
             there[i].iov_base = <void *>(q.frames[at].page << PAGE_SHIFT)
             there[i].iov_len = KEPT_PAGE
