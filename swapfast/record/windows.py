@@ -7,22 +7,20 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from swapfast.record._window import Window
 from swapfast.record.recording import References
 from swapfast.shell.memory._faults import Faults
 from swapfast.shell.memory.fence import SCRATCH
+from swapfast.shell.memory.keeper import WRITE
 from swapfast.shell.memory.space import Space, Thread
 
 __all__ = ["Process", "Windows"]
 
 BATCH_MOST = 32  # pages that go at once: each batch is a system call of the program's twin
 PARTS = 2  # of a window; one of them at most goes at once
-WRITE = 1  # UFFD_PAGEFAULT_FLAG_WRITE
 COMMAND_MOST = 4096  # bytes
 
 
@@ -130,9 +128,7 @@ class Windows:
             if self._window.is_lost(space.mm):
                 self._say(f"process {space.pid}: its helper was killed, and so is it")
                 self.leave(space)
-                for pid in {space.pid, *space.members}:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                space.kill()
 
     # copies, and what else changes
 

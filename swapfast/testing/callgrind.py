@@ -144,10 +144,7 @@ def count(tree: Path, order: Order) -> Counted:
         for number, name in enumerate(found["names"], 1):
             one = parts.get(number, Count(0, 0))
             counts[name] = min(counts.get(name, one), one)
-        failed = {
-            name: _last(done.stdout) if why == "pytest" else why
-            for name, why in found["failed"].items()
-        }
+        failed = {name: why or _last(done.stdout) for name, why in found["failed"].items()}
         return Counted(counts, failed)
 
 

@@ -7,12 +7,11 @@ fails in a swap namespace with an area on, today's finds that swapon(2) is not a
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.own_memory import WHY_NOT, begun
+from tests.support.own_memory import WHY_NOT, begun, hosting
 from tests.support.own_memory import shell as own_memory
 from tests.support.shells import shell
 from tests.support.swapfiles import swapfile
@@ -69,17 +68,8 @@ def test_mem01_passes_outside(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("rule", "code"), [("global", 137), ("namespaced", 0)])
 def test_mem01_is_killed_inside_unless_it_is_told(tmp_path: Path, rule: str, code: int) -> None:
     """It takes all that is free, and a few pages for itself: those of the host make room."""
-    mem01, wait, name = program("mem01"), tmp_path / "wait", f"mem01-{rule}-{os.getpid()}"
-    os.mkfifo(wait)
+    mem01, name = program("mem01"), f"mem01-{rule}-{os.getpid()}"
     host, small = swapfile(tmp_path / "host", 16384), swapfile(tmp_path / "s1", 4096)
-    options = ("--memory", "32MiB", "--swap", host, "--sysinfo", rule, "--name", name)
-    line = f"echo ready; read word < {wait}"
-    outside = begun("--own-memory", *options, "--", "sh", "-c", line, stdout=subprocess.PIPE)
-    try:
-        assert outside.stdout is not None
-        assert outside.stdout.readline() == b"ready\n"
+    with hosting(tmp_path, name, "--memory", "32MiB", "--swap", host, "--sysinfo", rule):
         inside = begun("--join", name, "--newswap", "--", "sh", "-c", f"swapon {small} && {mem01}")
         assert inside.wait(60) == code
-    finally:
-        wait.write_bytes(b"")
-        outside.wait(30)

@@ -17,7 +17,15 @@ import pytest
 from swapfast.errors import TaskKilled
 from swapfast.machine import Machine
 from swapfast.shell.caller import parent_of
-from tests.support.own_memory import WHY_NOT, begun, marked, program, shell, swapfile
+from tests.support.own_memory import (
+    WHY_NOT,
+    begun,
+    hosting,
+    marked,
+    program,
+    shell,
+    swapfile,
+)
 
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "it is possible")
 
@@ -112,22 +120,13 @@ def test_who_takes_all_that_sysinfo_says_is_free(
     programs: Path, tmp_path: Path, swap: Path, rule: str, code: int
 ) -> None:
     """As mem01 of the Linux Test Project: in a child namespace it is killed, unless it is told."""
-    small, wait, name = swapfile(tmp_path / "small", 2048), tmp_path / "wait", f"all{os.getpid()}"
+    small, name = swapfile(tmp_path / "small", 2048), f"all-{rule}-{os.getpid()}"
     counter = tmp_path / "counter"
     counter.write_bytes(bytes(4096))
-    os.mkfifo(wait)
-    options = ("--memory", "32MiB", "--swap", swap, "--sysinfo", rule, "--name", name)
-    line = f"echo ready; read word < {wait}"
-    host = begun("--own-memory", *options, "--", "sh", "-c", line, stdout=subprocess.PIPE)
-    try:
-        assert host.stdout is not None
-        assert host.stdout.readline() == b"ready\n"
+    with hosting(tmp_path, name, "--memory", "32MiB", "--swap", swap, "--sysinfo", rule):
         line = f"swapon {small} && {programs}/fill 0 {counter}"
         inside = begun("--join", name, "--newswap", "--", "sh", "-c", line)
         assert inside.wait(60) == code
-    finally:
-        wait.write_bytes(b"")
-        host.wait(30)
 
 
 def against_native(programs: Path, swap: Path, seed: int, operations: int, memory: str) -> None:

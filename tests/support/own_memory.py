@@ -2,6 +2,7 @@
 
 - ``WHY_NOT``: why this system cannot run them, or "".
 - ``shell(*arguments)``: run one to its end. ``begun``: start it only.
+- ``hosting(folder, name, ...)``: a machine that others may join meanwhile.
 - ``program(name, folder)``: a program of tests/shell/programs, compiled.
 - ``swapfile(path, pages)``: a swapfile.
 - ``marked(mark)``: who has something in the environment.
@@ -13,13 +14,14 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from swapfast.swapfile import mkswap
 
-__all__ = ["WHY_NOT", "begun", "marked", "program", "shell", "swapfile"]
+__all__ = ["WHY_NOT", "begun", "hosting", "marked", "program", "shell", "swapfile"]
 
 PROGRAMS = Path(__file__).parents[1] / "shell" / "programs"
 SHELL = (sys.executable, "-m", "swapfast", "shell")
@@ -71,6 +73,23 @@ def begun(*arguments: object, mark: str = "", **options: Any) -> subprocess.Pope
     """Start ``swapfast shell`` with arguments, and a mark in its environment."""
     command = [*SHELL, *map(str, arguments)]
     return subprocess.Popen(command, env={**os.environ, MARK: mark}, **options)
+
+
+@contextmanager
+def hosting(folder: Path, name: str, *options: object) -> Iterator[None]:
+    """A machine by its name, in which a shell waits until the block ends."""
+    wait = folder / "wait"
+    os.mkfifo(wait)
+    line = f"echo ready; read word < {wait}"
+    arguments = ("--own-memory", *options, "--name", name, "--", "sh", "-c", line)
+    host = begun(*arguments, stdout=subprocess.PIPE)
+    try:
+        assert host.stdout is not None
+        assert host.stdout.readline() == b"ready\n"
+        yield
+    finally:
+        wait.write_bytes(b"")
+        host.wait(30)
 
 
 def marked(mark: str) -> list[int]:

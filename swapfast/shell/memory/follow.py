@@ -19,7 +19,7 @@ from contextlib import suppress
 from swapfast.errors import said
 from swapfast.shell.members import Session
 from swapfast.shell.memory import _tracee, adopt, calls, fence
-from swapfast.shell.memory.keeper import Keeper
+from swapfast.shell.memory.keeper import WRITE, Keeper
 from swapfast.shell.memory.space import Call, Space, Thread
 
 __all__ = ["Follower"]
@@ -29,7 +29,6 @@ BORN = (FORK, VFORK, CLONE)
 CALL_ENDS = signal.SIGTRAP | 0x80
 STAYS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 CLONE_PARENT_SETTID, CLONE_CHILD_SETTID = 0x100000, 0x1000000
-WRITE = 1  # UFFD_PAGEFAULT_FLAG_WRITE
 A_WHILE = 1  # ms
 PAGE = ~0xFFF
 TRIES = 8

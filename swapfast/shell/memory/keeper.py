@@ -1,5 +1,6 @@
 """Who decides which pages of real programs are there, and has the bytes of those that are not.
 
+- ``WRITE``: the flag of a fault that writes.
 - ``Keeper``: what `swapfast.shell.memory.follow` asks of it: the simulated machine here, a window
   of the last pages in `swapfast.record`.
 """
@@ -12,7 +13,9 @@ from typing import Protocol
 from swapfast.shell.memory._faults import Faults
 from swapfast.shell.memory.space import Space, Thread
 
-__all__ = ["Keeper"]
+__all__ = ["WRITE", "Keeper"]
+
+WRITE = 1  # UFFD_PAGEFAULT_FLAG_WRITE
 
 
 class Keeper(Protocol):

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -23,6 +21,7 @@ from swapfast.shell.memory import _moves, _tracee
 from swapfast.shell.memory._faults import Faults
 from swapfast.shell.memory._mirror import WINDOW_SHIFT, Mirror
 from swapfast.shell.memory.fence import SCRATCH
+from swapfast.shell.memory.keeper import WRITE
 from swapfast.shell.memory.ranges import Ranges
 from swapfast.shell.memory.space import Space, Thread
 from swapfast.units import PAGE_SIZE
@@ -30,7 +29,6 @@ from swapfast.units import PAGE_SIZE
 __all__ = ["Simulated"]
 
 PAGES = 1 << WINDOW_SHIFT  # of a window
-WRITE = 1  # UFFD_PAGEFAULT_FLAG_WRITE
 
 
 class Simulated:
@@ -115,21 +113,16 @@ class Simulated:
         for space in list(self.spaces.values()):
             if not self._tasks[space].alive:
                 self._drop(space)
-                self._kill(space)
+                space.kill()
             elif self._mirror.is_lost(space.mm):
                 self._say(f"process {space.pid}: its helper was killed, and so is it")
                 self.leave(space)
-                self._kill(space)
+                space.kill()
 
     def kill(self, space: Space, why: str) -> None:
         """A program ends, for it cannot be simulated."""
         self._say(f"process {space.pid} is killed: {why}")
-        self._kill(space)
-
-    def _kill(self, space: Space) -> None:
-        for pid in {space.pid, *space.members}:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        space.kill()
 
     def _drop(self, space: Space) -> None:
         if self.spaces.get(space.mm) is space:
@@ -200,7 +193,7 @@ class Simulated:
         except KernelPanic as error:
             self._say(f"Kernel panic: {error}")
             for one in list(self.spaces.values()):
-                self._kill(one)
+                one.kill()
             return False
         except OSError as error:
             self.kill(space, said(error))

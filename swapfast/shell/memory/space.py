@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -47,6 +48,12 @@ class Space:
     mm: int
     ranges: Ranges = field(default_factory=Ranges)
     members: set[int] = field(default_factory=set)
+
+    def kill(self) -> None:
+        """All who are in it end."""
+        for pid in {self.pid, *self.members}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Let its descriptors go."""
